@@ -1,0 +1,109 @@
+"""Saving, verifying and loading weights: `checkpoints/<name>/{model.safetensors, manifest.json, golden.safetensors}`.
+
+Files are written under a temporary name and renamed, hashes are checked at every load, nothing is
+loaded loosely. The networks inside the feature extractors use the same format as the methods.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .errors import CheckpointError
+
+ROOT = Path(__file__).resolve().parent.parent / "checkpoints"
+MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"
+REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (README, 'Train')."
+
+
+def directory(name: str | Path) -> Path:
+    """The folder of checkpoint `name`: a path to a folder, or a name under `checkpoints/`.
+
+    Raises: CheckpointError listing the checkpoints that exist.
+    """
+    for candidate in (Path(name), ROOT / str(name)):
+        if (candidate / MANIFEST).is_file():
+            return candidate
+    have = ", ".join(available()) or "none"
+    raise CheckpointError(f"No checkpoint {str(name)!r}. Available: {have}. Give one of these, or a folder with {MANIFEST}.")
+
+
+def available() -> list[str]:
+    """Names of the checkpoints under `checkpoints/`, sorted."""
+    return sorted(p.parent.name for p in ROOT.glob(f"*/{MANIFEST}"))
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write(
+    folder: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], golden: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write a checkpoint folder atomically; `sha256` of each tensor file is added to the manifest.
+
+    Args: folder: target, replaced when it exists. tensors: state dict. manifest: JSON-able facts.
+        golden: one recorded input and its output, to check a rebuilt model.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        files = {MODEL: tensors} | ({GOLDEN: golden} if golden is not None else {})
+        for name, content in files.items():
+            save_file({k: v.detach().cpu().contiguous() for k, v in content.items()}, str(part / name))
+        full = {**manifest, "sha256": {name: sha256(part / name) for name in files}}
+        (part / MANIFEST).write_text(json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        part.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            os.replace(folder, old / "was")
+            os.replace(part, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def read_manifest(name: str | Path) -> dict[str, Any]:
+    """The manifest alone. Raises: CheckpointError when it is missing or not JSON."""
+    path = directory(name) / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+        raise CheckpointError(f"{path.parent.name}/{MANIFEST} is not JSON ({e}). {REPAIR}") from e
+    return manifest
+
+
+def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and manifest of a checkpoint, verified.
+
+    Raises: CheckpointError naming the file, the expected and the found sha256 and the repair.
+    """
+    folder, manifest = directory(name), read_manifest(name)
+    expected = manifest.get("sha256", {}).get(file)
+    path = folder / file
+    if not path.is_file() or expected is None:
+        raise CheckpointError(f"{folder.name}/{file} is missing. {REPAIR}")
+    found = sha256(path)
+    if found != expected:
+        raise CheckpointError(f"{folder.name}/{file} was altered: sha256 {found}, expected {expected}. {REPAIR}")
+    try:
+        return load_file(str(path)), manifest
+    except SafetensorError as e:
+        raise CheckpointError(f"{folder.name}/{file} cannot be read ({e}). {REPAIR}") from e

@@ -1,0 +1,58 @@
+"""Settings as frozen dataclasses; they come from the command line or a manifest, both through `from_dict`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from .errors import MsaError
+
+T = TypeVar("T")
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build dataclass `cls` from `values`, refusing unknown keys and wrong types.
+
+    Raises: MsaError naming the key, the value seen and the valid choices.
+    """
+    hints = get_type_hints(cls)
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise MsaError(f"{cls.__name__} has no setting {unknown[0]!r}. Valid settings: {', '.join(known)}.")
+    return cls(**{k: _coerce(f"{cls.__name__}.{k}", v, hints[k]) for k, v in values.items()})
+
+
+def _coerce(name: str, value: Any, hint: Any) -> Any:
+    """JSON gives lists for tuples and ints for floats; anything else must already be of the right type."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(a for a in get_args(hint) if a is not type(None))
+        origin = get_origin(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = origin or hint
+    if isinstance(plain, type) and (not isinstance(value, plain) or (plain is int and isinstance(value, bool))):
+        raise MsaError(f"{name} is {value!r}; give a value of type {plain.__name__}.")
+    return value
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """What a clip may cost. The page uses the defaults, the command line a longer duration."""
+
+    max_duration_s: float = 60.0
+    max_bytes: int = 50 * 1024 * 1024
+    max_pixels: int = 4096 * 2304  # of one frame: 4K is decoded, larger is refused
+    max_frames: int = 60 * 120  # decoded video frames: 60 s at 120 fps
+
+    @staticmethod
+    def command_line() -> MediaLimits:
+        """Ten minutes, two gigabytes: a researcher's own machine."""
+        return MediaLimits(max_duration_s=600.0, max_bytes=2 * 1024**3, max_frames=600 * 120)

@@ -1,0 +1,182 @@
+"""The types that travel from file to score. Modalities are always in the order text, audio, vision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from torch import Tensor
+
+MODALITIES = ("text", "audio", "vision")
+STREAMS = (*MODALITIES, "simulated")  # simulated: text imagined from the voice (schema, simulate.py)
+TEXT_SOURCES = ("transcript", "simulated", "none")
+SCORE_LIMIT = 3.0  # sentiment scores live in [-3, 3], as in CMU-MOSI and CMU-MOSEI
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What one probe of a media file found. Sizes are after rotation; times come from decoded pts."""
+
+    name: str
+    duration_s: float
+    has_audio: bool
+    has_video: bool
+    sample_rate_hz: int = 0
+    n_channels: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    rotation_deg: int = 0
+    start_s: float = 0.0  # pts of the earliest picture or sound: time 0 of the clip
+    pixel_aspect: float = 1.0  # width of a stored pixel over its height
+    notes: tuple[str, ...] = ()  # sentences for the user, e.g. a track that cannot be decoded
+
+
+@dataclass(frozen=True)
+class Word:
+    """One spoken word with its time in the clip, in seconds."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality of one clip: values (T, D) float32 with times_s (T,), or absent with a reason."""
+
+    values: np.ndarray | None = None
+    times_s: np.ndarray | None = None
+    reason: str | None = None
+
+    @property
+    def present(self) -> bool:
+        """True when the modality was observed."""
+        return self.values is not None
+
+    @staticmethod
+    def absent(reason: str) -> Stream:
+        """The stream of a modality that is not there, and why."""
+        return Stream(reason=reason)
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A sampled frame for display: image (H, W, 3) uint8, face box (x, y, w, h) in pixels of it or None."""
+
+    time_s: float
+    image: np.ndarray
+    box: tuple[int, int, int, int] | None = None
+    valence: float | None = None  # of the face, about [-2.5, 2]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Everything extracted from one clip; nothing in it depends on a method or on what is switched off."""
+
+    id: str
+    duration_s: float
+    feature_set: str
+    text: Stream
+    audio: Stream
+    vision: Stream
+    simulated: Stream
+    transcript: str = ""
+    words: tuple[Word, ...] = ()
+    thumbnails: tuple[Thumbnail, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences for the user, e.g. "2 faces: following the larger steady one"
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    score: float | None = None
+
+    def stream(self, name: str) -> Stream:
+        """The stream called `name`, one of STREAMS."""
+        return getattr(self, name)  # type: ignore[no-any-return]
+
+    def without(self, name: str, reason: str) -> Utterance:
+        """A copy in which stream `name` is absent for `reason`."""
+        return replace(self, **{name: Stream.absent(reason)})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded utterances, keyed by STREAMS.
+
+    features[s] (B, T_s, D_s) float32; valid[s] (B, T_s) True = real frame, not padding;
+    observed[s] (B, T_s) True = frame not dropped (dropped frames stay valid and are zeroed);
+    present (B, 3) True = modality observed. An absent modality has no valid frame. The simulated
+    stream is text imagined from audio: it is valid only while the audio is present.
+    """
+
+    features: Mapping[str, Tensor]
+    valid: Mapping[str, Tensor]
+    observed: Mapping[str, Tensor]
+    present: Tensor
+    score: Tensor | None = None  # (B,) in [-3, 3] when known
+    ids: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.present.shape[0])
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device."""
+        moved = {k: {s: t.to(device) for s, t in getattr(self, k).items()} for k in ("features", "valid", "observed")}
+        score = None if self.score is None else self.score.to(device)
+        return replace(self, present=self.present.to(device), score=score, **moved)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a method answers: score (B,) in [-3, 3], joint representation (B, D), named trace tensors.
+
+    logits (B, K) where the method has classes. `trace` holds what a screen or a loss may read
+    (gates, attention, prompt weights); every trace tensor has B as its first axis.
+    """
+
+    score: Tensor
+    joint: Tensor
+    logits: Tensor | None = None
+    trace: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Everything a screen or the JSON shows for one clip, one method and one set of switches."""
+
+    clip: str
+    duration_s: float
+    feature_set: str
+    method: str
+    dropped: tuple[str, ...]
+    text_source: str
+    modalities: Mapping[str, Mapping[str, object]]  # {"text": {"present": bool, "reason": str | None}, ..}
+    transcript: str
+    words: tuple[Word, ...]
+    scores: Mapping[str, float | None]  # complete_model_full, complete_model_left, missing_model_left
+    interval: Mapping[str, float] | None  # level, low, high
+    contributions: Mapping[str, float]  # base, text, audio, vision; sum to missing_model_left
+    mechanism: Mapping[str, object]
+    timeline: tuple[Mapping[str, float], ...]  # start_s, end_s, score
+    timings_s: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The public JSON object (README, "JSON contract"); plain floats, null where nothing exists."""
+        return {
+            "clip": self.clip,
+            "duration_s": self.duration_s,
+            "feature_set": self.feature_set,
+            "method": self.method,
+            "dropped": list(self.dropped),
+            "text_source": self.text_source,
+            "modalities": {m: dict(v) for m, v in self.modalities.items()},
+            "transcript": self.transcript,
+            "words": [{"word": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in self.words],
+            "scores": dict(self.scores),
+            "interval": None if self.interval is None else dict(self.interval),
+            "contributions": dict(self.contributions),
+            "mechanism": dict(self.mechanism),
+            "timeline": [dict(t) for t in self.timeline],
+            "timings_s": dict(self.timings_s),
+            "notes": list(self.notes),
+        }
