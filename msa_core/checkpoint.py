@@ -35,7 +35,9 @@ def directory(name: str | Path) -> Path:
         if (candidate / MANIFEST).is_file():
             return candidate
     have = ", ".join(available()) or "none"
-    raise CheckpointError(f"No checkpoint {str(name)!r}. Available: {have}. Give one of these, or a folder with {MANIFEST}.")
+    raise CheckpointError(
+        f"No checkpoint {str(name)!r}. Available: {have}. Give one of these, or a folder with {MANIFEST}."
+    )
 
 
 def available() -> list[str]:
@@ -66,6 +68,7 @@ def write(
         files = {MODEL: tensors} | ({GOLDEN: golden} if golden is not None else {})
         for name, content in files.items():
             save_file({k: v.detach().cpu().contiguous() for k, v in content.items()}, str(part / name))
+            (part / name).chmod(0o644)
         full = {**manifest, "sha256": {name: sha256(part / name) for name in files}}
         (part / MANIFEST).write_text(json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         part.chmod(0o755)

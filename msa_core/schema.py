@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -30,7 +31,7 @@ class MediaInfo:
     rotation_deg: int = 0
     start_s: float = 0.0  # pts of the earliest picture or sound: time 0 of the clip
     pixel_aspect: float = 1.0  # width of a stored pixel over its height
-    notes: tuple[str, ...] = ()  # sentences for the user, e.g. a track that cannot be decoded
+    undecodable: Mapping[str, str] = field(default_factory=dict)  # "audio" or "video" track -> its codec
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,12 @@ class Utterance:
 
     def without(self, name: str, reason: str) -> Utterance:
         """A copy in which stream `name` is absent for `reason`."""
-        return replace(self, **{name: Stream.absent(reason)})
+        return self.with_streams({name: Stream.absent(reason)})
+
+    def with_streams(self, streams: Mapping[str, Stream]) -> Utterance:
+        """A copy with other streams."""
+        changed: dict[str, Any] = dict(streams)
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,8 @@ class Batch:
 
     def to(self, device: str) -> Batch:
         """The same batch on another device."""
-        moved = {k: {s: t.to(device) for s, t in getattr(self, k).items()} for k in ("features", "valid", "observed")}
+        parts = ("features", "valid", "observed")
+        moved: dict[str, Any] = {k: {s: t.to(device) for s, t in getattr(self, k).items()} for k in parts}
         score = None if self.score is None else self.score.to(device)
         return replace(self, present=self.present.to(device), score=score, **moved)
 
@@ -156,7 +163,7 @@ class Prediction:
     interval: Mapping[str, float] | None  # level, low, high
     contributions: Mapping[str, float]  # base, text, audio, vision; sum to missing_model_left
     mechanism: Mapping[str, object]
-    timeline: tuple[Mapping[str, float], ...]  # start_s, end_s, score
+    timeline: tuple[Mapping[str, float | None], ...]  # start_s, end_s, score or None where nothing is
     timings_s: Mapping[str, float]
     notes: tuple[str, ...] = ()
 

