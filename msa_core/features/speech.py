@@ -1,0 +1,291 @@
+"""Whisper, once per clip: transcript with word times, audio frames at 10 Hz and the decoder's hidden states.
+
+The encoder runs on a short mel (its positional embedding is sliced), padded with at least a second of
+silence up to the next 5 s: exact lengths make the decoder run away. Frames are those of the real sound only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from whisper.audio import log_mel_spectrogram
+from whisper.model import Whisper
+
+from ..errors import FeatureError
+from ..schema import Word
+from .decoding import FRAME_S, MAX_TOKENS, NO_SPEECH, NOT_UNDERSTOOD, Aligned, doubt, force, greedy, tokenizers
+
+SAMPLE_RATE_HZ = 16_000
+FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1
+POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
+FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
+WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
+CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
+SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
+QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was heard in one clip.
+
+    frames (T, D) float32 at about 10 Hz with frame_times_s (T,); states (K, D) float32, one per token said,
+    with state_times_s (K,) and state_words (K,), the index of the word each belongs to. K = 0 and
+    no_speech_reason is set when nothing was said; silent_reason is set when the sound itself is missing.
+    """
+
+    transcript: str
+    words: tuple[Word, ...]
+    frames: np.ndarray
+    frame_times_s: np.ndarray
+    states: np.ndarray
+    state_times_s: np.ndarray
+    state_words: np.ndarray
+    no_speech_reason: str | None = None
+    silent_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A stretch of one clip: at most 30 s of sound that starts at start_s."""
+
+    clip: int
+    start_s: float
+    sound: np.ndarray
+
+    @property
+    def padded_s(self) -> int:
+        """Seconds after padding: the sound, silence, up to the next multiple of 5 s, at most 30 s."""
+        seconds = -(-(len(self.sound) + SILENCE_S * SAMPLE_RATE_HZ) // (PAD_STEP_S * SAMPLE_RATE_HZ)) * PAD_STEP_S
+        return min(seconds, WINDOW_S)
+
+    @property
+    def n_frames(self) -> int:
+        """Encoder frames of real sound, at least one."""
+        return max(1, -(-len(self.sound) // FRAME_SAMPLES))
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Words of a window, or the reason why there are none."""
+
+    aligned: Aligned | None = None
+    reason: str | None = None
+
+
+class SpeechReader:
+    """Reads clips with one Whisper model; `read` and `read_many` answer the same for a clip."""
+
+    def __init__(self, model: Whisper, language: str | None = None) -> None:
+        """Args: language: code such as "zh" for a multilingual model; None detects it."""
+        self.model = model
+        self.language = language
+        self.dim = model.dims.n_audio_state
+
+    def read(self, waveform: np.ndarray) -> Speech:
+        """Everything about one waveform (N,) float32, mono, 16 kHz.
+
+        Raises: FeatureError for a wrong shape or a value that is not finite.
+        """
+        return self.read_many([waveform])[0]
+
+    @torch.inference_mode()
+    def read_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[Speech]:
+        """`read` of many waveforms, windows of equal padded length together."""
+        found: dict[int, list[tuple[_Window, np.ndarray, _Heard]]] = {}
+        for windows in self._batches(waveforms, batch):
+            frames, encoded = self.encode(_mel(windows, self.model, windows[0].padded_s))
+            for part in zip(windows, _pooled(frames, windows), self._listen(windows, encoded), strict=True):
+                found.setdefault(part[0].clip, []).append(part)
+        return [self._speech(sorted(found[i], key=lambda f: f[0].start_s)) for i in range(len(waveforms))]
+
+    @torch.inference_mode()
+    def encode_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[np.ndarray]:
+        """The frames (T, D) of `read` alone, without the decoder."""
+        found: dict[int, list[tuple[float, np.ndarray]]] = {}
+        for windows in self._batches(waveforms, batch):
+            frames, _ = self.encode(_mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
+            for window, pooled in zip(windows, _pooled(frames, windows), strict=True):
+                found.setdefault(window.clip, []).append((window.start_s, pooled))
+        return [np.concatenate([p for _, p in sorted(found[i], key=lambda f: f[0])]) for i in range(len(waveforms))]
+
+    def encode(self, mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
+        """Encoder on a mel (B, n_mels, 2 T) of any length up to 30 s.
+
+        Args: n_layers: stop after so many blocks; the output is then unfinished.
+        Returns: mean of FRAME_LAYERS (B, T, D) and the encoder's output (B, T, D).
+        """
+        encoder = self.model.encoder
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+        x = x + encoder.positional_embedding[: x.shape[1]]
+        kept = []
+        for layer, block in enumerate(list(encoder.blocks)[:n_layers], start=1):
+            x = block(x)
+            if layer in FRAME_LAYERS:
+                kept.append(x)
+        return torch.stack(kept).mean(dim=0), encoder.ln_post(x)
+
+    def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[_Window]]:
+        """Windows of all clips, those of one padded length together, at most `batch` each."""
+        windows = [w for i, wave in enumerate(waveforms) for w in _windows(i, checked(wave))]
+        windows.sort(key=lambda w: (w.padded_s, w.clip, w.start_s))
+        batches: list[list[_Window]] = []
+        for window in windows:
+            if not batches or len(batches[-1]) == batch or batches[-1][0].padded_s != window.padded_s:
+                batches.append([])
+            batches[-1].append(window)
+        return batches
+
+    def _listen(self, windows: Sequence[_Window], encoded: Tensor, retry: bool = True) -> list[_Heard]:
+        """What was said in each of B windows with encoder output (B, T, D).
+
+        A window that makes the decoder run away is heard once more with 5 s more of silence behind it.
+        """
+        answers = [_Heard(reason=NO_SPEECH)] * len(windows)
+        loud = [i for i, w in enumerate(windows) if not _silent(w.sound)]
+        if not loud:
+            return answers
+        tokenizer = tokenizers(self.model, encoded[loud], self.language)
+        seconds = [len(windows[i].sound) / SAMPLE_RATE_HZ for i in loud]
+        decoded = greedy(self.model, encoded[loud], tokenizer, [_token_limit(s) for s in seconds])
+        said = []
+        for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
+            answers[i] = _Heard(reason=doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
+            said += [k] if answers[i].reason is None else []
+        if said:
+            kept = [loud[k] for k in said]
+            frames, chosen = [windows[i].n_frames for i in kept], [tokenizer[k] for k in said]
+            for i, words in zip(
+                kept, force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames), strict=True
+            ):
+                answers[i] = _Heard(words)
+        longer = min(windows[0].padded_s + PAD_STEP_S, WINDOW_S)
+        again = [loud[k] for k in said if decoded[k].runaway]
+        if again and retry and longer > windows[0].padded_s:
+            once_more = [windows[i] for i in again]
+            _, longer_encoded = self.encode(_mel(once_more, self.model, longer))
+            for i, heard in zip(again, self._listen(once_more, longer_encoded, retry=False), strict=True):
+                answers[i] = heard if heard.aligned is not None else answers[i]
+        return answers
+
+    def _speech(self, parts: Sequence[tuple[_Window, np.ndarray, _Heard]]) -> Speech:
+        """Join the windows of one clip."""
+        words: list[Word] = []
+        said: list[str] = []
+        states, times, owners = [np.zeros((0, self.dim), np.float32)], [np.zeros(0)], [np.zeros(0, np.int64)]
+        for window, _, heard in parts:
+            if (aligned := heard.aligned) is None:
+                continue
+            spans = _trimmed([(s, e) for _, s, e in aligned.words], window.sound)
+            token_times = aligned.token_times_s.mean(axis=1)
+            low, high = np.array(spans)[aligned.token_words].T
+            times.append(np.clip(token_times, low, high) + window.start_s)
+            owners.append(aligned.token_words + len(words))
+            states.append(aligned.states)
+            said.append("".join(text for text, _, _ in aligned.words).strip())
+            words += [
+                Word(text.strip(), round(s + window.start_s, 3), round(e + window.start_s, 3))
+                for (text, _, _), (s, e) in zip(aligned.words, spans, strict=True)
+            ]
+        silent = all(_silent(w.sound) for w, _, _ in parts)
+        return Speech(
+            transcript=" ".join(said),
+            words=tuple(words),
+            frames=np.concatenate([pooled for _, pooled, _ in parts]),
+            frame_times_s=np.concatenate([_frame_times(w) for w, _, _ in parts]),
+            states=np.concatenate(states),
+            state_times_s=np.concatenate(times),
+            state_words=np.concatenate(owners),
+            no_speech_reason=None if words else self._reason([h.reason for _, _, h in parts]),
+            silent_reason=f"silent audio track (below {SILENT_DBFS:.0f} dBFS)" if silent else None,
+        )
+
+    def _reason(self, reasons: Sequence[str | None]) -> str:
+        if NOT_UNDERSTOOD not in reasons:
+            return NO_SPEECH
+        return NOT_UNDERSTOOD if self.model.is_multilingual else f"{NOT_UNDERSTOOD} (only English is recognised)"
+
+
+def checked(waveform: np.ndarray) -> np.ndarray:
+    """The waveform as contiguous float32 (N,). Raises: FeatureError on another shape, no samples, NaN or inf."""
+    wave = np.asarray(waveform)
+    if wave.ndim != 1 or wave.size == 0:
+        raise FeatureError(f"The waveform has shape {wave.shape}. Give mono samples (N,), N >= 1, at 16 kHz.")
+    if not np.isfinite(wave).all():
+        bad = int((~np.isfinite(wave)).sum())
+        raise FeatureError(f"The waveform has {bad} samples that are NaN or infinite. Export the audio again.")
+    return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
+    """Root mean square of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200."""
+    size = int(step_s * SAMPLE_RATE_HZ)
+    sizes = np.minimum(size, len(sound) - np.arange(0, len(sound), size))
+    power = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), size)) / sizes
+    return 10.0 * np.log10(np.maximum(power, 1e-20))
+
+
+def _silent(sound: np.ndarray) -> bool:
+    return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
+
+
+def _windows(clip: int, wave: np.ndarray) -> list[_Window]:
+    """Windows of at most 30 s; long audio is cut at its quietest 0.1 s between 20 and 30 s."""
+    windows, start = [], 0
+    while len(wave) - start > WINDOW_S * SAMPLE_RATE_HZ:
+        low, high = start + CUT_FROM_S * SAMPLE_RATE_HZ, start + WINDOW_S * SAMPLE_RATE_HZ
+        quietest = int(np.argmin(loudness_dbfs(wave[low:high])))
+        cut = low + int((quietest + 0.5) * 0.1 * SAMPLE_RATE_HZ)
+        cut -= (cut - start) % (POOL * FRAME_SAMPLES)  # windows start on an audio frame
+        windows.append(_Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
+        start = cut
+    return [*windows, _Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
+
+
+def _mel(windows: Sequence[_Window], model: Whisper, padded_s: int) -> Tensor:
+    """Log-mel of windows padded with silence to one length, each normalised alone: (B, n_mels, 100 x padded_s)."""
+    n = padded_s * SAMPLE_RATE_HZ
+    mels = [log_mel_spectrogram(w.sound, model.dims.n_mels, n - len(w.sound), model.device) for w in windows]
+    return torch.stack(mels)
+
+
+def _pooled(frames: Tensor, windows: Sequence[_Window]) -> list[np.ndarray]:
+    """Mean over each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
+    answers = []
+    for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
+        starts = np.arange(0, window.n_frames, POOL)
+        sizes = np.minimum(POOL, window.n_frames - starts)
+        answers.append((np.add.reduceat(row[: window.n_frames], starts, axis=0) / sizes[:, None]).astype(np.float32))
+    return answers
+
+
+def _frame_times(window: _Window) -> np.ndarray:
+    """The middle of each pooled frame, in s of the clip."""
+    starts = np.arange(0, window.n_frames, POOL)
+    stops = np.minimum(starts + POOL, window.n_frames)
+    return window.start_s + (starts + stops) / 2 * FRAME_S
+
+
+def _token_limit(duration_s: float) -> int:
+    """More tokens than anyone says in that time."""
+    return min(MAX_TOKENS, 12 + int(8 * duration_s))
+
+
+def _trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
+    """Word spans without the pause before and after them, which the alignment gives to a neighbour."""
+    level = loudness_dbfs(sound, FRAME_S)
+    heard = level > np.percentile(level, 95) - QUIET_DB
+    answers = []
+    for start, end in spans:
+        first, last = int(round(start / FRAME_S)), int(round(end / FRAME_S))
+        inside = np.flatnonzero(heard[first:last])
+        if inside.size:
+            start, end = (first + int(inside[0])) * FRAME_S, (first + int(inside[-1]) + 1) * FRAME_S
+        answers.append((round(start, 3), round(max(end, start + FRAME_S), 3)))
+    return answers

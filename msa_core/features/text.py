@@ -1,0 +1,113 @@
+"""Text to token vectors: all-MiniLM-L6-v2, the last hidden state of every word piece.
+
+Corpora and transcripts pass through the same `normalise` (MOSI is lower-case without punctuation, MOSEI and
+Whisper are cased), so that a sentence means the same wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import bisect
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import FeatureError
+from ..schema import Stream, Word
+
+CHUNK_TOKENS = 254  # of one pass, with [CLS] and [SEP] 256: the length the model was trained on
+BATCH = 64
+APOSTROPHES = str.maketrans({c: "'" for c in "’‘ʼ´`＇"})
+
+
+def normalise(text: str) -> str:
+    """Lower case, letters, digits and apostrophes inside words only, single spaces. Idempotent."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(APOSTROPHES)
+    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in folded)
+    return " ".join(word for raw in kept.split() if (word := raw.strip("'")))
+
+
+class TextEncoder:
+    """A BERT-like encoder from a local folder."""
+
+    def __init__(self, directory: str | Path, device: str = "cpu") -> None:
+        """Args: directory: config.json, tokenizer and model.safetensors (`weights.minilm_directory`).
+
+        Raises: FeatureError when the folder does not load.
+        """
+        from transformers import AutoModel, AutoTokenizer  # here: the import takes seconds
+
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
+            self.model = AutoModel.from_pretrained(str(directory), local_files_only=True).to(device).float().eval()
+        except (OSError, ValueError, KeyError) as e:
+            raise FeatureError(
+                f"{directory} does not load as a text model ({type(e).__name__}). "
+                "Give a folder with config.json, tokenizer.json and model.safetensors."
+            ) from e
+        self.model.requires_grad_(False)
+        self.device = device
+        self.dim = int(self.model.config.hidden_size)
+
+    def encode(self, texts: Sequence[str], batch: int = BATCH) -> list[np.ndarray]:
+        """Token vectors (T, D) float32 of each text after `normalise`, without [CLS] and [SEP].
+
+        Texts longer than 254 pieces are encoded in chunks. A text without words gives the one [CLS] vector.
+        """
+        pieces = [ids for ids, _ in map(self._pieces, texts)]
+        chunks = [
+            (i, start, ids[start : start + CHUNK_TOKENS])
+            for i, ids in enumerate(pieces)
+            for start in range(0, max(len(ids), 1), CHUNK_TOKENS)
+        ]
+        chunks.sort(key=lambda c: len(c[2]))
+        found: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for at in range(0, len(chunks), batch):
+            group = chunks[at : at + batch]
+            for (i, start, _), values in zip(group, self._forward([ids for _, _, ids in group]), strict=True):
+                found.setdefault(i, []).append((start, values))
+        return [np.concatenate([v for _, v in sorted(found[i], key=lambda f: f[0])]) for i in range(len(texts))]
+
+    def encode_words(self, words: Sequence[Word]) -> Stream:
+        """Token vectors of spoken words with times: the pieces of a word share its time evenly.
+
+        Absent with a reason when no word has a letter or digit.
+        """
+        parts = [(normalise(w.text), w) for w in words]
+        spoken = [(text, w) for text, w in parts if text]
+        if not spoken:
+            return Stream.absent("no words")
+        joined = " ".join(text for text, _ in spoken)
+        ends = np.cumsum([len(text) + 1 for text, _ in spoken])  # of each word and its space in `joined`
+        owners = [bisect.bisect_right(ends.tolist(), start) for start in self._pieces(joined)[1]]
+        counts = np.bincount(owners, minlength=len(spoken))
+        seen = np.zeros(len(spoken), dtype=int)
+        times = np.zeros(len(owners))
+        for k, owner in enumerate(owners):
+            word = spoken[owner][1]
+            times[k] = word.start_s + (seen[owner] + 0.5) / counts[owner] * (word.end_s - word.start_s)
+            seen[owner] += 1
+        return Stream(values=self.encode([joined])[0], times_s=times)
+
+    def _pieces(self, text: str) -> tuple[list[int], list[int]]:
+        """Ids of the word pieces of a text after `normalise`, and where each starts in it."""
+        coded = self.tokenizer(
+            normalise(text), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        return coded["input_ids"], [start for start, _ in coded["offset_mapping"]]
+
+    @torch.inference_mode()
+    def _forward(self, chunks: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Last hidden state of each chunk of ids, without the two special tokens unless nothing else is there."""
+        first, last, pad = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.tokenizer.pad_token_id
+        width = max(len(c) for c in chunks) + 2
+        ids = torch.full((len(chunks), width), pad)
+        attended = torch.zeros(len(chunks), width, dtype=torch.long)
+        for row, chunk in enumerate(chunks):
+            ids[row, : len(chunk) + 2] = torch.tensor([first, *chunk, last])
+            attended[row, : len(chunk) + 2] = 1
+        states = self.model(input_ids=ids.to(self.device), attention_mask=attended.to(self.device)).last_hidden_state
+        values = states.float().cpu().numpy()
+        return [values[r, 1 : 1 + len(c)].copy() if c else values[r, :1].copy() for r, c in enumerate(chunks)]
