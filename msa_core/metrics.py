@@ -1,0 +1,65 @@
+"""The metrics of the field, exactly as MMSA's and LNLN's `metricsTop.py` define them for scores in [-3, 3].
+
+has0: negative (y < 0) against non-negative, every sample. non0: negative against positive (y > 0), samples whose
+true score is 0 left out. F1 is the support-weighted mean over the two classes, arguments (true, predicted).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+NAMES = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc7", "acc5", "acc3")
+LOWER_IS_BETTER = frozenset({"mae"})
+
+
+def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """All metrics of NAMES for predicted and true scores (N,); a value that does not exist is NaN."""
+    predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
+    keep = true != 0
+    return {
+        "mae": mae(predicted, true),
+        "pearson": pearson(predicted, true),
+        "acc2_has0": accuracy(predicted >= 0, true >= 0),
+        "acc2_non0": accuracy(predicted[keep] > 0, true[keep] > 0),
+        "f1_has0": weighted_f1(predicted >= 0, true >= 0),
+        "f1_non0": weighted_f1(predicted[keep] > 0, true[keep] > 0),
+        "acc7": accuracy(_classes(predicted, 3), _classes(true, 3)),
+        "acc5": accuracy(_classes(predicted, 2), _classes(true, 2)),
+        "acc3": accuracy(_classes(predicted, 1), _classes(true, 1)),
+    }
+
+
+def mae(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Mean absolute error."""
+    return float(np.mean(np.abs(predicted - true))) if len(true) else math.nan
+
+
+def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Pearson's correlation; NaN when either side is constant, where it is undefined."""
+    if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
+        return math.nan
+    a, b = predicted - np.mean(predicted), true - np.mean(true)
+    return float(a @ b / math.sqrt(float(a @ a) * float(b @ b)))
+
+
+def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Share of equal labels."""
+    return float(np.mean(predicted == true)) if len(true) else math.nan
+
+
+def weighted_f1(predicted: np.ndarray, true: np.ndarray) -> float:
+    """F1 per class, averaged with the true class counts; a class never predicted scores 0."""
+    if not len(true):
+        return math.nan
+    total = 0.0
+    for label in np.unique(true):
+        hit = np.sum((predicted == label) & (true == label))
+        total += 2 * hit / (np.sum(predicted == label) + np.sum(true == label)) * np.sum(true == label)
+    return float(total / len(true))
+
+
+def _classes(values: np.ndarray, limit: int) -> np.ndarray:
+    """2 * limit + 1 classes: clip to [-limit, limit], round half to even."""
+    return np.round(np.clip(values, -limit, limit))

@@ -1,0 +1,234 @@
+"""The only code that makes anything missing.
+
+Two different rates, never one name: `missing_rate` is the share of (utterance, modality) cells that are absent,
+`frame_missing_rate` the share of frames dropped inside the modalities that are present. Every draw is a hash of
+(seed, epoch, utterance id, modality, frame number): the same for every method, whatever the order of the batch,
+the padding or the worker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import MsaError
+from .schema import MODALITIES, STREAMS, Batch
+
+# The seven non-empty subsets of the modalities, in the order of every table: singles, pairs, all.
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "audio": ("audio",),
+    "vision": ("vision",),
+    "text+audio": ("text", "audio"),
+    "text+vision": ("text", "vision"),
+    "audio+vision": ("audio", "vision"),
+    "text+audio+vision": ("text", "audio", "vision"),
+}
+COMPLETE = "text+audio+vision"
+INCOMPLETE = tuple(name for name in PATTERNS if name != COMPLETE)
+Regime = Callable[[Batch, int, int], Batch]  # (batch, seed, epoch) -> batch
+REGIMES = ("complete", *PATTERNS, "subset", "mrm", "frame:RATE", "block:RATE", "modality:RATE")
+
+_OF_STREAM = {"text": 0, "audio": 1, "vision": 2, "simulated": 1}  # simulated text comes from the audio
+_SUBSET, _RATE, _FRAME, _START, _CELL, _RESTORE = range(6)  # what a draw is for: streams of numbers that never mix
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def pattern(batch: Batch, keep: str | Iterable[str]) -> Batch:
+    """Keep only some modalities; the simulated text goes with the audio.
+
+    Args: keep: a name of PATTERNS, or modality names.
+    Raises: MsaError for an unknown name. A row that has none of them is left with nothing.
+    """
+    names = PATTERNS.get(keep, (keep,)) if isinstance(keep, str) else tuple(keep)
+    unknown = [n for n in names if n not in MODALITIES]
+    if unknown or not names:
+        raise MsaError(f"Unknown pattern {keep!r}. Valid patterns: {', '.join(PATTERNS)}.")
+    kept = torch.tensor([m in names for m in MODALITIES], device=batch.present.device)
+    return _remove(batch, ~kept.expand_as(batch.present))
+
+
+def without_simulated(batch: Batch) -> Batch:
+    """The batch for the text source "none": no text imagined from the voice."""
+    return _replace_streams(batch, {"simulated": torch.zeros_like(batch.valid["simulated"])})
+
+
+def frame(batch: Batch, frame_missing_rate: float | Tensor, seed: int, epoch: int = 0) -> Batch:
+    """Drop each valid frame or token independently; dropped frames are zero, valid and not observed.
+
+    Args: frame_missing_rate: in [0, 1], or a tensor (B, 3) of rates per row and modality. Simulated text shares the
+        audio's rate.
+    """
+    rates = _rates(batch, frame_missing_rate)
+    dropped = {}
+    for stream in STREAMS:
+        u = _uniform(_keys(batch, seed, epoch, _FRAME, stream), batch.valid[stream].shape[1])
+        dropped[stream] = torch.from_numpy(u < rates[:, _OF_STREAM[stream], None])
+    return _drop_frames(batch, dropped)
+
+
+def block(batch: Batch, frame_missing_rate: float, seed: int, epoch: int = 0) -> Batch:
+    """Drop one contiguous stretch of round(rate * length) frames of every present modality."""
+    rates = _rates(batch, frame_missing_rate)
+    dropped = {}
+    for stream in STREAMS:
+        length = batch.valid[stream].sum(1).cpu().numpy()
+        size = np.round(rates[:, _OF_STREAM[stream]] * length).astype(np.int64)
+        u = _uniform(_keys(batch, seed, epoch, _START, stream), 1)[:, 0]
+        first = np.floor(u * (length - size + 1)).astype(np.int64)[:, None]
+        place = np.arange(batch.valid[stream].shape[1])
+        dropped[stream] = torch.from_numpy((place >= first) & (place < first + size[:, None]))
+    return _drop_frames(batch, dropped)
+
+
+def modality_rate(batch: Batch, missing_rate: float, seed: int, epoch: int = 0) -> Batch:
+    """Remove present modalities so that the expected share of removed cells is `missing_rate`, keeping at least one.
+
+    Cells go independently with probability p, and one drawn at random returns when all went; p solves
+    p - p**n / n = missing_rate for a row with n modalities, so the rate can reach (n - 1) / n at most (2/3 of three).
+    Raises: MsaError outside [0, 2/3]. See `realised_rate` for what a draw removed.
+    """
+    if not 0.0 <= missing_rate <= 2 / 3 + 1e-9:
+        raise MsaError(f"missing_rate is {missing_rate}; one modality is always kept, so give a value in [0, 2/3].")
+    present = batch.present.cpu().numpy()
+    chance = np.array([0.0] + [_chance(missing_rate, n) for n in range(1, len(MODALITIES) + 1)])
+    gone = _cell_draws(batch, seed, epoch, _CELL) < chance[present.sum(1)][:, None]
+    restore = np.where(present, _cell_draws(batch, seed, epoch, _RESTORE), 2.0).argmin(1)
+    nothing = ~(present & ~gone).any(1)
+    gone[nothing, restore[nothing]] = False
+    return _remove(batch, torch.from_numpy(gone).to(batch.present.device))
+
+
+def subset(batch: Batch, seed: int, epoch: int = 0) -> Batch:
+    """Keep a subset drawn uniformly from the non-empty subsets of the modalities that each row has."""
+    present = batch.present.cpu().numpy()
+    choices = np.array([[m in p for m in MODALITIES] for p in PATTERNS.values()])
+    possible = ~(choices[None] & ~present[:, None]).any(2)  # (B, 7)
+    n = possible.sum(1)
+    u = _uniform(_keys(batch, seed, epoch, _SUBSET, "text"), 1)[:, 0]
+    chosen = np.floor(u * np.maximum(n, 1)).astype(np.int64)
+    number = (possible & (np.cumsum(possible, 1) - 1 == chosen[:, None])).argmax(1)
+    gone = ~choices[number] & (n > 0)[:, None]
+    return _remove(batch, torch.from_numpy(gone).to(batch.present.device))
+
+
+def mrm(batch: Batch, seed: int, epoch: int = 0, max_frame_missing_rate: float = 1.0) -> Batch:
+    """Modality Random Missing, the training mix of CorrKD (arXiv 2404.16456): a random subset and dropped frames.
+
+    The paper leaves the laws open; here the subset is uniform and the frame rate of each (row, modality) is uniform
+    in [0, max_frame_missing_rate].
+    """
+    batch = subset(batch, seed, epoch)
+    rates = _cell_draws(batch, seed, epoch, _RATE) * max_frame_missing_rate
+    return frame(batch, torch.from_numpy(rates), seed, epoch)
+
+
+def realised_rate(before: Batch, after: Batch) -> float:
+    """Share of the present (utterance, modality) cells that were removed."""
+    return 1.0 - int(after.present.sum()) / max(1, int(before.present.sum()))
+
+
+def regime(name: str) -> Regime:
+    """What to remove, by name: see REGIMES; "mrm:0.5" limits the frame rate. Raises: MsaError listing the names."""
+    kind, _, value = name.partition(":")
+    try:
+        rate = float(value) if value else None
+    except ValueError:
+        rate = -1.0
+    if rate is None:
+        simple: dict[str, Regime] = {"complete": lambda b, s, e: b, "subset": subset, "mrm": mrm}
+        if kind in PATTERNS:
+            return lambda b, s, e: pattern(b, kind)
+        if kind in simple:
+            return simple[kind]
+    elif 0.0 <= rate <= 1.0:
+        rated: dict[str, Regime] = {
+            "mrm": lambda b, s, e: mrm(b, s, e, rate),
+            "frame": lambda b, s, e: frame(b, rate, s, e),
+            "block": lambda b, s, e: block(b, rate, s, e),
+            "modality": lambda b, s, e: modality_rate(b, rate, s, e),
+        }
+        if kind in rated:
+            return rated[kind]
+    raise MsaError(f"Unknown regime {name!r}. Valid regimes: {', '.join(REGIMES)}; a RATE is a number in [0, 1].")
+
+
+def _remove(batch: Batch, gone: Tensor) -> Batch:
+    """Take whole modalities away. gone (B, 3) True = remove."""
+    if not (gone & batch.present).any():
+        return batch
+    left = {s: batch.valid[s] & ~gone[:, _OF_STREAM[s], None] for s in STREAMS}
+    return _replace_streams(replace(batch, present=batch.present & ~gone), left)
+
+
+def _replace_streams(batch: Batch, valid: dict[str, Tensor]) -> Batch:
+    """New validity for some streams; what is no longer valid becomes zero and unobserved."""
+    features, observed = dict(batch.features), dict(batch.observed)
+    for stream, left in valid.items():
+        if not torch.equal(left, batch.valid[stream]):
+            features[stream] = torch.where(left[..., None], features[stream], 0.0)
+            observed[stream] = observed[stream] & left
+    return replace(batch, features=features, valid={**batch.valid, **valid}, observed=observed)
+
+
+def _drop_frames(batch: Batch, dropped: dict[str, Tensor]) -> Batch:
+    """Zero frames and mark them; validity and presence stay. dropped[s] (B, T_s)."""
+    observed = {s: batch.observed[s] & ~dropped[s].to(batch.present.device) for s in STREAMS}
+    features = {s: torch.where(observed[s][..., None], batch.features[s], 0.0) for s in STREAMS}
+    return replace(batch, features=features, observed=observed)
+
+
+def _rates(batch: Batch, rate: float | Tensor) -> np.ndarray:
+    """Frame rates (B, 3). Raises: MsaError outside [0, 1]."""
+    rates = np.broadcast_to(np.asarray(rate.cpu() if isinstance(rate, Tensor) else rate, np.float64), (len(batch), 3))
+    if not ((rates >= 0) & (rates <= 1)).all():
+        raise MsaError(f"frame_missing_rate is {rate}; give a value in [0, 1].")
+    return rates
+
+
+def _chance(missing_rate: float, n: int) -> float:
+    """Solve p - p**n / n = missing_rate by bisection; 1 when the rate cannot be reached."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        p = (low + high) / 2
+        low, high = (p, high) if p - p**n / n < missing_rate else (low, p)
+    return high
+
+
+def _cell_draws(batch: Batch, seed: int, epoch: int, purpose: int) -> np.ndarray:
+    """One uniform number per (row, modality), (B, 3)."""
+    return np.concatenate([_uniform(_keys(batch, seed, epoch, purpose, m), 1) for m in MODALITIES], 1)
+
+
+def _keys(batch: Batch, seed: int, epoch: int, purpose: int, stream: str) -> np.ndarray:
+    """One 64-bit key per row (B,) from everything that a draw may depend on."""
+    if len(batch.ids) != len(batch):
+        raise MsaError(f"The batch has {len(batch.ids)} ids for {len(batch)} rows; random missingness needs every id.")
+    keys = np.array([_id_key(i) for i in batch.ids], np.uint64)
+    for part in (seed, epoch, purpose, STREAMS.index(stream)):
+        keys = _mix(keys ^ _mix(np.array([part & (2**63 - 1)], np.uint64) + _GOLDEN))
+    return keys
+
+
+@lru_cache(maxsize=1 << 18)
+def _id_key(utterance_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(utterance_id.encode(), digest_size=8).digest(), "little")
+
+
+def _uniform(keys: np.ndarray, n: int) -> np.ndarray:
+    """Draw n numbers in [0, 1) per key (B, n): splitmix64 (Steele et al., OOPSLA 2014), one counter per frame."""
+    bits = _mix(keys[:, None] + np.arange(1, n + 1, dtype=np.uint64) * _GOLDEN)
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    """The output function of splitmix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

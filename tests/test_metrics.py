@@ -1,0 +1,50 @@
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from msa_core import metrics
+
+
+def test_hand_table():
+    true = np.array([-2.0, -0.4, 0.0, 1.0, 2.5])
+    predicted = np.array([-1.0, 0.2, -0.1, 0.5, 3.4])
+    m = metrics.scores(predicted, true)
+    assert m["mae"] == pytest.approx((1 + 0.6 + 0.1 + 0.5 + 0.9) / 5)
+    assert m["acc2_has0"] == pytest.approx(3 / 5)  # wrong: -0.4 -> +, 0 -> -
+    assert m["acc2_non0"] == pytest.approx(3 / 4)
+    # has0: class neg: precision 1/2, recall 1/2; class non-neg: precision 2/3, recall 2/3
+    assert m["f1_has0"] == pytest.approx((2 * 0.5 + 3 * 2 / 3) / 5)
+    # rounded (half to even), true: -2 -0 0 1 2 (2.5 -> 2), predicted: -1 0 -0 0 3
+    assert m["acc7"] == pytest.approx(2 / 5)
+    assert m["acc5"] == pytest.approx(3 / 5)  # clipped to 2: the last one is right
+    assert m["acc3"] == pytest.approx(4 / 5)  # clipped to 1: -2 and -1 agree too
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_against_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    true = np.round(rng.normal(0, 1.5, 200).clip(-3, 3) * 3) / 3
+    predicted = true + rng.normal(0, 1, 200)
+    m, keep = metrics.scores(predicted, true), true != 0
+    assert m["acc2_has0"] == pytest.approx(accuracy_score(true >= 0, predicted >= 0))
+    assert m["f1_has0"] == pytest.approx(f1_score(true >= 0, predicted >= 0, average="weighted"))
+    assert m["acc2_non0"] == pytest.approx(accuracy_score(true[keep] > 0, predicted[keep] > 0))
+    assert m["f1_non0"] == pytest.approx(f1_score(true[keep] > 0, predicted[keep] > 0, average="weighted"))
+    assert m["pearson"] == pytest.approx(np.corrcoef(predicted, true)[0, 1])
+    for name, limit in (("acc7", 3), ("acc5", 2), ("acc3", 1)):
+        classes = [np.round(np.clip(v, -limit, limit)) for v in (true, predicted)]
+        assert m[name] == pytest.approx(accuracy_score(*classes))
+
+
+def test_f1_of_a_constant_and_argument_order():
+    true = np.array([-1.0, 1.0, 1.0, 1.0])
+    m = metrics.scores(np.full(4, 0.5), true)
+    assert m["f1_has0"] == pytest.approx(f1_score(true >= 0, [True] * 4, average="weighted"))
+    assert m["f1_has0"] != pytest.approx(f1_score([True] * 4, true >= 0, average="weighted"))
+    assert math.isnan(m["pearson"])
+
+
+def test_empty_is_nan():
+    assert all(math.isnan(v) for v in metrics.scores(np.array([]), np.array([])).values())
