@@ -1,0 +1,35 @@
+"""Slow results on disk, under a hash of what they were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+def digest(*parts: object) -> str:
+    """24 hex digits that identify `parts` (arrays by content)."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
+        found.update(b"\x00")
+    return found.hexdigest()[:24]
+
+
+def cached(path: Path, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays in `path` (npz), computed and stored atomically when it does not exist."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part.npz")
+        np.savez(part, **compute())  # type: ignore[arg-type]
+        part.replace(path)
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    """Report nothing."""

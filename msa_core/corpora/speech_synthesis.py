@@ -1,0 +1,185 @@
+"""Sentences spoken by free synthesisers: the voice behind the simulated-text stream of the composite corpus.
+
+Corpora with transcripts but without redistributable sound are read aloud by flite (voices slt, rms, awb,
+kal16) and espeak-ng (several accents and speaker variants), one voice, speed and pitch per sentence, chosen
+by a hash of the sentence: the same sentence always sounds the same. Only the words carry sentiment here;
+emotion in the voice comes from acted speech (pools.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import weights
+from ..errors import MsaError
+from ..features.speech import SpeechReader
+from .cache import Progress, cached, digest
+
+SAMPLE_RATE_HZ = 16_000
+WHISPER = "tiny.en"
+FLITE_VOICES = ("slt", "slt", "slt", "rms", "rms", "awb", "awb", "kal16")  # repeated = more often
+ESPEAK_VOICES = ("en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7", "en-gb+f3", "en-gb+m1")
+ESPEAK_SHARE = 0.15  # of the sentences; espeak-ng is the most robotic
+SECONDS_LIMIT = 60.0  # one sentence may take a synthesiser
+
+
+@dataclass(frozen=True)
+class SyntheticVoice:
+    """One way to read a sentence: engine, its voice name, speed (1 = normal), pitch (espeak-ng's 0-99)."""
+
+    engine: str
+    name: str
+    speed: float
+    pitch: int = 50
+
+    @property
+    def id(self) -> str:
+        """Name in manifests, e.g. "flite-slt"."""
+        return f"{self.engine}-{self.name}"
+
+
+def voice_for(sentence: str) -> SyntheticVoice:
+    """The voice of a sentence, from its hash alone."""
+    digest = hashlib.sha256(sentence.encode()).digest()
+    share, which, speed, pitch = (byte / 256 for byte in digest[:4])
+    if share < ESPEAK_SHARE:
+        name = ESPEAK_VOICES[int(which * len(ESPEAK_VOICES))]
+        return SyntheticVoice("espeak-ng", name, round(0.85 + 0.3 * speed, 2), int(35 + 30 * pitch))
+    return SyntheticVoice("flite", FLITE_VOICES[int(which * len(FLITE_VOICES))], round(0.85 + 0.3 * speed, 2))
+
+
+def require_engines() -> None:
+    """Check that both synthesisers are installed.
+
+    Raises: MsaError naming the missing program and how to install it.
+    """
+    for engine in ("flite", "espeak-ng"):
+        if shutil.which(engine) is None:
+            raise MsaError(f"The synthesiser {engine!r} is not installed. Run 'apt-get install flite espeak-ng'.")
+
+
+def speak(sentence: str, folder: Path) -> np.ndarray:
+    """Read one sentence aloud.
+
+    Args: sentence: what to say. folder: where the temporary wav file lies.
+    Returns: (N,) int16 mono at 16 kHz. Raises: MsaError when the synthesiser fails or says nothing.
+    """
+    voice, target = voice_for(sentence), folder / "speech.wav"
+    if voice.engine == "flite":
+        command = ["flite", "-voice", voice.name, "--setf", f"duration_stretch={1 / voice.speed:.3f}"]
+        command += ["-t", f" {sentence}", "-o", str(target)]
+    else:
+        command = ["espeak-ng", "-v", voice.name, "-s", str(int(165 * voice.speed)), "-p", str(voice.pitch)]
+        command += ["-w", str(target), "--", sentence]
+    target.unlink(missing_ok=True)
+    done = subprocess.run(command, capture_output=True, timeout=SECONDS_LIMIT, check=False)
+    if done.returncode != 0 or not target.is_file():
+        raise MsaError(f"{voice.id} could not say {sentence!r}: {done.stderr.decode(errors='replace').strip()[:200]}")
+    with wave.open(str(target), "rb") as f:
+        rate, samples = f.getframerate(), np.frombuffer(f.readframes(f.getnframes()), dtype="<i2")
+    if len(samples) == 0:
+        raise MsaError(f"{voice.id} said nothing for {sentence!r}. Leave such sentences out of the pool.")
+    return _to_16_khz(samples, rate)
+
+
+def _to_16_khz(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+    """int16 (N,) at `rate_hz` -> int16 (M,) at 16 kHz, band-limited (FFT)."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return samples
+    n = max(1, round(len(samples) * SAMPLE_RATE_HZ / rate_hz))
+    spectrum = np.fft.rfft(samples.astype(np.float64))
+    kept = np.zeros(n // 2 + 1, dtype=complex)
+    width = min(len(spectrum), len(kept))
+    kept[:width] = spectrum[:width]
+    resampled = np.fft.irfft(kept, n) * (n / len(samples))
+    return np.clip(np.rint(resampled), -32768, 32767).astype(np.int16)
+
+
+def chunk_key(sentences: Sequence[str]) -> str:
+    """Cache name of a chunk: a hash of its sentences and of how each is spoken."""
+    digest = hashlib.sha256()
+    for sentence in sentences:
+        digest.update(f"{sentence}\x00{voice_for(sentence)}\x00".encode())
+    return digest.hexdigest()[:24]
+
+
+def spoken(sentences: Sequence[str], cache: Path) -> list[np.ndarray]:
+    """A chunk of sentences read aloud, kept in `cache` as one file until `forget` is called.
+
+    Returns: one (N,) int16 array at 16 kHz per sentence.
+    """
+    path = cache / f"speech-{chunk_key(sentences)}.npz"
+    if not path.is_file():
+        require_engines()
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            waves = [speak(sentence, Path(folder)) for sentence in sentences]
+        part = path.with_suffix(".part.npz")
+        np.savez(part, samples=np.concatenate(waves), lengths=np.array([len(w) for w in waves]))
+        part.replace(path)
+    with np.load(path) as stored:
+        return np.split(stored["samples"], np.cumsum(stored["lengths"])[:-1])
+
+
+def forget(sentences: Sequence[str], cache: Path) -> None:
+    """Delete the sound of a chunk once it has been listened to."""
+    (cache / f"speech-{chunk_key(sentences)}.npz").unlink(missing_ok=True)
+
+
+def chunks(sentences: Sequence[str], size: int = 128) -> Iterator[Sequence[str]]:
+    """Consecutive chunks of at most `size` sentences."""
+    for start in range(0, len(sentences), size):
+        yield sentences[start : start + size]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the recogniser made of one spoken sentence.
+
+    states (K, 384) float16 of the decoder, one per token; owners (K,): the word of `transcript` each belongs to.
+    K is 0 when nothing was understood.
+    """
+
+    transcript: str
+    states: np.ndarray
+    owners: np.ndarray
+
+
+def listen(sentences: Sequence[str], cache: Path, progress: Progress) -> list[Heard]:
+    """Speak every sentence and listen to it with Whisper, chunk by chunk; finished chunks are cached."""
+    heard: list[Heard] = []
+    reader: SpeechReader | None = None
+    for chunk in chunks(sentences):
+        progress("speaking and listening", len(heard), len(sentences))
+        path = cache / f"heard-{digest(WHISPER, chunk_key(chunk))}.npz"
+        if not path.is_file():
+            reader = reader or SpeechReader(weights.whisper(WHISPER))
+        found = cached(path, lambda chunk=chunk, reader=reader: _listened(chunk, reader, cache))  # type: ignore[misc]
+        forget(chunk, cache)
+        cuts = np.cumsum(found["lengths"])[:-1]
+        parts = zip(found["transcripts"], np.split(found["states"], cuts), np.split(found["owners"], cuts), strict=True)
+        heard += [Heard(str(transcript), states, owners) for transcript, states, owners in parts]
+    return heard
+
+
+def _listened(chunk: Sequence[str], reader: SpeechReader, cache: Path) -> dict[str, np.ndarray]:
+    """Transcripts (C,), decoder states and their words end to end, lengths (C,)."""
+    waves = [w.astype(np.float32) / 32768 for w in spoken(chunk, cache)]
+    order = sorted(range(len(waves)), key=lambda i: len(waves[i]))  # equal lengths together are read fastest
+    read = reader.read_many([waves[i] for i in order])
+    found = [read[order.index(i)] for i in range(len(waves))]
+    return {
+        "transcripts": np.array([f.transcript for f in found], np.str_),
+        "states": np.concatenate([f.states for f in found]).astype(np.float16),
+        "owners": np.concatenate([f.state_words for f in found]),
+        "lengths": np.array([len(f.states) for f in found]),
+    }
