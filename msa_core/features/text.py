@@ -38,7 +38,9 @@ class TextEncoder:
         Raises: FeatureError when the folder does not load.
         """
         from transformers import AutoModel, AutoTokenizer  # here: the import takes seconds
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # a bar for a model of 90 MB is noise on standard error
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
             self.model = AutoModel.from_pretrained(str(directory), local_files_only=True).to(device).float().eval()

@@ -1,0 +1,310 @@
+"""Path -> `Utterance`: every modality read once, or absent with a reason.
+
+The sound is read while another thread follows the face: both spend their time outside Python. Nothing is
+kept on disk except by `folder`, the command for many clips, which skips what it has already done.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import checkpoint, media, simulate, weights
+from .config import MediaLimits
+from .errors import FeatureError, MediaError
+from .features import COMPACT, expression, voice
+from .features.decoding import NOT_UNDERSTOOD
+from .features.speech import SpeechReader
+from .features.text import TextEncoder
+from .features.vision import FaceReader, Faces
+from .schema import STREAMS, MediaInfo, Stream, Utterance, Word
+
+Progress = Callable[[str, float], None]  # step that begins, share of the work before it
+BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75}  # of a talking clip of 10 s
+NO_SPEECH = "no speech found"
+NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
+EARLY_END_S = 1.0  # a picture that stops this long before the sound is worth a note
+
+
+def default_device() -> str:
+    """The GPU when there is one: "cuda" or "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What the sound gave."""
+
+    text: Stream
+    audio: Stream
+    simulated: Stream
+    transcript: str = ""
+    words: tuple[Word, ...] = ()
+
+    @staticmethod
+    def nothing(text: str, audio: str) -> _Heard:
+        """No stream, with the reasons."""
+        return _Heard(Stream.absent(text), Stream.absent(audio), Stream.absent(text))
+
+
+class Extractor:
+    """The loaded feature extractors of the compact set. Stateless: safe for clip after clip."""
+
+    def __init__(
+        self,
+        speech: SpeechReader,
+        text: TextEncoder,
+        voice_network: voice.VoiceNetwork,
+        projector: simulate.Projector,
+        faces: FaceReader,
+    ) -> None:
+        self.speech, self.text, self.voice_network = speech, text, voice_network
+        self.projector, self.faces = projector, faces
+
+    @staticmethod
+    def load(device: str | None = None) -> Extractor:
+        """All extractors, verified. Args: device: "cpu" or "cuda"; None takes the GPU when there is one.
+
+        Raises: FeatureError, CheckpointError naming what is missing or altered and the repair.
+        """
+        device = device or default_device()
+        return Extractor(
+            SpeechReader(weights.whisper("tiny.en", device=device)),
+            TextEncoder(weights.minilm_directory(), device),
+            voice.load(device=device),
+            simulate.load(),
+            FaceReader(expression.load()),
+        )
+
+    def utterance(
+        self, path: str | Path, limits: MediaLimits | None = None, progress: Progress | None = None
+    ) -> Utterance:
+        """Everything about one clip. A modality that is not there is absent with its reason.
+
+        Args: progress: called as each step of BEGINS begins, with the share of the work before it.
+        Raises: MediaError for what is not an acceptable clip; FeatureError when a feature is not finite.
+        """
+        path, timings = Path(path), dict.fromkeys(BEGINS, 0.0)
+        tell = progress or (lambda step, share: None)
+        with _step("media", timings, tell):
+            info = media.probe(path, limits)
+        with ThreadPoolExecutor(1) as pool:
+            seeing = pool.submit(self._see, path, info, timings)
+            heard = self._hear(path, info, timings, tell)
+            tell("faces", BEGINS["faces"])
+            faces = seeing.result()
+        return Utterance(
+            id=info.name,
+            duration_s=info.duration_s,
+            feature_set=COMPACT.id,
+            transcript=heard.transcript,
+            words=heard.words,
+            thumbnails=faces.thumbnails,
+            notes=faces.notes,
+            timings_s=timings,
+            text=_verified(heard.text, "text", info.name),
+            audio=_verified(heard.audio, "audio", info.name),
+            vision=_verified(faces.stream, "vision", info.name),
+            simulated=_verified(heard.simulated, "simulated", info.name),
+        )
+
+    def _hear(self, path: Path, info: MediaInfo, timings: dict[str, float], tell: Progress) -> _Heard:
+        if not info.has_audio:
+            reason = _no_track(info, "audio")
+            return _Heard.nothing(reason, reason)
+        with _step("media", timings):
+            wave = media.waveform(path, info)
+        with _step("speech", timings, tell):
+            speech = self.speech.read(wave)
+        if speech.silent_reason:
+            return _Heard.nothing(speech.silent_reason, speech.silent_reason)
+        if speech.no_speech_reason and not speech.no_speech_reason.startswith(NOT_UNDERSTOOD):
+            return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
+        if speech.no_speech_reason:  # a voice in a language that is not recognised is still a voice
+            with _step("voice", timings, tell):
+                audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+            absent = Stream.absent(speech.no_speech_reason)
+            return _Heard(absent, audio, absent)
+        with _step("text", timings, tell):
+            text, simulated = self.text.encode_words(speech.words), simulate.stream(speech, self.projector)
+        if not text.present:  # only punctuation was heard
+            return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
+        with _step("voice", timings, tell):
+            audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+        return _Heard(text, audio, simulated, speech.transcript, speech.words)
+
+    def _see(self, path: Path, info: MediaInfo, timings: dict[str, float]) -> Faces:
+        if not info.has_video:
+            return Faces(Stream.absent(_no_track(info, "video")))
+        last_s = 0.0
+
+        def watched() -> Iterator[tuple[float, np.ndarray]]:
+            nonlocal last_s
+            for time_s, image in media.frames(path, info):
+                last_s = time_s
+                yield time_s, image
+
+        with _step("faces", timings):
+            faces = self.faces.read(watched())
+        if info.duration_s - last_s <= EARLY_END_S:
+            return faces
+        note = f"The last picture is at {last_s:.1f} s of {info.duration_s:.1f} s."
+        return replace(faces, notes=(*faces.notes, note))
+
+
+def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
+    """Write the features to one .npz, whole or not at all; pictures are not kept.
+
+    Args: key: what the features came from (`folder` uses it to know what is done).
+    Raises: FeatureError when the file cannot be written.
+    """
+    path = Path(path)
+    facts = {
+        "key": key,
+        "id": utterance.id,
+        "duration_s": utterance.duration_s,
+        "feature_set": utterance.feature_set,
+        "transcript": utterance.transcript,
+        "words": [asdict(w) for w in utterance.words],
+        "notes": utterance.notes,
+        "timings_s": dict(utterance.timings_s),
+        "score": utterance.score,
+        "reasons": {s: utterance.stream(s).reason for s in STREAMS},
+    }
+    arrays = {"facts": np.frombuffer(json.dumps(facts, allow_nan=False).encode(), np.uint8)}
+    for name in STREAMS:
+        stream = utterance.stream(name)
+        if stream.values is not None and stream.times_s is not None:
+            arrays |= {f"{name}_values": stream.values, f"{name}_times_s": stream.times_s}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(buffer.getvalue())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as e:
+        raise FeatureError(f"Cannot write {path.name} ({e.strerror}). Give a folder you may write to.") from e
+
+
+def load(path: str | Path) -> Utterance:
+    """An utterance written by `save`, without pictures.
+
+    Raises: FeatureError when the file is missing, damaged or not one of ours.
+    """
+    arrays, facts = _read(Path(path))
+
+    def stream(name: str) -> Stream:
+        if f"{name}_values" not in arrays:
+            return Stream.absent(facts["reasons"][name])
+        return Stream(arrays[f"{name}_values"], arrays[f"{name}_times_s"])
+
+    return Utterance(
+        id=facts["id"],
+        duration_s=facts["duration_s"],
+        feature_set=facts["feature_set"],
+        text=stream("text"),
+        audio=stream("audio"),
+        vision=stream("vision"),
+        simulated=stream("simulated"),
+        transcript=facts["transcript"],
+        words=tuple(Word(**w) for w in facts["words"]),
+        notes=tuple(facts["notes"]),
+        timings_s=facts["timings_s"],
+        score=facts["score"],
+    )
+
+
+def folder(
+    source: str | Path, out: str | Path, limits: MediaLimits | None = None, device: str | None = None
+) -> tuple[int, dict[str, str]]:
+    """Extract every clip under `source` to `out`/<same relative name>.npz; clips already there are skipped.
+
+    A clip is done when its .npz holds features of the same file content by the same extractors, so a stopped
+    run goes on where it was and a changed clip is read again.
+    Returns: number of clips with features, and the reason of each clip that could not be read.
+    Raises: MediaError when there is no clip; FeatureError when `out` cannot be written.
+    """
+    source, out = Path(source), Path(out)
+    extractor: Extractor | None = None
+    failed: dict[str, str] = {}
+    clips = media.files(source)
+    for clip in tqdm(clips, desc="extract", unit="clip"):
+        name = str(clip.relative_to(source))
+        key = f"{checkpoint.sha256(clip)} {COMPACT.id} {' '.join(COMPACT.extractors)}"
+        target = out / f"{name}.npz"
+        if _key(target) == key:
+            continue
+        extractor = extractor or Extractor.load(device)
+        try:
+            save(extractor.utterance(clip, limits or MediaLimits.command_line()), target, key)
+        except MediaError as e:
+            failed[name] = str(e)
+    return len(clips) - len(failed), failed
+
+
+@contextmanager
+def _step(name: str, timings: dict[str, float], tell: Progress | None = None) -> Iterator[None]:
+    """Announce a step and add the seconds it took."""
+    if tell is not None:
+        tell(name, BEGINS[name])
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        timings[name] += time.perf_counter() - start
+
+
+def _no_track(info: MediaInfo, kind: str) -> str:
+    codec = info.undecodable.get(kind)
+    return f"{kind} track that cannot be decoded ({codec})" if codec else f"no {kind} track"
+
+
+def _verified(stream: Stream, name: str, clip: str) -> Stream:
+    """The stream as float32. Raises: FeatureError for NaN, infinity or a width of another feature set."""
+    if stream.values is None or stream.times_s is None:
+        return stream
+    values, times_s = np.asarray(stream.values, np.float32), np.asarray(stream.times_s, np.float32)
+    shape = (len(times_s), COMPACT.dims[name])
+    if values.shape != shape or len(times_s) == 0:
+        raise FeatureError(
+            f"The {name} features of {clip} have shape {values.shape}, expected {shape}. Restore the weights."
+        )
+    if not (np.isfinite(values).all() and np.isfinite(times_s).all()):
+        raise FeatureError(f"The {name} features of {clip} hold NaN or infinity. Export the clip again and retry.")
+    return Stream(values, times_s)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and facts of a file of `save`. Raises: FeatureError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {k: stored[k] for k in stored.files}
+        return arrays, json.loads(bytes(arrays.pop("facts")))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
+        raise FeatureError(
+            f"{path.name} holds no features of ours ({type(e).__name__}). Extract the clip again."
+        ) from e
+
+
+def _key(path: Path) -> str | None:
+    """The key of a file of `save`, None when it is not there or damaged."""
+    try:
+        return _read(path)[1].get("key") if path.is_file() else None
+    except FeatureError:
+        return None

@@ -1,0 +1,240 @@
+"""From file to utterance: what is there, why the rest is not, and extraction of many clips."""
+
+import numpy as np
+import pytest
+import torch
+import variants
+
+from msa_core import extract, simulate
+from msa_core.config import MediaLimits
+from msa_core.errors import FeatureError, MediaError
+from msa_core.extract import Extractor
+from msa_core.features import COMPACT, voice
+from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
+from msa_core.features.speech import Speech
+from msa_core.features.vision import Box, FaceReader
+from msa_core.schema import STREAMS, Stream, Word
+
+
+class Listener:
+    """Stands in for Whisper: two words when the sound is loud, none when it is soft."""
+
+    def read(self, waveform):
+        n, loud = max(1, len(waveform) // 1600), float(np.abs(waveform).max(initial=0))
+        said = 2 if loud > 0.2 else 0
+        rng = np.random.default_rng(0)
+        return Speech(
+            transcript="good day" if said else "",
+            words=(Word("good", 0.1, 0.4), Word("day", 0.5, 0.9))[:said],
+            frames=rng.normal(size=(n, 384)).astype(np.float32),
+            frame_times_s=np.arange(n) / 10 + 0.05,
+            states=rng.normal(size=(said, 384)).astype(np.float32),
+            state_times_s=np.linspace(0.2, 0.7, said),
+            state_words=np.arange(said),
+            no_speech_reason=None if said else "no speech found",
+            silent_reason="silent audio track" if loud < 1e-3 else None,
+        )
+
+
+class Encoder:
+    """Stands in for MiniLM."""
+
+    fill = 1.0
+
+    def encode_words(self, words):
+        return Stream(np.full((len(words), 384), self.fill, np.float32), np.array([w.start_s for w in words]))
+
+
+def middle(image):
+    """Stands in for the face detector: one face in the middle of what is not black."""
+    return [Box(image.shape[1] * 0.4, image.shape[0] * 0.3, 60, 80)]
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """The real path with small stand-ins for the large networks, and untrained small networks."""
+    torch.manual_seed(0)
+    return Extractor(
+        Listener(),
+        Encoder(),
+        voice.VoiceNetwork(voice.VoiceConfig()).eval(),
+        simulate.Projector().eval(),
+        FaceReader(ExpressionNetwork(ExpressionConfig()).eval(), detector=middle),
+    )
+
+
+def reasons(utterance):
+    return {s: utterance.stream(s).reason for s in STREAMS}
+
+
+def test_everything_about_a_talking_clip(quick):
+    steps = []
+    u = quick.utterance(variants.REAL, progress=lambda step, share: steps.append((step, share)))
+    assert (u.id, u.feature_set, u.transcript) == ("crema_happy.mp4", COMPACT.id, "good day")
+    for s in STREAMS:
+        stream = u.stream(s)
+        assert stream.present and stream.reason is None
+        assert stream.values.dtype == stream.times_s.dtype == np.float32
+        assert stream.values.shape == (len(stream.times_s), COMPACT.dims[s])
+        assert (np.diff(stream.times_s) > 0).all() and 0 <= stream.times_s[0] <= stream.times_s[-1] <= u.duration_s
+    assert len(u.vision.values) == 10 and u.thumbnails and u.thumbnails[0].box is not None
+    assert [s for s, _ in steps] == list(extract.BEGINS) and [p for _, p in steps] == sorted(p for _, p in steps)
+    assert list(u.timings_s) == list(extract.BEGINS) and all(t >= 0 for t in u.timings_s.values())
+
+
+@pytest.mark.parametrize(
+    "name, text, audio, vision",
+    [
+        ("mute.mp4", "no audio track", "no audio track", None),
+        ("silent.mp4", "silent audio track", "silent audio track", None),
+        ("black.mp4", None, None, "the picture is black"),
+        ("black and silent.mp4", "silent audio track", "silent audio track", "the picture is black"),
+        ("sound.flac", None, None, "no video track"),
+        ("cover.mp3", None, None, "no video track"),
+        ("one frame.mp4", "no audio track", "no audio track", None),
+        ("recorded.webm", None, None, None),
+    ],
+)
+def test_what_is_missing_and_why(quick, clip, name, text, audio, vision):
+    u = quick.utterance(clip(name))
+    assert reasons(u) == {"text": text, "audio": audio, "vision": vision, "simulated": text}
+    assert (u.transcript, u.words) == (("", ()) if text else ("good day", u.words))
+
+
+def test_sound_without_speech_is_no_voice(quick, tmp_path):
+    path = variants.write(
+        tmp_path / "soft.wav", wave=0.1 * variants.chords(1.0), audio="pcm_s16le", sample_format="s16"
+    )
+    u = quick.utterance(path)
+    assert reasons(u)["text"] == reasons(u)["simulated"] == "no speech found"
+    assert reasons(u)["audio"] == "sound without speech"
+
+
+def test_a_picture_that_ends_early_is_said(quick, tmp_path):
+    path = variants.write(tmp_path / "early.mp4", variants.pictures()[:12], variants.sound())
+    assert "The last picture is at 0.2 s of 1.9 s." in quick.utterance(path).notes
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(quick, monkeypatch, bad):
+    monkeypatch.setattr(Encoder, "fill", bad)
+    with pytest.raises(
+        FeatureError, match="^The text features of crema_happy.mp4 hold NaN or infinity. Export the clip"
+    ):
+        quick.utterance(variants.REAL)
+
+
+def test_features_of_another_width_are_refused(quick, monkeypatch):
+    monkeypatch.setattr(Encoder, "encode_words", lambda self, words: Stream(np.ones((2, 5)), np.arange(2)))
+    with pytest.raises(FeatureError, match=r"have shape \(2, 5\), expected \(2, 384\)"):
+        quick.utterance(variants.REAL)
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "no index.mp4", "header only.mkv", "nan.wav", "photo.png"])
+def test_bad_files_raise_one_line_and_leave_nothing(quick, clip, nothing_left, name):
+    path = clip(name)
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(MediaError, match=rf"^{name} .*\.$"):
+        quick.utterance(path)
+    assert sorted(path.parent.iterdir()) == before
+
+
+def test_limits_are_obeyed(quick):
+    with pytest.raises(MediaError, match="the limit is 1 s"):
+        quick.utterance(variants.REAL, MediaLimits(max_duration_s=1.0))
+
+
+@pytest.mark.parametrize("name", ["sound.flac", "mute.mp4", "black and silent.mp4"])
+def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
+    u = quick.utterance(clip(name))
+    extract.save(u, tmp_path / "deep" / "u.npz")
+    back = extract.load(tmp_path / "deep" / "u.npz")
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["u.npz"]
+    for field in ("id", "duration_s", "feature_set", "transcript", "words", "notes", "score"):
+        assert getattr(back, field) == getattr(u, field)
+    assert dict(back.timings_s) == dict(u.timings_s) and reasons(back) == reasons(u)
+    for s in STREAMS:
+        if u.stream(s).present:
+            assert np.array_equal(back.stream(s).values, u.stream(s).values)
+            assert np.array_equal(back.stream(s).times_s, u.stream(s).times_s)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 damaged", b"text"])
+def test_damaged_features_are_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "u.npz").write_bytes(content)
+    with pytest.raises(FeatureError, match="^u.npz holds no features of ours .*Extract the clip again.$"):
+        extract.load(tmp_path / "u.npz")
+
+
+def test_pickles_are_not_opened(tmp_path):
+    np.savez(tmp_path / "u.npz", facts=np.array([{"key": 1}], dtype=object))
+    with pytest.raises(FeatureError, match="holds no features of ours"):
+        extract.load(tmp_path / "u.npz")
+
+
+def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypatch):
+    source, out = tmp_path / "clips", tmp_path / "features"
+    (source / "deep").mkdir(parents=True)
+    for place, name in (("a.flac", "sound.flac"), ("deep/b.mp4", "mute.mp4"), ("broken.mp4", "text.mp4")):
+        (source / place).write_bytes(clip(name).read_bytes())
+    (source / "notes.txt").write_text("not a clip")
+    read = []
+    monkeypatch.setattr(Extractor, "load", staticmethod(lambda device=None: quick))
+    monkeypatch.setattr(
+        quick, "utterance", lambda p, limits: read.append(p.name) or Extractor.utterance(quick, p, limits)
+    )
+    done, failed = extract.folder(source, out)
+    assert done == 2 and list(failed) == ["broken.mp4"] and "is not a media file" in failed["broken.mp4"]
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == ["a.flac.npz", "deep/b.mp4.npz"]
+    assert extract.load(out / "deep" / "b.mp4.npz").vision.present
+    read.clear()
+    assert extract.folder(source, out)[0] == 2 and read == ["broken.mp4"]
+    (source / "a.flac").write_bytes(clip("sound.mp3").read_bytes())
+    (out / "deep" / "b.mp4.npz").write_bytes(b"cut off")
+    read.clear()
+    extract.folder(source, out)
+    assert sorted(read) == ["a.flac", "b.mp4", "broken.mp4"]
+
+
+def test_a_folder_without_clips(tmp_path):
+    with pytest.raises(MediaError, match="^There is no clip in the folder .* Give a folder with files such as"):
+        extract.folder(tmp_path, tmp_path / "out")
+
+
+def test_an_output_that_cannot_be_written(quick, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FeatureError, match="^Cannot write u.npz .* Give a folder you may write to.$"):
+        extract.save(quick.utterance(variants.REAL), tmp_path / "file" / "u.npz")
+
+
+class TestShippedModels:
+    """The same with the shipped weights."""
+
+    def test_words_and_times_of_a_known_speech(self, analyser):
+        u = analyser.extract(variants.EXAMPLES / "jfk.flac")
+        assert "ask not what your country can do for you" in u.transcript.lower().replace(",", "")
+        assert (np.diff(u.text.times_s) >= 0).all() and 9 < u.words[-1].end_s <= 11
+        assert reasons(u)["vision"] == "no video track"
+
+    def test_music_is_not_a_voice(self, analyser, clip):
+        found = reasons(analyser.extract(clip("music.wav")))
+        assert (found["text"], found["audio"]) == ("no speech found", "sound without speech")
+
+    def test_two_faces_follow_the_larger(self, analyser, clip):
+        u = analyser.extract(clip("two faces.mp4"))
+        assert any("2 faces" in n for n in u.notes)
+
+    @pytest.mark.parametrize("name", ["hevc.mp4", "mpeg4.avi", "vp9.webm", "late.mkv"])
+    def test_containers_give_the_same_answer(self, analyser, clip, name):
+        a, b = analyser.extract(variants.REAL), analyser.extract(clip(name))
+        assert a.transcript == b.transcript
+        assert np.abs(a.vision.values[:, -2] - b.vision.values[: len(a.vision.values), -2]).mean() < 0.35
+
+    def test_a_turned_clip_keeps_its_face(self, analyser, tmp_path):
+        """Stored lying on its side with a matrix that stands it up, as a phone does."""
+        lying = [(t, np.rot90(x)) for t, x in variants.pictures()]
+        path = variants.write(tmp_path / "phone.mp4", lying, variants.sound())
+        path.write_bytes(variants.tilted(path.read_bytes(), 90))
+        u = analyser.extract(path)
+        assert u.vision.present and u.vision.values[:, -1].all()
