@@ -36,5 +36,5 @@ def corpus(n: int = 120, seed: int = 0, dims: dict[str, int] | None = None, leng
         pools=pools,
         index=index,
         columns={"rating_text": score.astype(np.float64)},
-        manifest={"licences": ["random numbers"], "seed": seed},
+        manifest={"sources": {"all": "random numbers"}, "seed": seed},
     )

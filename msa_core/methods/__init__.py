@@ -1,0 +1,85 @@
+"""The methods by name, and checkpoints rebuilt from their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import checkpoint
+from ..config import from_dict
+from ..errors import CheckpointError, MsaError
+from ..schema import STREAMS, Batch
+from .baseline import Baseline
+from .contract import Method, MethodConfig
+from .sdumc import SDUMC
+
+METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC)}
+GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
+
+__all__ = ["METHODS", "Method", "MethodConfig", "build", "golden", "load", "verify_golden"]
+
+
+def build(name: str, config: Mapping[str, Any], dims: Mapping[str, int]) -> Method:
+    """A new model of method `name`. Raises: MsaError for an unknown method or setting."""
+    if name not in METHODS:
+        raise MsaError(f"Unknown method {name!r}. Valid methods: {', '.join(METHODS)}.")
+    return METHODS[name](from_dict(METHODS[name].Config, config), dims)
+
+
+def load(
+    name: str | Path, feature_set: str, settings: Mapping[str, Any] | None = None
+) -> tuple[Method, dict[str, Any]]:
+    """A verified model in evaluation mode and its manifest.
+
+    Args: name: checkpoint name or folder. feature_set: id that the features at hand have. settings: fields of the
+        method's config that change nothing about the weights (the fill of the baseline, an ablation).
+    Raises: CheckpointError when altered, unknown, bound to other features or not fitting its method.
+    """
+    tensors, manifest = checkpoint.read(name)
+    where = checkpoint.directory(name).name
+    if manifest.get("feature_set") != feature_set:
+        raise CheckpointError(
+            f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
+            f"Extract the clip with {manifest.get('feature_set')!r}, or choose a checkpoint of {feature_set!r}."
+        )
+    method = manifest.get("method")
+    if method not in METHODS:
+        raise CheckpointError(
+            f"Checkpoint {where} is of method {method!r}, which is unknown. Valid methods: {', '.join(METHODS)}."
+        )
+    try:
+        model = build(method, {**manifest["config"], **(settings or {})}, manifest["dims"])
+        model.load_state_dict(tensors, strict=True)
+    except (RuntimeError, KeyError) as e:
+        raise CheckpointError(f"Checkpoint {where} does not fit method {method!r}: {e}. {checkpoint.REPAIR}") from e
+    return model.eval(), manifest
+
+
+def golden(model: Method, batch: Batch) -> dict[str, Tensor]:
+    """A batch and the scores that `model` gives it, as tensors to store."""
+    with torch.no_grad():
+        tensors = {"present": batch.present, "output.score": model(batch).score}
+    for stream in STREAMS:
+        tensors[f"features.{stream}"] = batch.features[stream]
+        tensors[f"valid.{stream}"] = batch.valid[stream]
+        tensors[f"observed.{stream}"] = batch.observed[stream]
+    return {k: v.cpu().clone() for k, v in tensors.items()}
+
+
+def verify_golden(model: Method, name: str | Path) -> float:
+    """Largest difference to the recorded scores. Raises: CheckpointError when above GOLDEN_TOLERANCE."""
+    tensors, _ = checkpoint.read(name, checkpoint.GOLDEN)
+    parts = {k: {s: tensors[f"{k}.{s}"] for s in STREAMS} for k in ("features", "valid", "observed")}
+    batch = Batch(parts["features"], parts["valid"], parts["observed"], tensors["present"])
+    with torch.no_grad():
+        difference = float((model(batch).score - tensors["output.score"]).abs().max())
+    if not difference <= GOLDEN_TOLERANCE:
+        raise CheckpointError(
+            f"Checkpoint {checkpoint.directory(name).name} answers {difference:.2g} away from its recorded scores "
+            f"(allowed: {GOLDEN_TOLERANCE}). {checkpoint.REPAIR}"
+        )
+    return difference

@@ -1,0 +1,66 @@
+"""What the trainer, the evaluation and the page may rely on in every method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..layers import Standardise
+from ..schema import STREAMS, Batch, Output
+
+
+class MethodConfig(Protocol):
+    """A frozen dataclass of plain numbers; `debug` is the smallest that takes the same path."""
+
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of every term that `losses` returns."""
+
+    @staticmethod
+    def debug() -> Any:
+        """A tiny configuration for tests."""
+
+
+class Method(nn.Module):
+    """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
+
+    name: key of METHODS. double_flow: the trainer also runs the complete batch, with the same weights.
+    Config: the dataclass of `config`. dims: width per stream.
+    """
+
+    name: ClassVar[str]
+    double_flow: ClassVar[bool] = False
+    Config: ClassVar[Any]
+
+    def __init__(self, config: Any, dims: Mapping[str, int]):
+        super().__init__()
+        self.config, self.dims = config, dict(dims)
+        self.standardise = nn.ModuleDict({s: Standardise(dims[s]) for s in STREAMS})
+
+    def set_statistics(self, statistics: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Store mean and standard deviation (D,) per stream, as `Corpus.statistics` gives them."""
+        for stream, (mean, std) in statistics.items():
+            self.statistics(stream).set(mean, std)
+
+    def statistics(self, stream: str) -> Standardise:
+        """What standardises a stream."""
+        module = self.standardise[stream]
+        assert isinstance(module, Standardise)
+        return module
+
+    def forward(self, batch: Batch) -> Output:
+        """Score a batch; never reads `batch.score`."""
+        raise NotImplementedError
+
+    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
+        """Unweighted named terms. full: the complete flow (None unless `double_flow`); score (B,)."""
+        raise NotImplementedError
+
+    def mechanism(self, output: Output, row: int, real: int | None = None) -> dict[str, object]:
+        """The method's own account of one row in plain numbers; "attention": frame weights per modality.
+
+        real: the row of the same clip with everything that was observed, to compare what was imagined with it.
+        """
+        raise NotImplementedError

@@ -1,0 +1,251 @@
+"""What every registered method must do: contract and properties. A new method is tested by being registered."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import DIMS, corpus
+
+from msa_core import checkpoint, methods, missing
+from msa_core.errors import CheckpointError, MsaError
+from msa_core.features import COMPACT
+from msa_core.layers import AttentionPool, Frames, dropout_factor
+from msa_core.methods import METHODS
+from msa_core.missing import PATTERNS
+from msa_core.schema import MODALITIES, STREAMS, Batch
+
+CORPUS = corpus(40)
+COMPLETE_ROWS = np.flatnonzero(CORPUS.batch(np.arange(40)).present.all(1).numpy())
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def build(name, **settings_):
+    torch.manual_seed(0)
+    model = methods.build(name, {**asdict(METHODS[name].Config.debug()), **settings_}, DIMS)
+    model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+    return model
+
+
+def run(model, batch):
+    with torch.no_grad():
+        return model.eval()(batch).score
+
+
+def changed(batch, part, **tensors):
+    return replace(batch, **{part: {**getattr(batch, part), **tensors}})
+
+
+@every_method
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("size", [1, 3])
+def test_contract(name, pattern, size):
+    model, full = build(name).train(), CORPUS.batch(COMPLETE_ROWS[:size])
+    left = missing.pattern(full, pattern)
+    out = model(left)
+    assert out.score.shape == (size,) and torch.isfinite(out.score).all() and (out.score.abs() <= 3).all()
+    assert out.joint.shape[0] == size and torch.isfinite(out.joint).all()
+    assert all(t.shape[0] == size for t in out.trace.values())
+    terms = model.losses(model(full) if model.double_flow else None, out, full.score)
+    assert set(terms) == set(model.config.loss_weights())
+    assert all(t.shape == () and torch.isfinite(t) for t in terms.values())
+    mechanism = model.eval().mechanism(model(left), size - 1)
+    for m, weights in mechanism["attention"].items():
+        assert len(weights) == model(left).trace[f"attention_{m}"].shape[1]
+
+
+@every_method
+def test_every_trainable_parameter_gets_a_gradient(name):
+    model, full = build(name).train(), CORPUS.batch(COMPLETE_ROWS[:8])
+    for pattern in PATTERNS:
+        terms = model.losses(
+            model(full) if model.double_flow else None, model(missing.pattern(full, pattern)), full.score
+        )
+        sum(terms.values()).backward()
+    dead = [n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    assert dead == [] and all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@every_method
+@given(poison=st.sampled_from([float("nan"), float("inf"), 1e6]), pattern=st.sampled_from(list(PATTERNS)[:-1]))
+@settings(max_examples=12, deadline=None)
+def test_absent_features_are_never_read(name, poison, pattern):
+    model = build(name).eval()
+    left = missing.pattern(CORPUS.batch(COMPLETE_ROWS[:3]), pattern)
+    want = run(model, left)
+    absent = {s: torch.where(left.valid[s][..., None], left.features[s], poison).requires_grad_() for s in STREAMS}
+    score = model(changed(left, "features", **absent)).score
+    assert torch.equal(score, want)
+    score.sum().backward()
+    for s in STREAMS:
+        gradient = absent[s].grad
+        assert gradient is None or (gradient[~left.valid[s]] == 0).all()
+
+
+@every_method
+def test_dropped_frames_are_never_read(name):
+    model, batch = build(name), missing.frame(CORPUS.batch(COMPLETE_ROWS[:4]), 0.4, seed=0)
+    poisoned = {s: torch.where(batch.observed[s][..., None], batch.features[s], torch.nan) for s in STREAMS}
+    assert torch.equal(run(model, batch), run(model, changed(batch, "features", **poisoned)))
+
+
+@every_method
+@given(extra=st.integers(1, 9), pattern=st.sampled_from(list(PATTERNS)))
+@settings(max_examples=12, deadline=None)
+def test_padding_and_order_change_nothing(name, extra, pattern):
+    model, batch = build(name), missing.pattern(CORPUS.batch(COMPLETE_ROWS[:5]), pattern)
+    want = run(model, batch)
+    pad = torch.nn.functional.pad
+    longer = Batch(
+        {s: pad(batch.features[s], (0, 0, 0, extra)) for s in STREAMS},
+        {s: pad(batch.valid[s], (0, extra)) for s in STREAMS},
+        {s: pad(batch.observed[s], (0, extra)) for s in STREAMS},
+        batch.present,
+        ids=batch.ids,
+    )
+    assert torch.allclose(run(model, longer), want, atol=1e-5)
+    order = COMPLETE_ROWS[[3, 0, 4]]
+    assert torch.allclose(run(model, missing.pattern(CORPUS.batch(order), pattern)), want[[3, 0, 4]], atol=1e-5)
+
+
+@every_method
+def test_one_clip_equals_the_same_clip_in_a_mixed_batch(name):
+    model, batch = build(name), missing.subset(CORPUS.batch(np.arange(12)), seed=1)
+    alone = [run(model, missing.subset(CORPUS.batch([i]), seed=1)) for i in range(12)]
+    assert torch.allclose(torch.cat(alone), run(model, batch), atol=1e-5)
+
+
+@every_method
+def test_nothing_left_is_finite(name):
+    model, batch = build(name), CORPUS.batch([0, 1])
+    nothing = missing.pattern(missing.pattern(batch, "text"), "vision")
+    assert not nothing.present.any() and torch.isfinite(run(model, nothing)).all()
+    gone = missing.frame(batch, 1.0, seed=0)
+    assert torch.allclose(run(model, gone), run(model, nothing), atol=1e-6)
+
+
+@every_method
+def test_forward_never_reads_the_score(name):
+    model, batch = build(name), CORPUS.batch([0, 1])
+    assert torch.equal(run(model, batch), run(model, replace(batch, score=None)))
+
+
+@every_method
+def test_save_load_same_score(name, tmp_path):
+    model, batch = build(name).eval(), CORPUS.batch(COMPLETE_ROWS[:3])
+    manifest = {"method": name, "config": asdict(model.config), "dims": DIMS, "feature_set": COMPACT.id}
+    folder = tmp_path / "m"
+    checkpoint.write(folder, model.state_dict(), manifest, methods.golden(model, batch))
+    again, _ = methods.load(folder, COMPACT.id)
+    assert torch.equal(run(again, batch), run(model, batch)) and not again.training
+    assert methods.verify_golden(again, folder) == 0.0
+    with torch.no_grad():
+        next(p for n, p in again.named_parameters() if n.startswith("head")).add_(1.0)
+    with pytest.raises(CheckpointError, match="away from its recorded scores"):
+        methods.verify_golden(again, folder)
+
+
+def test_load_refuses(tmp_path):
+    model = build("baseline")
+    good = {"method": "baseline", "config": asdict(model.config), "dims": DIMS, "feature_set": COMPACT.id}
+
+    def written(name, **facts):
+        checkpoint.write(tmp_path / name, model.state_dict(), {**good, **facts})
+        return tmp_path / name
+
+    with pytest.raises(CheckpointError, match="needs features 'large-v1', these are 'compact-v1'. Extract"):
+        methods.load(written("a", feature_set="large-v1"), COMPACT.id)
+    with pytest.raises(CheckpointError, match="of method 'mult', which is unknown. Valid methods: baseline"):
+        methods.load(written("b", method="mult"), COMPACT.id)
+    with pytest.raises(CheckpointError, match="does not fit method 'sdumc'"):
+        methods.load(written("c", method="sdumc", config=asdict(METHODS["sdumc"].Config.debug())), COMPACT.id)
+    with pytest.raises(MsaError, match="has no setting 'depth'"):
+        methods.load(written("d"), COMPACT.id, {"depth": 3})
+    with pytest.raises(MsaError, match="Unknown method 'x'"):
+        methods.build("x", {}, DIMS)
+
+
+def test_sdumc_simulated_text_speaks_only_when_the_text_is_missing():
+    batch = CORPUS.batch(COMPLETE_ROWS[:4])
+    other = changed(batch, "features", simulated=torch.randn_like(batch.features["simulated"]))
+    model = build("sdumc")
+    assert torch.equal(run(model, batch), run(model, other))
+    silent = [missing.pattern(b, "audio+vision") for b in (batch, other)]
+    assert not torch.allclose(*(run(model, b) for b in silent))
+    without = [missing.without_simulated(b) for b in silent]
+    assert torch.equal(*(run(model, b) for b in without))
+    ablated = build("sdumc", use_simulated=False)
+    assert torch.equal(*(run(ablated, b) for b in silent))
+
+
+def test_sdumc_mia_touches_only_the_rows_that_miss_something():
+    model, batch = build("sdumc"), CORPUS.batch(COMPLETE_ROWS[:4])
+    want = run(model, batch)
+    with torch.no_grad():
+        for n, p in model.named_parameters():
+            if n.startswith("imagine"):
+                p.add_(1.0)
+    assert torch.equal(run(model, batch), want)
+    left = missing.pattern(batch, "text+audio")
+    assert not torch.allclose(run(model, left), run(build("sdumc"), left))
+    assert not any(n.startswith("imagine") for n, _ in build("sdumc", use_mia=False).named_parameters())
+    assert "rnc" not in build("sdumc", use_rnc=False).config.loss_weights()
+
+
+def test_sdumc_representation_similarity_follows_what_is_missing():
+    model, full = build("sdumc").eval(), CORPUS.batch(COMPLETE_ROWS[:4])
+    nothing_missing = model.losses(model(full), model(full), full.score)
+    assert all(nothing_missing[k].item() == 0.0 for k in ("rs_view", "rs_attention", "mkd"))
+    gone = model.losses(model(full), model(missing.pattern(full, "text+audio")), full.score)
+    assert gone["rs_view"] > 0 and gone["rs_attention"] > 0
+    ignored = build("sdumc", rs_modalities=(1.0, 1.0, 0.0)).eval()
+    terms = ignored.losses(ignored(full), ignored(missing.pattern(full, "text+audio")), full.score)
+    assert terms["rs_view"].item() == 0.0 and terms["rs_attention"].item() == 0.0
+
+
+def test_sdumc_attention_is_a_distribution_over_usable_frames():
+    model, batch = build("sdumc").eval(), missing.frame(CORPUS.batch(COMPLETE_ROWS[:4]), 0.3, seed=0)
+    trace = model(batch).trace
+    for m in MODALITIES:
+        for kind in ("attention", "pooling"):
+            weights = trace[f"{kind}_{m}"]
+            assert torch.allclose(weights.sum(1), torch.ones(4), atol=1e-5)
+            assert (weights[~batch.observed[m]][1:] == 0).all()
+
+
+def test_attention_pool_equals_torch():
+    torch.manual_seed(0)
+    pool, x, keep = AttentionPool(6, scale=1.0), torch.randn(3, 5, 6), torch.ones(3, 5, dtype=torch.bool)
+    keep[1, 3:] = False
+    row, place = keep.nonzero(as_tuple=True)
+    pooled, _ = pool(Frames(x[row, place], row, place, (3, 5)))
+    keys, query = torch.tanh(pool.key(x)), pool.context.T.expand(3, 1, 6)
+    want = torch.nn.functional.scaled_dot_product_attention(query, keys, x, attn_mask=keep[:, None], scale=1.0)
+    assert torch.allclose(pooled, want.squeeze(1), atol=1e-6)
+
+
+def test_dropout_rate_and_mean():
+    torch.manual_seed(0)
+    factor = dropout_factor(torch.zeros(()), (1000, 100), 0.3)
+    assert abs((factor == 0).float().mean() - 0.3) < 0.01 and abs(factor.mean() - 1) < 0.01
+
+
+def test_baseline_fill_mean_is_the_running_mean():
+    model, batch = (
+        build("baseline", dropout=0.0, input_noise=(0.0, 0.0, 0.0), input_dropout=(0.0, 0.0, 0.0)),
+        CORPUS.batch(COMPLETE_ROWS),
+    )
+    model.train()
+    for _ in range(250):
+        model(batch)
+    mean = model.mean_vector.clone()
+    model.eval()
+    frames = {m: model.encode[m](batch.features[m], batch.valid[m], model.standardise[m]) for m in MODALITIES}
+    for i, m in enumerate(MODALITIES):
+        active = replace(frames[m], values=torch.nn.functional.gelu(frames[m].values))
+        want = model.utterance[m](model.pool[m](active)[0]).mean(0)
+        assert torch.allclose(mean[i], want, atol=5e-3)
+    with pytest.raises(MsaError, match="fill is 'median'; choose one of: zero, mean"):
+        build("baseline", fill="median")
