@@ -1,0 +1,216 @@
+"""Trained runs -> tables: every pattern, beside the constant, the naive complete model and the specialists.
+
+No method's name stands here: what a run is follows from its manifest. A run trained on complete input is the naive
+complete model, one trained on a single pattern is that pattern's specialist, the rest are compared with both.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import checkpoint, methods, metrics
+from .data import Corpus
+from .errors import MsaError
+from .features import COMPACT
+from .methods import Method
+from .missing import COMPLETE, INCOMPLETE, PATTERNS
+from .train import pattern_scores
+
+Table = dict[str, dict[str, float]]  # pattern -> metric -> value
+FILLS = ("zero", "mean")  # of an absent modality in the naive complete model
+N_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Group:
+    """The seeds of one setting. tables: one per seed; errors (7, U): absolute errors, mean over seeds."""
+
+    label: str
+    regime: str
+    tables: tuple[Table, ...]
+    errors: np.ndarray
+
+    @property
+    def six(self) -> float:
+        """Mean over the six incomplete patterns of the mean MAE."""
+        return six_pattern_mae(self.errors)
+
+
+def patterns_table(model: Method, corpus: Corpus, split: str, device: str = "cpu") -> Table:
+    """All metrics of every pattern on a split; utterances with nothing left are not counted ("n" says how many are)."""
+    rows = corpus.rows(split)
+    return _table(pattern_scores(model, corpus, rows, tuple(PATTERNS), device), corpus.score[rows])
+
+
+def constant_table(corpus: Corpus, split: str) -> Table:
+    """The training mean as the answer to everything."""
+    rows = corpus.rows(split)
+    mean = corpus.score[corpus.rows("train")].mean(dtype=np.float64)
+    return _table({p: np.full(len(rows), mean) for p in PATTERNS}, corpus.score[rows])
+
+
+def six_pattern_mae(errors: np.ndarray) -> float:
+    """Mean MAE over the six incomplete patterns. errors (7, U) in PATTERNS order, NaN = nothing left."""
+    return float(np.mean([np.nanmean(errors[i]) for i, p in enumerate(PATTERNS) if p in INCOMPLETE]))
+
+
+def gap_closed(naive: float, method: float, specialists: float) -> float:
+    """(N - M) / (N - S) of six-pattern mean MAEs; NaN when the specialists are no better than the naive model."""
+    return (naive - method) / (naive - specialists) if naive > specialists else math.nan
+
+
+def gap_interval(
+    naive: np.ndarray, method: np.ndarray, specialists: np.ndarray, cluster: np.ndarray, level: float = 0.95
+) -> tuple[float, float]:
+    """Paired bootstrap interval of the gap closed, resampling whole clusters.
+
+    Args: errors (7, U) of the three; cluster (U,): utterances of one source row share a value.
+    """
+    rng = np.random.default_rng(0)
+    _, number = np.unique(cluster, return_inverse=True)
+    n = int(number.max()) + 1
+    keep = [i for i, p in enumerate(PATTERNS) if p in INCOMPLETE]
+    weights = rng.multinomial(n, np.full(n, 1 / n), N_RESAMPLES).astype(np.float64)  # (R, n)
+    means = []
+    for errors in (naive, method, specialists):
+        total = np.stack([np.bincount(number, np.nan_to_num(errors[i]), n) for i in keep])
+        count = np.stack([np.bincount(number, np.isfinite(errors[i]), n) for i in keep])
+        means.append(((weights @ total.T) / np.maximum(weights @ count.T, 1)).mean(1))
+    ratio = (means[0] - means[1]) / (means[0] - means[2])
+    low, high = np.quantile(ratio, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def report(corpus: Corpus, runs: Sequence[Path], split: str = "test", device: str = "cpu") -> dict[str, Any]:
+    """Compare trained runs (checkpoint folders) on a split; seeds are told by the ending "-seedN" of the folder.
+
+    Returns: {"split", "n", "constant": table, "rows": [..], "naive", "specialists": six-pattern MAE or None}.
+    """
+    by_label: dict[str, list[Path]] = {}
+    for run in runs:
+        by_label.setdefault(re.sub(r"-seed\d+$", "", run.name), []).append(run)
+    groups = [g for label, folders in by_label.items() for g in _groups(label, folders, corpus, split, device)]
+    naive = min((g for g in groups if g.regime == "complete"), key=lambda g: g.six, default=None)
+    specialists = {g.regime: g for g in groups if g.regime in PATTERNS}
+    upper = None
+    if all(p in specialists for p in INCOMPLETE):
+        upper = np.stack([specialists[p].errors[i] if p in specialists else np.full(len(corpus.rows(split)), np.nan)
+                          for i, p in enumerate(PATTERNS)])  # fmt: skip
+    cluster = corpus.columns.get("row", np.arange(len(corpus)))[corpus.rows(split)]
+    return {
+        "corpus": corpus.name,
+        "split": split,
+        "n": len(corpus.rows(split)),
+        "constant": {p: {m: _mean([v]) for m, v in t.items()} for p, t in constant_table(corpus, split).items()},
+        "naive": None if naive is None else {"label": naive.label, "six": naive.six},
+        "specialists": None if upper is None else six_pattern_mae(upper),
+        "rows": [_row(g, naive, upper, cluster) for g in groups],
+    }
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The first table as Markdown: MAE by pattern, mean of the six incomplete ones, gap closed."""
+    names = list(PATTERNS)
+    head = "| test MAE | " + " | ".join(names) + " | mean of six | gap closed (95 %) |"
+    lines = [head, "|---|" + "---|" * (len(names) + 2)]
+    constant = [result["constant"][p]["mae"] for p in names]
+    lines.append(f"| constant | {' | '.join(f'{v:.3f}' for v in constant)} | {constant[0]:.3f} | |")
+    own = {r["regime"]: r for r in result["rows"] if r["regime"] in PATTERNS}
+    for row in (r for r in result["rows"] if r["regime"] not in PATTERNS):
+        cells = " | ".join(f"{row['table'][p]['mae']:.3f}" for p in names)
+        gap = row["gap_closed"]
+        closed = "" if gap is None else f"{gap:.2f} ({row['gap_interval'][0]:.2f} to {row['gap_interval'][1]:.2f})"
+        lines.append(f"| {_label(row)} | {cells} | {row['six']:.3f} ± {row['six_sd']:.3f} | {closed} |")
+    if result["specialists"] is not None:
+        cells = " | ".join(f"{own[p]['table'][p]['mae']:.3f}" if p in own else "" for p in names)
+        seeds = min(r["seeds"] for r in own.values())
+        lines.append(
+            f"| a specialist for each pattern ({seeds} seeds) | {cells} | {result['specialists']:.3f} | 1.00 |"
+        )
+    return "\n".join(lines)
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The report as Markdown: the headline, then all metrics of every pattern."""
+    lines = [f"# {result['corpus']}, {result['split']} ({result['n']} utterances)", "", headline(result)]
+    rows = [{"label": "constant", "table": result["constant"]}, *result["rows"]]
+    for p in PATTERNS:
+        lines += ["", f"## {p}", "", "| | " + " | ".join(metrics.NAMES) + " |", "|---|" + "---|" * len(metrics.NAMES)]
+        for row in (r for r in rows if r.get("regime") not in PATTERNS or r.get("regime") == p):
+            values = (row["table"][p][m] for m in metrics.NAMES)
+            lines.append(f"| {_label(row)} | " + " | ".join("-" if v is None else f"{v:.3f}" for v in values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return f"{row['label']} ({row['seeds']} seeds)" if "seeds" in row else str(row["label"])
+
+
+def command(corpus_path: Path, runs: Path, out: Path) -> str:
+    """The command line: every run in a folder, on test -> out/evaluation.json and out/evaluation.md; the headline."""
+    corpus = Corpus.load(corpus_path, COMPACT.id)
+    folders = sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
+    if not folders:
+        raise MsaError(f"{runs} holds no trained run. Train one first (README, 'Train').")
+    result = report(corpus, folders)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    (Path(out) / "evaluation.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+    (Path(out) / "evaluation.md").write_text(markdown(result))
+    return headline(result)
+
+
+def _groups(label: str, folders: Sequence[Path], corpus: Corpus, split: str, device: str) -> list[Group]:
+    """One group, or one per fill when the setting is the naive complete model."""
+    regime = str(checkpoint.read_manifest(folders[0])["train"]["regime"])
+    fills = regime == "complete" and "fill" in checkpoint.read_manifest(folders[0])["config"]
+    rows = corpus.rows(split)
+    groups = []
+    for settings in [{"fill": f} for f in FILLS] if fills else [{}]:
+        tables, errors = [], []
+        for folder in folders:
+            model, _ = methods.load(folder, corpus.feature_set, settings)
+            scores = pattern_scores(model.to(device), corpus, rows, tuple(PATTERNS), device)
+            tables.append(_table(scores, corpus.score[rows]))
+            errors.append(np.stack([np.abs(scores[p] - corpus.score[rows]) for p in PATTERNS]))
+        name = ", ".join([label, *(f"absent = {v}" for v in settings.values())])
+        groups.append(Group(name, regime, tuple(tables), np.mean(errors, 0)))
+    return groups
+
+
+def _row(group: Group, naive: Group | None, upper: np.ndarray | None, cluster: np.ndarray) -> dict[str, Any]:
+    """A group as plain numbers; the gap only where both references exist and it is not one of them."""
+    mean = {p: {m: _mean([t[p][m] for t in group.tables]) for m in group.tables[0][p]} for p in PATTERNS}
+    six = [float(np.mean([t[p]["mae"] for p in INCOMPLETE])) for t in group.tables]
+    row = {
+        "label": group.label, "regime": group.regime, "seeds": len(group.tables), "table": mean,
+        "six": group.six, "six_sd": float(np.std(six, ddof=1)) if len(six) > 1 else 0.0,
+        "complete": mean[COMPLETE]["mae"], "gap_closed": None, "gap_interval": None,
+    }  # fmt: skip
+    if naive is not None and upper is not None and group.regime not in ("complete", *PATTERNS):
+        gap = gap_closed(naive.six, group.six, six_pattern_mae(upper))
+        if math.isfinite(gap):
+            row |= {"gap_closed": gap, "gap_interval": gap_interval(naive.errors, group.errors, upper, cluster)}
+    return row
+
+
+def _table(scores: Mapping[str, np.ndarray], true: np.ndarray) -> Table:
+    """Metrics per pattern over the utterances that have something left."""
+    table = {}
+    for p, predicted in scores.items():
+        left = np.isfinite(predicted)
+        table[p] = {**metrics.scores(predicted[left], true[left]), "n": int(left.sum())}
+    return table
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Mean over seeds; None where the value does not exist (the correlation of a constant)."""
+    mean = float(np.mean(values))
+    return mean if math.isfinite(mean) else None

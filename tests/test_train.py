@@ -1,0 +1,189 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from synthetic import corpus
+
+from msa_core import checkpoint, evaluate, methods, train
+from msa_core.config import from_dict
+from msa_core.errors import MsaError
+from msa_core.features import COMPACT
+from msa_core.methods import METHODS
+from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
+from msa_core.train import TrainConfig, fit
+
+CORPUS = corpus(150)
+FAST = dict(epochs=3, batch=32)
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(n):
+    def progress(_, share):
+        if round(share * FAST["epochs"]) == n:
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_overfits_one_batch(name):
+    torch.manual_seed(0)
+    settings = {"dropout": 0.0, "input_dropout": (0.0, 0.0, 0.0), "input_noise": (0.0, 0.0, 0.0)}
+    if name == "sdumc":
+        settings |= {"d_model": 32, "attention_dropout": 0.0, "frame_dropout": 0.0}
+    model = methods.build(name, settings, CORPUS.dims).train()
+    model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+    batch = CORPUS.batch(np.arange(8))
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    for _ in range(150):
+        terms = model.losses(model(batch) if model.double_flow else None, model(batch), batch.score)
+        loss = sum(model.config.loss_weights()[k] * v for k, v in terms.items() if k.startswith("mse"))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resumed_run_equals_the_uninterrupted_one(name, ema, tmp_path):
+    config, model_config = TrainConfig(regime="mrm", ema=ema, **FAST), METHODS[name].Config.debug()
+    straight = fit(name, CORPUS, tmp_path / "straight", config, model_config)
+    for stop in (1, 2):
+        with pytest.raises(Killed):
+            fit(name, CORPUS, tmp_path / "killed", config, model_config, progress=kill_after(stop))
+    resumed = fit(name, CORPUS, tmp_path / "killed", config, model_config)
+    a, b = (checkpoint.read(f) for f in (straight, resumed))
+    assert a[1]["history"] == b[1]["history"] and len(a[1]["history"]) == 3
+    assert all(torch.equal(v, b[0][k]) for k, v in a[0].items())
+    assert a[1]["sha256"] == b[1]["sha256"] and not list(tmp_path.glob(".*"))
+
+
+def test_half_done_run_with_other_settings_is_refused(tmp_path):
+    debug = METHODS["baseline"].Config.debug()
+    with pytest.raises(Killed):
+        fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug, progress=kill_after(1))
+    with pytest.raises(MsaError, match="half-done run with other settings.*Delete it"):
+        fit("baseline", CORPUS, tmp_path / "run", TrainConfig(lr=1e-2, **FAST), debug)
+
+
+def test_manifest_says_everything(tmp_path):
+    seen = []
+    folder = fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(seed=3, **FAST), METHODS["sdumc"].Config.debug(),
+                 progress=lambda what, share: seen.append(share))  # fmt: skip
+    manifest = checkpoint.read_manifest(folder)
+    assert seen == pytest.approx([1 / 3, 2 / 3, 1])
+    assert manifest["method"] == "sdumc" and manifest["feature_set"] == COMPACT.id and manifest["seed"] == 3
+    assert manifest["corpus"] == {"name": "synthetic", **CORPUS.manifest} and "random numbers" in manifest["licence"]
+    assert set(manifest["versions"]) == {"msa_core", "torch", "numpy", "python"}
+    assert manifest["mean_score"] == pytest.approx(CORPUS.score[CORPUS.rows("train")].mean())
+    assert set(manifest["calibration"]["half_width"]) == set(PATTERNS) and manifest["calibration"]["level"] == 0.8
+    chosen = min(manifest["history"], key=lambda h: h["valid_mae"])
+    assert chosen["epoch"] == manifest["best_epoch"] and chosen["valid_mae"] == manifest["selection"]["valid_mae"]
+    assert manifest["selection"]["patterns"] == list(PATTERNS)
+    model, _ = methods.load(folder, COMPACT.id)
+    assert methods.verify_golden(model, folder) < 1e-5
+    assert manifest["n_parameters"] == sum(p.numel() for p in model.parameters())
+    table = evaluate.patterns_table(model, CORPUS, "valid")
+    for p in PATTERNS:
+        assert table[p]["mae"] == pytest.approx(manifest["validation_mae"][p], rel=1e-5)
+
+
+def test_selection_patterns_of_the_regimes():
+    assert TrainConfig(regime="complete").patterns == (COMPLETE,)
+    assert TrainConfig(regime="vision").patterns == ("vision",)
+    assert TrainConfig(regime="mrm:0.5").patterns == tuple(PATTERNS)
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(MsaError, match="Unknown regime 'half'"):
+        TrainConfig(regime="half")
+    with pytest.raises(MsaError, match="epochs is 0"):
+        TrainConfig(epochs=0)
+    with pytest.raises(MsaError, match="has no setting 'speed'"):
+        train.parse_settings("baseline", ["speed=3"])
+    with pytest.raises(MsaError, match="write KEY=VALUE"):
+        train.parse_settings("baseline", ["lr"])
+    loop, own = train.parse_settings("sdumc", ["lr=0.01", "d_model=64", "regime=subset", "input_dropout=[0,0.1,0]"])
+    assert (loop.lr, loop.regime, own.d_model, own.input_dropout) == (0.01, "subset", 64, (0, 0.1, 0))
+    with pytest.raises(MsaError, match="TrainConfig.lr is 'fast'"):
+        from_dict(TrainConfig, {"lr": "fast"})
+
+
+def test_patience_stops():
+    run = train._Run("baseline", CORPUS, Path("x"), TrainConfig(patience=2), None, None, "cpu")
+    run.best_epoch, run.epoch = 4, 7
+    assert run.finished
+    run.epoch = 6
+    assert not run.finished
+
+
+def test_half_width_covers():
+    residuals = np.arange(1.0, 11.0)
+    assert train.half_width(residuals, 0.8) == 9.0  # ceil(11 * 0.8) = 9th of 10
+    rng = np.random.default_rng(0)
+    covered = [
+        np.mean(np.abs(rng.normal(size=500)) <= train.half_width(np.abs(rng.normal(size=99)), 0.8)) for _ in range(200)
+    ]
+    assert np.mean(covered) == pytest.approx(0.8, abs=0.015)
+
+
+def test_teacher_gives_the_complete_flow_and_stays_frozen(tmp_path):
+    teacher = methods.build("sdumc", {"d_model": 8, "d_contrast": 4}, CORPUS.dims)
+    before = {k: v.clone() for k, v in teacher.state_dict().items()}
+    fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(epochs=1), METHODS["sdumc"].Config.debug(), teacher=teacher)
+    assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
+
+
+def test_gap_closed_by_hand():
+    assert evaluate.gap_closed(1.0, 0.9, 0.8) == pytest.approx(0.5)
+    assert math.isnan(evaluate.gap_closed(0.8, 0.7, 0.8))
+    rng = np.random.default_rng(0)
+    truth = np.abs(rng.normal(size=(7, 400)))
+    low, high = evaluate.gap_interval(truth + 0.2, truth + 0.1, truth, np.arange(400) // 2)
+    assert low == pytest.approx(0.5, abs=1e-6) and high == pytest.approx(0.5, abs=1e-6)
+
+
+def test_report_and_command(tmp_path):
+    runs, debug = tmp_path / "runs", METHODS["baseline"].Config.debug()
+    for regime in ("complete", "mrm", *INCOMPLETE):
+        for seed in (0, 1) if regime == "mrm" else (0,):
+            fit(
+                "baseline",
+                CORPUS,
+                runs / f"baseline-{regime}-seed{seed}",
+                TrainConfig(regime=regime, seed=seed, **FAST),
+                debug,
+            )
+    CORPUS.save(tmp_path / "corpus")
+    text = evaluate.command(tmp_path / "corpus", runs, tmp_path / "out")
+    result = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    rows = {r["label"]: r for r in result["rows"]}
+    assert rows["baseline-mrm"]["seeds"] == 2 and {
+        "baseline-complete, absent = zero",
+        "baseline-complete, absent = mean",
+    } < set(rows)
+    assert result["naive"]["six"] == min(r["six"] for label, r in rows.items() if "complete" in label)
+    gap = (result["naive"]["six"] - rows["baseline-mrm"]["six"]) / (result["naive"]["six"] - result["specialists"])
+    closed = rows["baseline-mrm"]["gap_closed"]
+    assert (closed is None and result["naive"]["six"] <= result["specialists"]) or closed == pytest.approx(gap)
+    assert result["constant"]["text"]["pearson"] is None and text in (tmp_path / "out" / "evaluation.md").read_text()
+    with pytest.raises(MsaError, match="holds no trained run"):
+        evaluate.command(tmp_path / "corpus", tmp_path / "nothing", tmp_path / "out")
+
+
+def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
+    CORPUS.save(tmp_path / "corpus")
+    lines = list(
+        train.command("baseline", tmp_path / "corpus", ["epochs=1", "d_model=8"], 2, tmp_path / "runs", "b-v1")
+    )
+    shipped = checkpoint.read_manifest("b-v1")
+    values = [checkpoint.read_manifest(tmp_path / "runs" / f"b-v1-seed{s}")["selection"]["valid_mae"] for s in (0, 1)]
+    assert shipped["selection"]["valid_mae"] == min(values) and shipped["published"] is False and len(lines) == 3
