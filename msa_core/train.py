@@ -292,24 +292,30 @@ def half_width(residuals: np.ndarray, level: float) -> float:
 
 
 def command(
-    method: str, corpus_path: Path, settings: Sequence[str], seeds: int, out: Path, name: str | None
+    method: str,
+    corpus_path: Path,
+    settings: Sequence[str],
+    seeds: int,
+    out: Path,
+    name: str | None,
+    label: str | None = None,
 ) -> Iterator[str]:
     """The command line: train `seeds` seeds into `out`, ship the best by validation as checkpoints/`name`.
 
     Args: settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
+        label: what the runs are called in tables; default `name`, or the method and its regime.
     """
     corpus = Corpus.load(corpus_path, COMPACT.id)
     loop, model_config = parse_settings(method, settings)
     folders = []
     for seed in range(loop.seed, loop.seed + max(1, seeds)):
-        run = f"{name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
+        run = f"{label or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
         folders.append(fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config))
         yield f"{folders[-1]}: validation MAE {checkpoint.read_manifest(folders[-1])['selection']['valid_mae']:.4f}"
     best = min(folders, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
     if name:
         tensors, manifest = checkpoint.read(best)
-        published = {**manifest, "published": methods.METHODS[method].double_flow}
-        checkpoint.write(checkpoint.ROOT / name, tensors, published, checkpoint.read(best, checkpoint.GOLDEN)[0])
+        checkpoint.write(checkpoint.ROOT / name, tensors, manifest, checkpoint.read(best, checkpoint.GOLDEN)[0])
         yield f"checkpoints/{name}: {best.name}"
 
 

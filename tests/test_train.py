@@ -186,4 +186,4 @@ def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
     )
     shipped = checkpoint.read_manifest("b-v1")
     values = [checkpoint.read_manifest(tmp_path / "runs" / f"b-v1-seed{s}")["selection"]["valid_mae"] for s in (0, 1)]
-    assert shipped["selection"]["valid_mae"] == min(values) and shipped["published"] is False and len(lines) == 3
+    assert shipped["selection"]["valid_mae"] == min(values) and len(lines) == 3

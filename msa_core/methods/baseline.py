@@ -57,6 +57,7 @@ class Baseline(Method):
     """Late fusion over the modalities that are there."""
 
     name = "baseline"
+    published = False
     Config = BaselineConfig
 
     def __init__(self, config: BaselineConfig, dims: Mapping[str, int]):

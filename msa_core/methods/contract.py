@@ -26,11 +26,13 @@ class MethodConfig(Protocol):
 class Method(nn.Module):
     """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
 
-    name: key of METHODS. double_flow: the trainer also runs the complete batch, with the same weights.
+    name: key of METHODS. published: a system from a paper, offered on the page and the command line.
+    double_flow: the trainer also runs the complete batch, with the same weights.
     Config: the dataclass of `config`. dims: width per stream.
     """
 
     name: ClassVar[str]
+    published: ClassVar[bool] = True
     double_flow: ClassVar[bool] = False
     Config: ClassVar[Any]
 
