@@ -5,6 +5,7 @@ import random
 import re
 import struct
 
+import librosa
 import numpy as np
 import pytest
 import variants
@@ -85,6 +86,15 @@ def test_sound_files(clip, voice, name, rate_hz, channels):
     assert (info.has_audio, info.has_video, info.sample_rate_hz, info.n_channels) == (True, False, rate_hz, channels)
     assert frames == [] and info.duration_s == pytest.approx(1.92, abs=0.05)
     assert likeness(wave, voice) > 0.9
+
+
+@pytest.mark.parametrize("name", ["8k.wav", "11k.wav", "96k.wav", "sound.flac"])
+def test_resampling_agrees_with_librosa(clip, name):
+    reference, _ = librosa.load(clip(name), sr=16_000, mono=True)
+    ours = media.waveform(clip(name), media.probe(clip(name)))
+    n = min(len(reference), len(ours))
+    assert abs(len(reference) - len(ours)) <= 160
+    assert np.corrcoef(reference[:n], ours[:n])[0, 1] > 0.99
 
 
 def test_time_zero_is_the_first_picture_or_sound(clip):
