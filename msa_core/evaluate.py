@@ -128,7 +128,8 @@ def headline(result: Mapping[str, Any]) -> str:
         cells = " | ".join(f"{row['table'][p]['mae']:.3f}" for p in names)
         gap = row["gap_closed"]
         closed = "" if gap is None else f"{gap:.2f} ({row['gap_interval'][0]:.2f} to {row['gap_interval'][1]:.2f})"
-        lines.append(f"| {_label(row)} | {cells} | {row['six']:.3f} ± {row['six_sd']:.3f} | {closed} |")
+        spread = f" ± {row['six_sd']:.3f}" if row["seeds"] > 1 else ""
+        lines.append(f"| {_label(row)} | {cells} | {row['six']:.3f}{spread} | {closed} |")
     if result["specialists"] is not None:
         cells = " | ".join(f"{own[p]['table'][p]['mae']:.3f}" if p in own else "" for p in names)
         seeds = min(r["seeds"] for r in own.values())
@@ -151,7 +152,8 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"{row['label']} ({row['seeds']} seeds)" if "seeds" in row else str(row["label"])
+    seeds = row.get("seeds")
+    return str(row["label"]) + ("" if seeds is None else f" ({seeds} seed{'s' if seeds > 1 else ''})")
 
 
 def command(corpus_path: Path, runs: Path, out: Path) -> str:
