@@ -1,0 +1,189 @@
+"""The command line: `python -m msa_core COMMAND`. It parses, calls the library and prints.
+
+Exit codes: 0 answered; 2 bad usage or bad input, one line on standard error; 1 our own bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import MsaError
+
+README = "also put the table into its block of this Markdown file"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except MsaError as e:
+        print(f"msa_core {args.command}: {' '.join(str(e).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"msa_core {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _analyse(args: argparse.Namespace) -> None:
+    from . import media
+    from .config import MediaLimits
+    from .predict import Analyser, switches
+
+    dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
+    switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
+    media.probe(args.clip, MediaLimits.command_line())
+    analyser = Analyser.load(args.device, args.method)
+    utterance = analyser.extract(args.clip, MediaLimits.command_line())
+    prediction = analyser.predict(utterance, args.method, dropped, args.text)
+    as_json = json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    if args.json == "-":
+        print(as_json)
+        return
+    if args.json:
+        _write(Path(args.json), as_json + "\n")
+    from .report import summary
+
+    print(summary(prediction))
+
+
+def _extract(args: argparse.Namespace) -> None:
+    from .config import MediaLimits
+    from .extract import folder
+
+    done, failed = folder(Path(args.folder), Path(args.out), MediaLimits.command_line(), args.device)
+    print(f"{done} clips extracted to {args.out}, {len(failed)} could not be read.")
+    for name, why in failed.items():
+        print(f"  {name}: {why}")
+
+
+def _corpus(args: argparse.Namespace) -> None:
+    from .corpora import composite
+
+    corpus = composite.build(Path(args.data), Path(args.out), seed=args.seed)
+    print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
+
+
+def _fit(args: argparse.Namespace) -> None:
+    from .corpora import voice_training
+    from .features import expression_training
+
+    fit = expression_training.fit if args.network == "expression" else voice_training.fit
+    metrics = fit(Path(args.data))
+    print(json.dumps(metrics, indent=2))
+
+
+def _train(args: argparse.Namespace) -> None:
+    from . import train
+
+    for line in train.command(
+        args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label
+    ):
+        print(line)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from . import evaluate
+
+    _table(args, "evaluation", evaluate.command(Path(args.corpus), Path(args.runs), Path(args.out)))
+
+
+def _clips(args: argparse.Namespace) -> None:
+    from .clips import table
+
+    _table(args, "clips", table([Path(f) for f in args.folders], args.method, args.device))
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from .bench import table
+
+    _table(args, "bench", table(Path(args.clip), args.repeats))
+
+
+def _checkpoints(args: argparse.Namespace) -> None:
+    from .checkpoint import table
+
+    _table(args, "checkpoints", table())
+
+
+def _table(args: argparse.Namespace, block: str, text: str) -> None:
+    """Print a table; with --readme also put it into that file."""
+    if args.readme:
+        from .report import insert
+
+        insert(Path(args.readme), block, text)
+    print(text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as e:
+        raise MsaError(f"Cannot write {str(path)!r} ({e.strerror}). Give --json a file in a folder that exists.") from e
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="msa_core", description="Multimodal sentiment with missing modalities.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: object, help_text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(run=run)
+        return command
+
+    p = add("analyse", _analyse, "score one clip, with and without some of its modalities")
+    p.add_argument("clip", help="a video or sound file")
+    p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
+    p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
+    p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
+    p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--device", help="cpu or cuda; default: cuda when there is one")
+    p = add("extract", _extract, "features of every clip in a folder, resumable")
+    p.add_argument("folder")
+    p.add_argument("--out", required=True, help="folder for one .npz per clip")
+    p.add_argument("--device")
+    p = add("corpus", _corpus, "build a corpus from research data")
+    p.add_argument("name", choices=["composite"])
+    p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mosei, mosi, ravdess, urdu")
+    p.add_argument("--out", required=True)
+    p.add_argument("--seed", type=int, default=0)
+    p = add("fit", _fit, "train a network that the feature extractors use")
+    p.add_argument("network", choices=["expression", "voice"])
+    p.add_argument("--data", required=True, help="folder with ferplus or ravdess and urdu")
+    p = add("train", _train, "train a method on a corpus; the best epoch and seed are chosen on validation")
+    p.add_argument("method", help="baseline or sdumc")
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--out", required=True, help="folder for runs")
+    p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
+    p.add_argument("--label", help="what the runs are called in tables")
+    p.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
+    p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--runs", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--readme", help=README)
+    p = add("clips", _clips, "a table of real clips: common sense, because composed pairs are not life")
+    p.add_argument("folders", nargs="+")
+    p.add_argument("--method", default="sdumc")
+    p.add_argument("--device")
+    p.add_argument("--readme", help=README)
+    p = add("bench", _bench, "time and memory on this machine")
+    p.add_argument("--clip", default=str(Path(__file__).resolve().parent.parent / "examples" / "latentsync_demo1.mp4"))
+    p.add_argument("--repeats", type=int, default=5)
+    p.add_argument("--readme", help=README)
+    p = add("checkpoints", _checkpoints, "verify and list the installed checkpoints")
+    p.add_argument("--readme", help=README)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Time and memory on this machine: loading, one clip from file to gauges, a switch, Rank-N-Contrast."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import torch
+
+from .losses import rank_n_contrast
+from .predict import Analyser
+from .schema import MODALITIES
+
+
+def table(clip: Path, repeats: int = 5) -> str:
+    """A Markdown table of medians over `repeats` runs, after one warm-up run."""
+    start = time.perf_counter()
+    analyser = Analyser.load()
+    loading = time.perf_counter() - start
+    utterance = analyser.extract(clip)
+    whole = _median(lambda: analyser.predict(analyser.extract(clip)), repeats)
+    steps = analyser.extract(clip).timings_s
+    subsets = [s for n in range(3) for s in combinations(MODALITIES, n)]
+    present = [s for s in subsets if any(utterance.stream(m).present for m in MODALITIES if m not in s)]
+    switches = [_median(partial(analyser.predict, utterance, dropped=dropped), repeats) for dropped in present]
+    v, y = torch.randn(256, 64), torch.randn(256)
+    rows = [
+        ("load every model", f"{loading:.2f} s"),
+        (f"{clip.name}, {utterance.duration_s:.1f} s, warm, file to gauges", f"{whole:.2f} s"),
+        *((f"- {name}", f"{seconds:.2f} s") for name, seconds in steps.items()),
+        ("a switch, median of all subsets", f"{1000 * statistics.median(switches):.1f} ms"),
+        ("a switch, slowest subset", f"{1000 * max(switches):.1f} ms"),
+        ("Rank-N-Contrast, 256 items", f"{1000 * _median(lambda: rank_n_contrast(v, y), repeats):.1f} ms"),
+        ("peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"),
+    ]
+    head = f"torch {torch.__version__}, {torch.get_num_threads()} threads, device {analyser.device}"
+    return "\n".join([f"| {head} | median of {repeats} |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
+
+
+def _median(work: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

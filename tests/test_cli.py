@@ -1,0 +1,83 @@
+"""The command line as a user meets it: one line on standard error, exit codes, nothing left on disk."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from msa_core.__main__ import main
+from msa_core.predict import Analyser
+
+ROOT = Path(__file__).resolve().parent.parent
+HAPPY = str(ROOT / "examples" / "crema_happy.mp4")
+
+
+@pytest.fixture
+def loaded(analyser, monkeypatch):
+    """The session's models in place of a second load; other methods are loaded as ever."""
+    load = Analyser.load
+    monkeypatch.setattr(Analyser, "load", lambda device, name: analyser if name == "sdumc" else load(device, name))
+
+
+@pytest.mark.slow
+def test_analyse_prints_one_json_object():
+    done = subprocess.run(
+        [sys.executable, "-m", "msa_core", "analyse", HAPPY, "--drop", "text,vision", "--json", "-"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["dropped"] == ["text", "vision"] and answer["text_source"] == "simulated"
+
+
+def test_analyse_for_people(capsys, loaded):
+    assert main(["analyse", HAPPY, "--drop", "audio"]) == 0
+    out = capsys.readouterr().out
+    assert "Without the voice" in out and "not a measure of feelings" in out and "contributions" in out
+
+
+def test_json_file(tmp_path, capsys, loaded):
+    out = tmp_path / "answer.json"
+    assert main(["analyse", HAPPY, "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["method"] == "sdumc"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["missing.mp4"], "missing.mp4"),
+        ([HAPPY, "--drop", "smell"], "Unknown modality 'smell'"),
+        ([HAPPY, "--drop", "text,audio,vision"], "Nothing is left to analyse"),
+        ([HAPPY, "--text", "braille"], "Unknown text source 'braille'"),
+        ([HAPPY, "--method", "nope"], "No checkpoint 'nope'"),
+        ([HAPPY, "--method", "expression-ferplus-v1"], "expression-ferplus-v1"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys, loaded, nothing_left):
+    assert main(["analyse", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_unknown_command_is_exit_code_2():
+    with pytest.raises(SystemExit) as stop:
+        main(["sing"])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all", bytes(range(256)) * 40])
+def test_not_a_video(content, tmp_path_factory, capsys, loaded, nothing_left):
+    clip = tmp_path_factory.mktemp("bad") / "clip with ünicode.mp4"
+    clip.write_bytes(content)
+    assert main(["analyse", str(clip)]) == 2
+    err = capsys.readouterr().err
+    assert clip.name in err and err.count("\n") == 1
+
+
+def test_checkpoints_are_listed(capsys):
+    assert main(["checkpoints"]) == 0
+    assert "| sdumc-composite-v1 |" in capsys.readouterr().out

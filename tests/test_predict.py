@@ -1,0 +1,140 @@
+"""From utterance to prediction: contributions by hand, switches, reasons, the JSON contract."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from msa_core import checkpoint
+from msa_core.errors import CheckpointError, MsaError
+from msa_core.predict import Analyser, shapley
+from msa_core.schema import MODALITIES, Stream
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def happy(analyser):
+    return analyser.extract(EXAMPLES / "crema_happy.mp4")
+
+
+def test_shapley_by_hand():
+    values = {("text",): 1.0, ("audio",): 2.0, ("text", "audio"): 4.0}
+    # text: (1/2)(1 - 0.5) + (1/2)(4 - 2) = 1.25; audio: (1/2)(2 - 0.5) + (1/2)(4 - 1) = 2.25
+    assert shapley(["text", "audio"], values, 0.5) == {"text": 1.25, "audio": 2.25, "vision": 0.0}
+
+
+def test_shapley_of_an_additive_game_is_its_terms():
+    terms = {"text": 0.3, "audio": -1.0, "vision": 0.5}
+    pairs = [("text", "audio"), ("text", "vision"), ("audio", "vision")]
+    coalitions = [("text",), ("audio",), ("vision",), *pairs, MODALITIES]
+    values = {c: 0.1 + sum(terms[m] for m in c) for c in coalitions}
+    assert shapley(list(MODALITIES), values, 0.1) == pytest.approx(terms)
+
+
+@pytest.mark.parametrize("dropped", [(), ("text",), ("audio",), ("vision",), ("text", "audio"), ("audio", "vision")])
+def test_contributions_sum_to_the_score(analyser, happy, dropped):
+    p = analyser.predict(happy, "sdumc", dropped)
+    assert sum(p.contributions.values()) == pytest.approx(p.scores["missing_model_left"], abs=1e-4)
+    for m in dropped:
+        assert p.contributions[m] == 0 and not p.modalities[m]["present"]
+        assert p.modalities[m]["reason"] == "switched off by the user"
+
+
+def test_json_contract(analyser, happy):
+    p = json.loads(json.dumps(analyser.predict(happy, "sdumc", ["vision"]).to_json(), allow_nan=False))
+    assert {"clip", "duration_s", "feature_set", "method", "dropped", "modalities", "transcript", "words"} < set(p)
+    assert {"scores", "interval", "contributions", "mechanism", "timeline", "timings_s"} < set(p)
+    assert set(p["scores"]) == {"complete_model_full", "complete_model_left", "missing_model_left"}
+    assert all(isinstance(v, float) and math.isfinite(v) and -3 <= v <= 3 for v in p["scores"].values())
+    assert p["dropped"] == ["vision"] and "forget" in p["transcript"].lower()
+    assert p["interval"]["low"] <= p["scores"]["missing_model_left"] <= p["interval"]["high"]
+    assert p["timeline"][0]["start_s"] == 0 and p["timeline"][-1]["end_s"] == pytest.approx(p["duration_s"])
+    assert set(p["mechanism"]["gates"]) == set(MODALITIES) and len(p["mechanism"]["view_weights"]) == 7
+
+
+def test_complete_model_with_everything_does_not_move_with_the_switches(analyser, happy):
+    switches = [(), ("text",), ("audio", "vision")]
+    full = {analyser.predict(happy, "sdumc", d).scores["complete_model_full"] for d in switches}
+    assert max(full) - min(full) < 1e-5
+
+
+def test_a_switch_changes_what_is_left(analyser, happy):
+    everything, without = analyser.predict(happy), analyser.predict(happy, dropped=["vision"])
+    assert everything.scores["complete_model_left"] == pytest.approx(everything.scores["complete_model_full"], abs=1e-5)
+    assert abs(without.scores["complete_model_left"] - everything.scores["complete_model_left"]) > 1e-3
+
+
+@pytest.mark.parametrize("poison", [1e6, -1e6])
+@pytest.mark.parametrize("name", MODALITIES)
+def test_content_of_a_dropped_modality_cannot_change_the_answer(analyser, happy, name, poison):
+    stream = happy.stream(name)
+    poisoned = happy.without(name, "")
+    object.__setattr__(poisoned, name, Stream(np.full_like(stream.values, poison), stream.times_s))
+    source = "none" if name == "text" else "transcript"
+    clean, dirty = (analyser.predict(u, "sdumc", [name], source) for u in (happy, poisoned))
+    assert clean.scores["missing_model_left"] == dirty.scores["missing_model_left"]
+    assert clean.scores["complete_model_left"] == dirty.scores["complete_model_left"]
+
+
+def test_text_sources(analyser, happy):
+    spoken = analyser.predict(happy)
+    simulated = analyser.predict(happy, text_source="simulated")
+    nothing = analyser.predict(happy, text_source="none")
+    assert (spoken.text_source, simulated.text_source, nothing.text_source) == ("transcript", "simulated", "none")
+    assert simulated.dropped == nothing.dropped == ("text",)
+    assert len({round(p.scores["missing_model_left"], 5) for p in (spoken, simulated, nothing)}) == 3
+    assert analyser.predict(happy, dropped=["text", "audio"]).text_source == "none"
+
+
+def test_imagined_text_is_compared_with_the_real_one(analyser, happy):
+    assert analyser.predict(happy).mechanism["text_similarity"] == {"before": None, "after": None}
+    likeness = analyser.predict(happy, dropped=["text"]).mechanism["text_similarity"]
+    assert all(-1 <= likeness[k] <= 1 for k in ("before", "after"))
+
+
+def test_nothing_left_is_one_clear_sentence(analyser, happy):
+    with pytest.raises(MsaError, match="Nothing is left to analyse: switch on at least one of text, audio, vision"):
+        analyser.predict(happy, dropped=MODALITIES)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"method": "nope"}, "Unknown method 'nope'. Loaded: sdumc"),
+        ({"dropped": ["smell"]}, "Unknown modality 'smell'. Choose from: text, audio, vision"),
+        ({"text_source": "braille"}, "Unknown text source 'braille'"),
+    ],
+)
+def test_unknown_names(analyser, happy, arguments, message):
+    with pytest.raises(MsaError, match=message):
+        analyser.predict(happy, **arguments)
+
+
+def test_unknown_checkpoint_lists_what_there_is():
+    with pytest.raises(CheckpointError, match="No checkpoint 'nope'. Available: .*sdumc-composite-v1"):
+        Analyser.load(method="nope")
+
+
+def test_audio_only_clip_is_answered_with_reasons(analyser):
+    u = analyser.extract(EXAMPLES / "jfk.flac")
+    p = analyser.predict(u)
+    assert "country" in p.transcript.lower() and p.scores["missing_model_left"] is not None
+    assert not p.modalities["vision"]["present"] and "video" in p.modalities["vision"]["reason"]
+
+
+def test_a_voice_in_another_language_is_still_a_voice(analyser):
+    p = analyser.predict(analyser.extract(EXAMPLES / "latentsync_demo2.mp4"))
+    assert p.modalities["text"]["reason"] == "speech not understood (only English is recognised)"
+    assert p.modalities["audio"]["present"] and p.modalities["vision"]["present"] and p.transcript == ""
+
+
+def test_shipped_checkpoints_are_whole():
+    for name in checkpoint.available():
+        checkpoint.read(name)
+
+
+def test_shipped_checkpoints_are_small():
+    assert sum(p.stat().st_size for p in checkpoint.ROOT.rglob("*") if p.is_file()) < 60 * 2**20
