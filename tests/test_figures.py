@@ -1,0 +1,220 @@
+"""The page's drawings: the numbers in them are the prediction's, text is escaped, nothing fails on what is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from msa_core import figures, figures_clip, figures_page, figures_parts
+from msa_core.schema import MODALITIES, Prediction, Stream, Thumbnail, Utterance, Word
+
+NASTY = '<img src=x onerror="alert(1)">'
+VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
+WORDS = (Word("don't", 0.2, 0.5), Word(NASTY, 0.5, 0.9), Word("jacket", 1.0, 1.6))
+
+
+def prediction(**changes: object) -> Prediction:
+    facts: dict[str, object] = {
+        "clip": f"a{NASTY}.mp4",
+        "duration_s": 2.0,
+        "feature_set": "compact-v1",
+        "method": "sdumc",
+        "dropped": (),
+        "text_source": "transcript",
+        "modalities": {m: {"present": True, "reason": None} for m in MODALITIES},
+        "transcript": " ".join(w.text for w in WORDS),
+        "words": WORDS,
+        "scores": {"complete_model_full": 1.25, "complete_model_left": -0.5, "missing_model_left": 0.75},
+        "interval": {"level": 0.9, "low": -0.25, "high": 1.75},
+        "contributions": {"base": 0.05, "text": 1.0, "audio": -0.5, "vision": 0.2},
+        "mechanism": {
+            "gates": {"text": 0.8, "audio": -0.4, "vision": 0.1},
+            "view_weights": {v: 0.1 * i - 0.3 for i, v in enumerate(VIEWS)},
+            "attention": {
+                "text": [{"token": "d", "start_s": 0.2, "end_s": 0.5, "weight": 0.25}]
+                + [{"token": "j", "start_s": 1.0, "end_s": 1.6, "weight": 0.75}],
+                "audio": [{"start_s": i / 10, "end_s": (i + 1) / 10, "weight": 0.05} for i in range(20)],
+                "vision": [{"start_s": 0.4, "end_s": 0.6, "weight": 1.0}],
+            },
+            "imagined": [],
+            "text_simulated": False,
+            "text_similarity": {"before": None, "after": None},
+        },
+        "timeline": ({"start_s": 0.0, "end_s": 1.0, "score": 2.0}, {"start_s": 1.0, "end_s": 2.0, "score": None}),
+        "timings_s": {"media": 0.02, "predict": 0.018},
+        "notes": (),
+    }
+    return Prediction(**(facts | changes))  # type: ignore[arg-type]
+
+
+def utterance(**changes: object) -> Utterance:
+    image = np.full((48, 64, 3), 90, np.uint8)
+    stream = Stream(np.zeros((4, 3), np.float32), np.arange(4, dtype=np.float32))
+    base = Utterance(
+        id=f"a{NASTY}.mp4",
+        duration_s=2.0,
+        feature_set="compact-v1",
+        text=stream,
+        audio=stream,
+        vision=stream,
+        simulated=stream,
+        words=WORDS,
+        thumbnails=(Thumbnail(0.2, image, (16, 8, 24, 30), -0.4), Thumbnail(0.4, image)),
+        notes=(f"note {NASTY}",),
+        timings_s={"media": 0.02, "speech": 1.5, "voice": 0.0},
+    )
+    return replace(base, **changes)
+
+
+def meters(html: str) -> list[float]:
+    return [float(v) for v in re.findall(r'role="meter"[^>]*aria-valuenow="([^"]+)"', html)]
+
+
+def test_three_gauges_say_the_three_scores() -> None:
+    html = figures.answer(prediction())
+    assert meters(html) == [1.25, -0.5, 0.75]
+    for said in ("+1.25", "−0.50", "+0.75", "1.75 below the full reading", "90% interval −0.25 to +1.75"):
+        assert said in html
+    assert html.count("interval −0.25") == 1  # only the missing-modality model has one
+
+
+def test_needle_and_interval_geometry() -> None:
+    html = figures.answer(
+        prediction(scores=dict.fromkeys(("complete_model_full", "complete_model_left", "missing_model_left"), 3.0))
+    )
+    assert html.count("rotate(180.0deg)") == 3 + 2  # three needles and two ticks at the full reading
+    assert "stroke-dasharray:2.000 12;stroke-dashoffset:-2.750" in html  # from -0.25, 2 long, counted from -3
+
+
+def test_without_prediction_there_are_no_numbers() -> None:
+    html = figures.answer(None, f"message {NASTY}")
+    assert meters(html) == [] and html.count("no answer") == 6 and NASTY not in html
+
+
+def test_scores_that_do_not_exist() -> None:
+    html = figures.answer(
+        prediction(
+            scores={"complete_model_full": 1.0, "complete_model_left": 0.0, "missing_model_left": 0.004},
+            interval=None,
+            timeline=(),
+            mechanism={},
+            words=(),
+            timings_s={},
+        )
+    )
+    assert meters(html) == [1.0, 0.0, 0.0] and "−0.00" not in html and "+0.00" not in html
+    assert "interval " not in re.sub("mm-interval", "", html)
+
+
+def test_structure_is_the_same_for_every_switch() -> None:
+    """The browser updates the panel in place: same tags in the gauges, so that needles move."""
+    gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
+    one = "".join(figures.gauges_of(prediction()))
+    two = "".join(figures.gauges_of(prediction(modalities=gone, dropped=("text",), interval=None)))
+    tags = [re.findall(r"<(\w+)", html) for html in (one, two)]
+    assert [t for t in tags[0] if t != "br"] == [t for t in tags[1] if t != "br"]
+
+
+def test_contributions_are_a_waterfall_that_ends_at_the_score() -> None:
+    html = figures.contributions(prediction())
+    assert re.findall(r'mm-value">([^<]+)', html) == ["+0.05", "+1.00", "−0.50", "+0.20", "+0.75"]
+    lefts = [float(v) for v in re.findall(r"left:([\d.]+)%", html)]
+    assert lefts[2] == pytest.approx(100 * (0.55 + 3) / 6, abs=0.01)  # audio falls from 1.05 to 0.55
+
+
+def test_absent_modality_is_off_with_its_reason() -> None:
+    gone = {m: {"present": m != "vision", "reason": None if m != "vision" else "no <face>"} for m in MODALITIES}
+    html = figures.answer(prediction(modalities=gone))
+    assert 'mm-off"' in html and "no &lt;face&gt;" in html and "with what is left: text + audio<" in html
+
+
+def test_imagined_text_is_named_and_its_change_shown() -> None:
+    gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
+    new = {"imagined": ["text"], "text_simulated": True, "text_similarity": {"before": 0.41, "after": 0.63}}
+    facts = dict(prediction().mechanism) | new
+    html = figures.answer(prediction(modalities=gone, dropped=("text",), text_source="simulated", mechanism=facts))
+    assert "imagined text + audio + vision" in html and "starts from the voice" in html and "+0.63" in html
+    assert "mm-struck" in html and "imagines the text from the voice" in html
+    assert html.count("<em>imagined</em>") == 2  # its gate and its own view
+    assert "nothing is imagined" in figures.imagination(prediction())
+    facts |= {"imagined": ["vision"], "text_similarity": {"before": None, "after": None}}
+    html = figures.imagination(prediction(mechanism=facts))
+    assert "learned placeholder" in html and "likeness" not in html
+
+
+def test_words_carry_their_share_of_attention() -> None:
+    html = figures_clip.transcript(prediction())
+    assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "0.000", "1.000"]
+
+
+def test_everything_a_visitor_can_write_is_escaped() -> None:
+    p, u = prediction(notes=(NASTY,), method="sdumc"), utterance()
+    pieces = [figures.answer(p), figures_clip.clip(u), figures_page.finished(u, 1.0), figures_page.failed(NASTY)]
+    pieces += [figures_page.working([NASTY], 0.5), figures.answer(prediction(method="m" + NASTY))]
+    for html in pieces:
+        assert NASTY not in html and "<img src=x" not in html
+        assert NASTY.upper() not in html
+
+
+def test_download_is_the_public_json() -> None:
+    p = prediction()
+    data = re.search(r"base64,([^\"]+)", figures.download(p))
+    assert data is not None
+    assert json.loads(base64.b64decode(data[1])) == json.loads(json.dumps(p.to_json()))
+
+
+def test_frames_have_their_box_drawn_in() -> None:
+    shot = utterance().thumbnails[0]
+    image = figures_clip.boxed(shot)
+    scale = figures_clip.FRAME_HEIGHT / 48
+    assert image.shape == (figures_clip.FRAME_HEIGHT, round(64 * scale), 3)
+    edge = image[round(20 * scale), round(16 * scale)].astype(int)
+    assert np.abs(edge - figures_clip.BOX_COLOUR).max() < 40
+    assert np.array_equal(shot.image, np.full((48, 64, 3), 90, np.uint8))
+    html = figures_clip.clip(utterance())
+    assert html.count("data:image/jpeg") == 2 and "face found" in html and "no face" in html
+
+
+def test_clip_without_pictures_says_why() -> None:
+    html = figures_clip.clip(utterance(thumbnails=(), vision=Stream.absent("no video track")))
+    assert "No video track" in html and "<img" not in html
+
+
+def test_many_frames_are_sampled() -> None:
+    shots = tuple(Thumbnail(i / 5, np.zeros((20, 20, 3), np.uint8)) for i in range(300))
+    assert figures_clip.clip(utterance(thumbnails=shots)).count("<figure") == figures_clip.MAX_FRAMES
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.04, 1.9, 10.0, 60.0, 600.0])
+def test_timeline_of_any_length(duration_s: float) -> None:
+    html = figures_clip.timeline(prediction(duration_s=duration_s))
+    assert "nan" not in html and "inf" not in html and html.count("mm-lane-row") == 4
+
+
+def test_steps_and_states() -> None:
+    html = figures_page.working(["media", "speech"], 0.4)
+    assert 'aria-valuenow="40"' in html and "Opening the clip" in html and 'mm-now">Listening' in html
+    u = utterance(vision=Stream.absent("no face in 2.0 s of video"))
+    assert [figures_page.state(u, m) for m in MODALITIES] == [
+        "3 words heard",
+        "2.0 s of sound",
+        "Missing: no face in 2.0 s of video",
+    ]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.256, "−1.26"), (2.0, "+2.00")])
+def test_signed(value: float, text: str) -> None:
+    assert figures_parts.signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [(-3, "strongly negative"), (-0.6, "weakly negative"), (0.4, "neutral"), (9, "strongly positive")],
+)
+def test_meaning(score: float, words: str) -> None:
+    assert figures_parts.meaning(score) == words

@@ -1,0 +1,376 @@
+"""The page in a real Chromium: a clip comes in by upload, example and camera, switches answer, nothing leaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import variants
+
+from msa_core.schema import Word
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
+CLIP = ROOT / "examples" / "crema_happy.mp4"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+).split()
+NASTY = '<img src=x onerror="window.hacked=1">'
+PATIENCE_MS = 120_000
+
+
+def chromium() -> str:
+    found = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed")
+    assert found, "CI must have Chromium: apt-get install -y chromium"
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The real page with the real models on a free port, its temporary folder, and a count of extractions."""
+    folder = tmp_path_factory.mktemp("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
+        import app
+
+        extractions: list[str] = []
+        extract = analyser.extract
+
+        def counted(path: str, **options: Any) -> Any:
+            extractions.append(path)
+            return extract(path, **options)
+
+        patch.setattr(analyser, "extract", counted)
+        page = app.build(analyser)
+        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+        yield SimpleNamespace(url=url, folder=folder, extractions=extractions, page=page)
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium whose camera and microphone play a real talking clip."""
+    folder = tmp_path_factory.mktemp("camera")
+    camera(folder / "camera.y4m")
+    microphone(folder / "microphone.wav")
+    fake = [f"--use-file-for-fake-video-capture={folder}/camera.y4m"]
+    fake += [f"--use-file-for-fake-audio-capture={folder}/microphone.wav"]
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *fake])
+        yield started
+        started.close()
+
+
+def camera(path: Path) -> None:
+    """The example's pictures as raw y4m, the only moving picture that a fake camera takes besides mjpeg."""
+    import av
+
+    frames = [av.VideoFrame.from_ndarray(image).reformat(format="yuv420p") for _, image in variants.pictures(CLIP)]
+    with open(path, "wb") as f:
+        f.write(b"YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420jpeg\n" % (frames[0].width, frames[0].height))
+        for frame in frames:
+            f.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+
+
+def microphone(path: Path) -> None:
+    samples = (np.clip(variants.sound(CLIP, 48_000), -1, 1) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(48_000)
+        f.writeframes(samples.tobytes())
+
+
+@pytest.fixture
+def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
+    """`visit(width, height, scheme)` opens the page as a new visitor; outside requests fail the test."""
+    contexts, hosts = [], set()
+
+    def open_page(width: int = 1366, height: int = 900, scheme: str = "light") -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, permissions=["camera", "microphone"]
+        )
+        contexts.append(context)
+        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{site.url}?__theme={scheme}")
+        page.wait_for_selector(".mm-examples button")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"
+
+
+def example(page: Any, name: str) -> None:
+    page.click(f'button[data-clip="{name}"]')
+    finished(page, name)
+
+
+def finished(page: Any, name: str) -> None:
+    page.wait_for_selector(f'.mm-done:has-text("{name}")')
+
+
+def upload(page: Any, path: Path) -> None:
+    page.set_input_files("#mm-clip input[type=file]", str(path))
+
+
+def clear(page: Any) -> None:
+    page.click('#mm-clip button[aria-label="Clear"]')
+
+
+def gauges(page: Any) -> list[str]:
+    return page.locator(".mm-number").all_inner_texts()
+
+
+def expected(prediction: Any) -> list[str]:
+    from msa_core.figures_parts import signed
+
+    keys = ("complete_model_full", "complete_model_left", "missing_model_left")
+    return [signed(prediction.scores[k]) for k in keys]
+
+
+def switch(page: Any, selector: str) -> float:
+    """Click and wait until the answer has changed and is drawn; milliseconds as the browser sees them."""
+    return float(
+        page.evaluate(
+            """selector => new Promise((resolve, reject) => {
+                const drawn = () => document.querySelector('#mm-answer .mm-answer').innerHTML, before = drawn();
+                const start = performance.now();
+                const seen = new MutationObserver(() => {
+                    if (drawn() === before) return;
+                    seen.disconnect();
+                    requestAnimationFrame(() => resolve(performance.now() - start));
+                });
+                const all = {subtree: true, childList: true, characterData: true, attributes: true};
+                seen.observe(document.querySelector('#mm-answer'), all);
+                document.querySelector(selector).click();
+                setTimeout(() => reject('no answer to ' + selector), 30000);
+            })""",
+            selector,
+        )
+    )
+
+
+def stored(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.is_file()]
+
+
+def shown(page: Any, name: str) -> None:
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(500)
+    page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
+
+
+def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    assert gauges(page) == ["–"] * 3
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    assert gauges(page) == expected(analyser.predict(utterance))
+    assert page.get_by_role("meter").count() == 3
+    switch(page, "#mm-text input")
+    imagined = analyser.predict(utterance, dropped=("text",), text_source="simulated")
+    assert gauges(page) == expected(imagined) != expected(analyser.predict(utterance))
+    assert "imagined text" in page.inner_text(".mm-ours") and page.locator(".mm-struck").count() == 1
+    switch(page, "#mm-absent-text input[value=none]")
+    nothing = analyser.predict(utterance, dropped=("text",), text_source="none")
+    assert gauges(page) == expected(nothing) != expected(imagined)
+    switch(page, "#mm-vision input")
+    assert gauges(page) == expected(analyser.predict(utterance, dropped=("text", "vision"), text_source="none"))
+    switch(page, "#mm-audio input")
+    assert "Nothing is left" in page.inner_text(".mm-verdict") and gauges(page) == ["–"] * 3
+    switch(page, "#mm-text input")
+    assert gauges(page) == expected(analyser.predict(utterance, dropped=("audio", "vision")))
+    assert len(site.extractions) == before
+
+
+def test_switches_are_fast(visit: Any) -> None:
+    page = visit()
+    example(page, "jfk.flac")
+    times = []
+    for _ in range(20):
+        times.append(switch(page, "#mm-text input"))
+        page.wait_for_timeout(50)
+    median, busy = statistics.median(times), os.getloadavg()[0] > (os.cpu_count() or 1)
+    print(f"\nswitch in the browser, 20 times: median {median:.0f} ms, worst {max(times):.0f} ms, busy machine: {busy}")
+    assert busy or median <= 150
+
+
+def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -> None:
+    page = visit()
+    example(page, "jfk.flac")
+    assert page.locator("#mm-vision input").is_disabled()
+    assert "no video track" in page.inner_text("#mm-vision")
+    assert "country" in page.inner_text(".mm-said").lower()
+
+
+def test_upload_is_analysed_and_deleted_when_replaced_or_left(visit: Any, site: Any, clip: Any, tmp_path: Path) -> None:
+    page = visit()
+    mine, other = tmp_path / "my clip.mp4", tmp_path / "other.mp4"
+    shutil.copy(CLIP, mine)
+    shutil.copy(variants.OTHER, other)
+    upload(page, mine)
+    finished(page, "my")
+    assert page.evaluate("document.querySelector('#mm-clip video').readyState") >= 1
+    clear(page)
+    upload(page, other)
+    finished(page, "other")
+    assert [n for n in stored(site.folder) if n.endswith(".mp4")] == ["other.mp4"]
+    page.close()
+    deadline = time.monotonic() + 20
+    while stored(site.folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert stored(site.folder) == []
+    assert len(site.page.state_holder.session_data) == 0 or all(
+        not s.state_data for s in site.page.state_holder.session_data.values()
+    )
+
+
+def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: Any, tmp_path: Path) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    before = gauges(page)
+    clear(page)
+    bad = tmp_path / "broken.mp4"
+    bad.write_bytes(b"not a video " * 100)
+    upload(page, bad)
+    page.wait_for_selector(".mm-failed")
+    line = page.inner_text(".mm-failed")
+    assert "broken.mp4" in line and "\n" not in line.strip() and len(line) < 250 and "/" not in line
+    assert gauges(page) == before and stored(site.folder) == []
+    switch(page, "#mm-text input")
+    assert gauges(page) != before
+
+
+def test_names_and_transcripts_cannot_run_scripts(visit: Any, analyser: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    page, extract = visit(), analyser.extract
+
+    def hostile(path: str, **options: Any) -> Any:
+        words = (Word(NASTY, 0.1, 0.5), Word("${window.hacked=2}{{x}}", 0.5, 0.9))
+        return replace(extract(path, **options), id=f"{NASTY}.mp4", words=words, notes=(NASTY,), transcript=NASTY)
+
+    monkeypatch.setattr(analyser, "extract", hostile)
+    page.click(f'button[data-clip="{CLIP.name}"]')
+    page.wait_for_selector(".mm-done")
+    switch(page, "#mm-text input")
+    switch(page, "#mm-text input")
+    assert page.evaluate("window.hacked") is None
+    assert NASTY in page.inner_text(".mm-said") and "${window.hacked=2}{{x}}" in page.inner_text(".mm-said")
+    assert NASTY in page.inner_text("#mm-status") and page.locator("img[src=x]").count() == 0
+
+
+def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
+    page = visit()
+    assert page.locator("#mm-agree").count() == 0 or not page.locator("#mm-agree").is_visible()
+    assert page.get_by_label("Capture from camera").count() == 0
+    page.click("#mm-record")
+    page.wait_for_selector("#mm-agree")
+    assert "Before the camera opens" in page.inner_text("#mm-consent")
+    page.click("#mm-agree")
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_label("Start recording").or_(page.get_by_text("Record", exact=True)).first.click()
+    page.wait_for_timeout(3500)
+    page.get_by_label("Stop recording").or_(page.get_by_text("Stop", exact=True)).first.click()
+    page.wait_for_selector(".mm-done, .mm-failed")
+    assert page.locator(".mm-failed").count() == 0, page.inner_text("#mm-status")
+    shown(page, "recorded")
+    assert "face in" in page.inner_text("#mm-vision") and page.get_by_role("meter").count() == 3
+    assert 1.5 < float(page.evaluate("document.querySelector('#mm-clip video').duration")) < 10
+    assert len([n for n in stored(site.folder) if n.endswith((".webm", ".mp4"))]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height", "scheme"),
+    [("light", 1366, 900, "light"), ("dark", 1366, 900, "dark"), ("phone", 390, 844, "light")],
+)
+def test_nothing_overflows(visit: Any, name: str, width: int, height: int, scheme: str) -> None:
+    page = visit(width, height, scheme)
+    shown(page, f"{name}-empty")
+    example(page, CLIP.name)
+    switch(page, "#mm-text input")
+    shown(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.mm *, #mm-switches *')]
+            .filter(e => !e.closest('.mm-strip, .mm-examples, svg'))
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+    )
+    assert wide == []
+    page.get_by_role("tab", name="About").click()
+    page.get_by_text("not a measure of feelings").last.wait_for()
+    shown(page, f"{name}-about")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_keyboard_reaches_the_switches(visit: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    before = gauges(page)
+    page.focus("#mm-audio input")
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "before => document.querySelector('.mm-ours .mm-number').textContent !== before", arg=before[2]
+    )
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_the_api_gives_the_public_json_and_keeps_nothing(site: Any, analyser: Any, tmp_path: Path) -> None:
+    from gradio_client import Client, handle_file
+
+    mine = tmp_path / "by api.mp4"
+    shutil.copy(CLIP, mine)
+    client = Client(site.url, verbose=False)
+    answer = client.predict(handle_file(str(mine)), ["text"], "simulated", "sdumc", api_name="/analyse")
+    own = analyser.predict(analyser.extract(str(CLIP)), dropped=("text",), text_source="simulated").to_json()
+    assert set(answer) == set(own) and answer["scores"] == pytest.approx(own["scores"], abs=1e-4)
+    assert stored(site.folder) == []
+    with pytest.raises(Exception, match="Unknown modality 'smell'"):
+        client.predict(handle_file(str(mine)), ["smell"], "none", "sdumc", api_name="/analyse")
+    assert stored(site.folder) == []
+
+
+def test_the_page_opens_by_its_command(tmp_path: Path) -> None:
+    """`python app.py`: seconds from start to a page that answers, models loaded."""
+    port = "7893"
+    environment = os.environ | {"GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    start = time.monotonic()
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while time.monotonic() - start < 120:
+            assert process.poll() is None, "app.py ended"
+            try:
+                body = urlopen(f"http://127.0.0.1:{port}/", timeout=2).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        seconds, busy = time.monotonic() - start, os.getloadavg()[0] > (os.cpu_count() or 1)
+        assert b"Missing-Modality Lab" in body
+        print(f"\npython app.py to first page: {seconds:.1f} s, busy machine: {busy}")
+        assert busy or seconds <= 15
+    finally:
+        process.terminate()
+        process.wait(10)
