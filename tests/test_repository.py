@@ -1,0 +1,93 @@
+"""The repository keeps its own promises: layout, style, imports, README."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_lint():
+    run("ruff", "check", ".")
+
+
+def test_ruff_format():
+    run("ruff", "format", "--check", ".")
+
+
+def test_types():
+    run("mypy")
+
+
+def test_gradio_is_imported_in_app_only():
+    users = [p.name for p in SOURCES if re.search(r"^\s*(import|from) (gradio|spaces)\b", p.read_text(), re.M)]
+    assert users == []
+
+
+def test_imports_point_one_way():
+    """No module of the line may import one that stands after it."""
+    line = ["schema", "errors", "config", "checkpoint", "weights", "media", "features", "simulate", "extract"]
+    line += ["missing", "data", "metrics", "layers", "losses", "methods", "train", "evaluate", "predict", "figures"]
+    rank = {name: i for i, name in enumerate(line)}
+    free = {("missing", "data"), ("data", "missing")}
+    for path in SOURCES:
+        parts = path.relative_to(ROOT / "msa_core").with_suffix("").parts
+        if parts[0] not in rank:
+            continue
+        dots = r"\.\." if len(parts) > 1 else r"\."
+        for match in re.finditer(rf"^from {dots}(\w*) import ([\w, ]+)", path.read_text(), re.M):
+            for name in [match[1]] if match[1] else [n.strip() for n in match[2].split(",")]:
+                later = rank.get(name, -1) > rank[parts[0]]
+                assert not later or (parts[0], name) in free, f"{path.name} imports {name}, which stands after it"
+
+
+def test_readme_commands_are_the_commands():
+    readme = (ROOT / "README.md").read_text()
+    app = re.search(r"<!-- app command -->\n```bash\n(.+?)\n```", readme, re.S)
+    test = re.search(r"<!-- test command -->\n```bash\n(.+?)\n```", readme, re.S)
+    assert app and app[1].endswith("app.py") and "requirements.txt" in app[1]
+    assert test and test[1].endswith("pytest") and "requirements.txt" in test[1]
+
+
+README_LINES = re.findall(
+    r"^\.venv/bin/python (-m msa_core (?:analyse|checkpoints).*)$", (ROOT / "README.md").read_text(), re.M
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", README_LINES)
+def test_readme_command_lines_run(line):
+    done = subprocess.run([sys.executable, *shlex.split(line)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+def test_readme_file_tree_is_the_tree():
+    tree = re.search(r"<!-- file tree -->\n```\n(.+?)\n```", (ROOT / "README.md").read_text(), re.S)
+    assert tree, "README has no file tree"
+    named = set(re.findall(r"^\s*([\w/.]+\.py)\s", tree[1], re.M))
+    real = {str(p.relative_to(ROOT)) for p in [*SOURCES, ROOT / "app.py"] if p.name != "__init__.py"}
+    assert named == real
+
+
+def test_requirements_are_bounded():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            assert re.match(r"[\w-]+(==|>=[\d.]+,<)[\d.]+\s+# .", line), f"pin or range, and a reason: {line}"
+
+
+def test_no_machine_paths():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    for name in tracked:
+        if name.endswith((".py", ".md", ".toml", ".txt", ".json", ".css", "run")):
+            found = re.search(r"/(w[o]rk|r[o]ot|h[o]me/\w+|t[m]p/\w+)/", (ROOT / name).read_text())
+            assert not found, f"{name}: {found[0] if found else ''}"
