@@ -7,6 +7,7 @@ a voice clip, one face), and an utterance lists the entries it is made of. Alter
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -133,6 +134,18 @@ class Corpus:
     def dims(self) -> dict[str, int]:
         """Width per stream."""
         return {s: int(self.pools[s].values.shape[1]) for s in STREAMS}
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of everything a training sees: two corpora with the same digest train the same model."""
+        seen = hashlib.sha256()
+        for array in (self.ids, self.score, self.split):
+            seen.update(array.tobytes())
+        for stream in STREAMS:
+            for ragged in (self.pools[stream], self.index[stream]):
+                seen.update(ragged.values.tobytes())
+                seen.update(ragged.offsets.tobytes())
+        return seen.hexdigest()
 
     def rows(self, split: str) -> np.ndarray:
         """Utterance numbers of a split. Raises: MsaError for an unknown or empty split."""

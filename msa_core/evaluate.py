@@ -22,6 +22,7 @@ from .errors import MsaError
 from .features import COMPACT
 from .methods import Method
 from .missing import COMPLETE, INCOMPLETE, PATTERNS
+from .schema import MODALITIES
 from .train import pattern_scores
 
 Table = dict[str, dict[str, float]]  # pattern -> metric -> value
@@ -69,8 +70,8 @@ def gap_closed(naive: float, method: float, specialists: float) -> float:
 
 def gap_interval(
     naive: np.ndarray, method: np.ndarray, specialists: np.ndarray, cluster: np.ndarray, level: float = 0.95
-) -> tuple[float, float]:
-    """Paired bootstrap interval of the gap closed, resampling whole clusters.
+) -> tuple[float, float] | None:
+    """Paired bootstrap interval of the gap closed, resampling whole clusters; None when N - S may well be 0 or less.
 
     Args: errors (7, U) of the three; cluster (U,): utterances of one source row share a value.
     """
@@ -84,8 +85,11 @@ def gap_interval(
         total = np.stack([np.bincount(number, np.nan_to_num(errors[i]), n) for i in keep])
         count = np.stack([np.bincount(number, np.isfinite(errors[i]), n) for i in keep])
         means.append(((weights @ total.T) / np.maximum(weights @ count.T, 1)).mean(1))
-    ratio = (means[0] - means[1]) / (means[0] - means[2])
-    low, high = np.quantile(ratio, [(1 - level) / 2, (1 + level) / 2])
+    gap = means[0] - means[2]
+    if (gap <= 0).mean() > (1 - level) / 2:
+        return None
+    ratio = (means[0] - means[1]) / np.where(gap > 0, gap, np.nan)
+    low, high = np.nanquantile(ratio, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -94,6 +98,7 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test", device: st
 
     Returns: {"split", "n", "constant": table, "rows": [..], "naive", "specialists": six-pattern MAE or None}.
     """
+    _needs_every_pattern(corpus, split)
     by_label: dict[str, list[Path]] = {}
     for run in runs:
         by_label.setdefault(re.sub(r"-seed\d+$", "", run.name), []).append(run)
@@ -116,6 +121,13 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test", device: st
     }
 
 
+def _needs_every_pattern(corpus: Corpus, split: str) -> None:
+    """Tables by pattern need all modalities. Raises: MsaError naming the one that a split lacks."""
+    for modality in MODALITIES:
+        if not corpus.index[modality].lengths[corpus.rows(split)].any():
+            raise MsaError(f"No {split} utterance of {corpus.name} has {modality}; tables by pattern need all three.")
+
+
 def headline(result: Mapping[str, Any]) -> str:
     """The first table as Markdown: MAE by pattern, mean of the six incomplete ones, gap closed."""
     names = list(PATTERNS)
@@ -127,7 +139,9 @@ def headline(result: Mapping[str, Any]) -> str:
     for row in (r for r in result["rows"] if r["regime"] not in PATTERNS):
         cells = " | ".join(f"{row['table'][p]['mae']:.3f}" for p in names)
         gap = row["gap_closed"]
-        closed = "" if gap is None else f"{gap:.2f} ({row['gap_interval'][0]:.2f} to {row['gap_interval'][1]:.2f})"
+        closed = "" if gap is None else f"{gap:.2f}"
+        if row["gap_interval"] is not None:
+            closed += " ({:.2f} to {:.2f})".format(*row["gap_interval"])
         spread = f" ± {row['six_sd']:.3f}" if row["seeds"] > 1 else ""
         lines.append(f"| {_label(row)} | {cells} | {row['six']:.3f}{spread} | {closed} |")
     if result["specialists"] is not None:

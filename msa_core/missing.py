@@ -35,6 +35,8 @@ INCOMPLETE = tuple(name for name in PATTERNS if name != COMPLETE)
 Regime = Callable[[Batch, int, int], Batch]  # (batch, seed, epoch) -> batch
 REGIMES = ("complete", *PATTERNS, "subset", "mrm", "frame:RATE", "block:RATE", "modality:RATE")
 
+MAX_MISSING_RATE = 2 / 3 + 1e-9  # one modality of three is always kept
+
 _OF_STREAM = {"text": 0, "audio": 1, "vision": 2, "simulated": 1}  # simulated text comes from the audio
 _SUBSET, _RATE, _FRAME, _START, _CELL, _RESTORE = range(6)  # what a draw is for: streams of numbers that never mix
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -94,7 +96,7 @@ def modality_rate(batch: Batch, missing_rate: float, seed: int, epoch: int = 0) 
     p - p**n / n = missing_rate for a row with n modalities, so the rate can reach (n - 1) / n at most (2/3 of three).
     Raises: MsaError outside [0, 2/3]. See `realised_rate` for what a draw removed.
     """
-    if not 0.0 <= missing_rate <= 2 / 3 + 1e-9:
+    if not 0.0 <= missing_rate <= MAX_MISSING_RATE:
         raise MsaError(f"missing_rate is {missing_rate}; one modality is always kept, so give a value in [0, 2/3].")
     present = batch.present.cpu().numpy()
     chance = np.array([0.0] + [_chance(missing_rate, n) for n in range(1, len(MODALITIES) + 1)])
@@ -147,7 +149,7 @@ def regime(name: str) -> Regime:
             return lambda b, s, e: pattern(b, kind)
         if kind in simple:
             return simple[kind]
-    elif 0.0 <= rate <= 1.0:
+    elif 0.0 <= rate <= (MAX_MISSING_RATE if kind == "modality" else 1.0):
         rated: dict[str, Regime] = {
             "mrm": lambda b, s, e: mrm(b, s, e, rate),
             "frame": lambda b, s, e: frame(b, rate, s, e),
@@ -156,7 +158,10 @@ def regime(name: str) -> Regime:
         }
         if kind in rated:
             return rated[kind]
-    raise MsaError(f"Unknown regime {name!r}. Valid regimes: {', '.join(REGIMES)}; a RATE is a number in [0, 1].")
+    raise MsaError(
+        f"Unknown regime {name!r}. Valid regimes: {', '.join(REGIMES)}; a RATE is a number in [0, 1], "
+        "of modalities in [0, 2/3]."
+    )
 
 
 def _remove(batch: Batch, gone: Tensor) -> Batch:

@@ -24,6 +24,7 @@ from .extract import Extractor
 from .features import COMPACT
 from .methods import Method
 from .schema import MODALITIES, SCORE_LIMIT, TEXT_SOURCES, Output, Prediction, Stream, Utterance, Word
+from .train import NOTHING_IMAGINED
 
 SWITCHED_OFF = "switched off by the user"
 WINDOW_S = 3.0  # length of the sliding window behind each second of the timeline
@@ -105,7 +106,8 @@ class Analyser:
             variants = [left, *(_keep_only(left, s) for s in _coalitions(players)), everything]
             answers = self._forward(loaded.model, variants)
             complete = self._forward(self.complete.model, [everything, left]).score.tolist()
-            timeline = self._timeline(loaded.model, left)
+            heard = left.without("simulated", "the transcript is there") if left.text.present else left
+            timeline = self._timeline(loaded.model, heard)
         values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
         base = float(loaded.manifest["mean_score"])
         score = answers.score[0].item()
@@ -124,7 +126,7 @@ class Analyser:
                 "complete_model_left": complete[1],
                 "missing_model_left": score,
             },
-            interval=_interval(loaded.manifest, players, score),
+            interval=_interval(loaded.manifest, left, score),
             contributions={"base": base, **shapley(players, values, base)},
             mechanism=_mechanism(loaded.model, answers, left),
             timeline=timeline,
@@ -191,6 +193,7 @@ def shapley(players: Sequence[str], values: dict[tuple[str, ...], float], base: 
 
 def _load(name: str, device: str) -> Loaded:
     model, manifest = methods.load(name, COMPACT.id)
+    methods.verify_golden(model, name)
     return Loaded(model.to(device), manifest)
 
 
@@ -254,10 +257,13 @@ def _window(utterance: Utterance, centre_s: float) -> Utterance:
     return utterance.with_streams(streams)
 
 
-def _interval(manifest: dict[str, Any], players: Sequence[str], score: float) -> dict[str, float] | None:
-    """Split-conformal interval of the presence pattern, calibrated on validation, within the score range."""
+def _interval(manifest: dict[str, Any], left: Utterance, score: float) -> dict[str, float] | None:
+    """Split-conformal interval of what is present, calibrated on validation, within the score range."""
     calibration = manifest.get("calibration") or {}
-    half = calibration.get("half_width", {}).get("+".join(players))
+    pattern = "+".join(m for m in MODALITIES if left.stream(m).present)
+    if left.audio.present and not left.text.present and not left.simulated.present:
+        pattern += NOTHING_IMAGINED
+    half = calibration.get("half_width", {}).get(pattern)
     if half is None:
         return None
     low, high = max(-SCORE_LIMIT, score - half), min(SCORE_LIMIT, score + half)

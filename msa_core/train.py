@@ -30,7 +30,8 @@ from .schema import Batch
 
 Progress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
 LEVEL = 0.8  # of the conformal intervals
-VERSION_OF_STATE = 1
+NOTHING_IMAGINED = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
+VERSION_OF_STATE = 2
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,23 @@ def fit(
 
 @torch.no_grad()
 def pattern_scores(
-    model: Method, corpus: Corpus, rows: np.ndarray, patterns: Sequence[str], device: str = "cpu", size: int = 256
+    model: Method,
+    corpus: Corpus,
+    rows: np.ndarray,
+    patterns: Sequence[str],
+    device: str = "cpu",
+    simulated: bool = True,
+    size: int = 256,
 ) -> dict[str, np.ndarray]:
-    """Scores (len(rows),) per pattern of missing.PATTERNS; NaN for an utterance with nothing left."""
+    """Scores (len(rows),) per pattern of missing.PATTERNS; NaN for an utterance with nothing left.
+
+    Args: simulated: False also takes the text imagined from the voice away.
+    """
     model.eval()
     result = {p: np.full(len(rows), np.nan) for p in patterns}
     for start in range(0, len(rows), size):
         batch = corpus.batch(rows[start : start + size]).to(device)
+        batch = batch if simulated else missing.without_simulated(batch)
         for p in patterns:
             left = missing.pattern(batch, p)
             score = torch.where(left.present.any(1), model(left).score, torch.nan)
@@ -132,7 +143,7 @@ class _Run:
     ):
         self.corpus, self.config, self.folder, self.device = corpus, config, folder, device
         self.state_path = folder.parent / f".{folder.name}.state.pt"
-        self.rows = corpus.rows("train")
+        self.rows, self.digest = corpus.rows("train"), corpus.digest
         torch.manual_seed(config.seed)
         settings = {} if model_config is None else asdict(model_config)
         self.model = methods.build(method, settings, corpus.dims).to(device)
@@ -149,7 +160,7 @@ class _Run:
     def fingerprint(self) -> str:
         """What must be equal for a state to be continued."""
         facts = [VERSION_OF_STATE, self.model.name, asdict(self.config), asdict(self.model.config), self.corpus.name]
-        facts += [len(self.corpus), float(self.corpus.score.sum(dtype=np.float64)), dict(self.corpus.manifest)]
+        facts += [self.digest, dict(self.corpus.manifest)]
         return json.dumps(facts, sort_keys=True, default=str)
 
     @property
@@ -204,8 +215,10 @@ class _Run:
         model = self._kept_model()
         rows = self.corpus.rows("valid")
         predicted = pattern_scores(model, self.corpus, rows, self.config.patterns, device=self.device)
-        errors = {p: float(np.nanmean(np.abs(s - self.corpus.score[rows]))) for p, s in predicted.items()}
-        mean = float(np.mean(list(errors.values())))
+        errors = {p: float(r.mean()) for p, r in _residuals(predicted, self.corpus).items()}
+        if not errors:
+            raise MsaError(f"No validation utterance of {self.corpus.name} has {' or '.join(self.config.patterns)}.")
+        mean = float(np.mean(list(errors.values())))  # a corpus may lack a modality: its patterns have no row
         self.history[-1] |= {"valid_mae": mean, "valid": errors}
         if self.best is None or mean < self.history[self.best_epoch]["valid_mae"]:
             self.best = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
@@ -255,12 +268,12 @@ class _Run:
         valid = self.corpus.rows("valid")
         predicted = pattern_scores(model, self.corpus, valid, tuple(missing.PATTERNS), device=self.device)
         golden = methods.golden(model.to("cpu"), self.corpus.batch(valid[:2]))
-        checkpoint.write(self.folder, model.state_dict(), self._manifest(predicted), golden)
+        calibration = calibrate(model, self.corpus)
+        checkpoint.write(self.folder, model.state_dict(), self._manifest(predicted, calibration), golden)
         self.state_path.unlink(missing_ok=True)
 
-    def _manifest(self, predicted: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        true = self.corpus.score[self.corpus.rows("valid")]
-        residuals = {p: np.abs(s - true)[np.isfinite(s)] for p, s in predicted.items()}
+    def _manifest(self, predicted: Mapping[str, np.ndarray], calibration: Mapping[str, Any]) -> dict[str, Any]:
+        residuals = _residuals(predicted, self.corpus)
         facts, best = dict(self.corpus.manifest), self.history[self.best_epoch]
         return {
             "method": self.model.name,
@@ -274,7 +287,7 @@ class _Run:
             "best_epoch": self.best_epoch,
             "selection": {"patterns": list(self.config.patterns), "valid_mae": best["valid_mae"]},
             "validation_mae": {p: float(r.mean()) for p, r in residuals.items()},
-            "calibration": {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in residuals.items()}},
+            "calibration": calibration,
             "mean_score": float(self.corpus.score[self.rows].mean(dtype=np.float64)),
             "n_parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "history": [{k: v for k, v in h.items() if k != "valid"} for h in self.history],
@@ -283,6 +296,24 @@ class _Run:
                 "python": platform.python_version(),
             },
         }  # fmt: skip
+
+
+def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, Any]:
+    """Split-conformal half-widths on validation: per pattern, and where text could be imagined also without it.
+
+    Returns: {"level", "half_width": {pattern: w, pattern + NOTHING_IMAGINED: w}}; see `half_width`.
+    """
+    rows, voiced = corpus.rows("valid"), ("audio", "audio+vision")
+    scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
+    bare = pattern_scores(model, corpus, rows, voiced, device, simulated=False)
+    scores |= {p + NOTHING_IMAGINED: s for p, s in bare.items()}
+    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
+
+
+def _residuals(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
+    """Absolute errors on validation per pattern, where it has any utterance."""
+    true = corpus.score[corpus.rows("valid")]
+    return {p: np.abs(s - true)[np.isfinite(s)] for p, s in scores.items() if np.isfinite(s).any()}
 
 
 def half_width(residuals: np.ndarray, level: float) -> float:

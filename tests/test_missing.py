@@ -133,3 +133,8 @@ def test_random_missingness_needs_ids():
     nameless = type(BATCH)(BATCH.features, BATCH.valid, BATCH.observed, BATCH.present)
     with pytest.raises(MsaError, match="0 ids for 300 rows"):
         missing.mrm(nameless, 0)
+
+
+def test_a_regime_that_cannot_be_met_is_refused_by_name():
+    with pytest.raises(MsaError, match="Unknown regime 'modality:0.7'"):
+        missing.regime("modality:0.7")

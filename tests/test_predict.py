@@ -89,6 +89,18 @@ def test_text_sources(analyser, happy):
     assert analyser.predict(happy, dropped=["text", "audio"]).text_source == "none"
 
 
+def test_without_imagined_text_the_interval_has_its_own_width(analyser, happy):
+    half = analyser.manifest("sdumc")["calibration"]["half_width"]
+    assert half["audio, nothing imagined"] > half["audio"]
+    p = analyser.predict(happy, dropped=["vision"], text_source="none")
+    assert p.interval["high"] - p.scores["missing_model_left"] == pytest.approx(half["audio, nothing imagined"])
+
+
+def test_the_timeline_of_a_transcript_uses_no_imagined_text(analyser, happy):
+    bare = happy.without("simulated", "")
+    assert analyser.predict(happy).timeline == analyser.predict(bare).timeline
+
+
 def test_imagined_text_is_compared_with_the_real_one(analyser, happy):
     assert analyser.predict(happy).mechanism["text_similarity"] == {"before": None, "after": None}
     likeness = analyser.predict(happy, dropped=["text"]).mechanism["text_similarity"]

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from synthetic import corpus
 
 from msa_core import checkpoint, evaluate, methods, train
 from msa_core.config import from_dict
+from msa_core.data import Ragged
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
 from msa_core.methods import METHODS
@@ -71,6 +73,18 @@ def test_half_done_run_with_other_settings_is_refused(tmp_path):
         fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug, progress=kill_after(1))
     with pytest.raises(MsaError, match="half-done run with other settings.*Delete it"):
         fit("baseline", CORPUS, tmp_path / "run", TrainConfig(lr=1e-2, **FAST), debug)
+    other = replace(CORPUS, split=np.roll(CORPUS.split, 30))  # same name, length and scores
+    with pytest.raises(MsaError, match="another corpus"):
+        fit("baseline", other, tmp_path / "run", TrainConfig(**FAST), debug)
+
+
+def test_a_corpus_without_a_modality_trains_and_is_not_tabled(tmp_path):
+    nothing = Ragged.of([[] for _ in CORPUS.ids], np.int64)
+    voiceless = replace(CORPUS, index={**CORPUS.index, "text": nothing})
+    folder = fit("baseline", voiceless, tmp_path / "run", TrainConfig(**FAST), METHODS["baseline"].Config.debug())
+    assert "text" not in checkpoint.read_manifest(folder)["calibration"]["half_width"]
+    with pytest.raises(MsaError, match="No test utterance of synthetic has text"):
+        evaluate.report(voiceless, [folder])
 
 
 def test_manifest_says_everything(tmp_path):
@@ -83,7 +97,10 @@ def test_manifest_says_everything(tmp_path):
     assert manifest["corpus"] == {"name": "synthetic", **CORPUS.manifest} and "random numbers" in manifest["licence"]
     assert set(manifest["versions"]) == {"msa_core", "torch", "numpy", "python"}
     assert manifest["mean_score"] == pytest.approx(CORPUS.score[CORPUS.rows("train")].mean())
-    assert set(manifest["calibration"]["half_width"]) == set(PATTERNS) and manifest["calibration"]["level"] == 0.8
+    bare = {p + train.NOTHING_IMAGINED for p in ("audio", "audio+vision")}
+    assert (
+        set(manifest["calibration"]["half_width"]) == set(PATTERNS) | bare and manifest["calibration"]["level"] == 0.8
+    )
     chosen = min(manifest["history"], key=lambda h: h["valid_mae"])
     assert chosen["epoch"] == manifest["best_epoch"] and chosen["valid_mae"] == manifest["selection"]["valid_mae"]
     assert manifest["selection"]["patterns"] == list(PATTERNS)
