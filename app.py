@@ -21,6 +21,7 @@ except ImportError:
 
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,8 +35,9 @@ import gradio as gr
 from msa_core import figures, figures_clip, figures_page, preview
 from msa_core.errors import MsaError
 from msa_core.figures_parts import TITLES, method_name
-from msa_core.predict import Analyser
+from msa_core.predict import Analyser, switches
 from msa_core.schema import MODALITIES, Utterance
+from msa_core.uploads import Uploads
 
 HERE = Path(__file__).resolve().parent
 CSS = HERE / "msa_core" / "static" / "page.css"
@@ -55,12 +57,21 @@ SHOW_ANSWER = """() => { if (innerWidth < 760 && document.querySelector('#mm-sta
   document.querySelector('#mm-switches').parentElement.scrollIntoView(); }"""
 
 
+def _uploads() -> Path:
+    """Gradio's temporary folder."""
+    return Path(gr.utils.get_upload_folder()).resolve()
+
+
+UPLOADS = Uploads(_uploads)
+
+
 @dataclass(frozen=True)
 class Visit:
-    """What one browser tab has: the extracted clip, the file behind its preview, gradio's name of the session."""
+    """What one browser tab has: the extracted clip, the file behind its preview and the claim on it, its session."""
 
     utterance: Utterance
     clip: str
+    claim: str
     session: str | None
 
 
@@ -77,7 +88,7 @@ def build(analyser: Analyser) -> gr.Blocks:
             with gr.Tab("About"):
                 gr.Markdown(ABOUT.read_text(), elem_classes="mm-about")
                 gr.Markdown((EXAMPLES / "README.md").read_text(), elem_classes="mm-about")
-        gr.api(_api(analyser), api_name="analyse", concurrency_id="extract", concurrency_limit=1)
+        gr.api(_api(analyser), api_name="analyse", concurrency_limit=16)  # claimed on arrival
         page.unload(_leaving(page))
     return page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
 
@@ -194,7 +205,7 @@ def _analysing(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Itera
         if not clip:
             yield {status: figures_page.failed("There is no clip yet: record, upload or choose one first.")}
             return
-        kept = ""
+        claim, kept = UPLOADS.claim(clip), ""
         try:
             yield {status: figures_page.working(steps, 0.0)}
             for item in extraction(_ours(clip)):
@@ -207,6 +218,7 @@ def _analysing(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Itera
             source = "transcript" if utterance.text.present else absent_text
             answer = figures.answer(analyser.predict(utterance, method, (), source))
             kept = _playable(clip)
+            kept_claim = UPLOADS.claim(kept)
         except MsaError as e:
             yield {status: figures_page.failed(str(e)), shown["video"]: visit and visit.clip}
             return
@@ -215,11 +227,12 @@ def _analysing(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Itera
             yield {status: figures_page.failed(OUR_FAULT), shown["video"]: visit and visit.clip}
             return
         finally:
-            for path in {clip, visit.clip if visit and kept else clip} - {kept}:
-                _delete(path)
+            UPLOADS.release(clip, claim)
+            if visit and kept:
+                UPLOADS.release(visit.clip, visit.claim)
         yield {
             status: figures_page.finished(utterance, time.perf_counter() - started),
-            shown["visit"]: Visit(utterance, kept, request.session_hash),
+            shown["visit"]: Visit(utterance, kept, kept_claim, request.session_hash),
             shown["answer"]: answer,
             shown["seen"]: figures_clip.clip(utterance),
             **({} if kept == clip else {shown["video"]: kept}),
@@ -285,17 +298,29 @@ def _extraction(analyser: Analyser) -> Callable[[str], Iterator[tuple[str, float
 
 
 def _api(analyser: Analyser) -> Callable[..., dict[str, Any]]:
+    one_at_a_time = threading.Lock()
+
     def analyse(
         clip: gr.FileData, dropped: list[str] | None = None, text_source: str = "transcript", method: str = "sdumc"
     ) -> dict[str, Any]:
         """One clip to one JSON object (README, "JSON contract"); the clip is deleted before this returns."""
+        if not isinstance(clip, dict) or not isinstance(clip.get("path"), str):
+            raise gr.Error("Give a clip: handle_file(PATH) of gradio_client.", print_exception=False)
         path = clip["path"]
+        claim = UPLOADS.claim(path)
         try:
-            return analyser.predict(analyser.extract(_ours(path)), method, dropped or (), text_source).to_json()
+            gone = [] if dropped is None else dropped
+            if not isinstance(gone, list) or not isinstance(method, str):
+                raise MsaError(f"dropped is {gone!r}, method is {method!r}; give a list of names and a name.")
+            switches(gone, text_source)
+            analyser.manifest(method)
+            with one_at_a_time:
+                utterance = analyser.extract(_ours(path))
+            return analyser.predict(utterance, method, gone, text_source).to_json()
         except MsaError as e:
             raise gr.Error(str(e), print_exception=False) from e
         finally:
-            _delete(path)
+            UPLOADS.release(path, claim)
 
     return analyse
 
@@ -308,11 +333,6 @@ def _ours(clip: str) -> str:
     return clip
 
 
-def _uploads() -> Path:
-    """Gradio's temporary folder."""
-    return Path(gr.utils.get_upload_folder()).resolve()
-
-
 def _playable(clip: str) -> str:
     """A file the browser can show: the clip, or a copy beside it."""
     if Path(clip).is_relative_to(EXAMPLES):
@@ -320,21 +340,12 @@ def _playable(clip: str) -> str:
     return str(preview.browser_copy(clip, Path(clip).parent))
 
 
-def _delete(clip: str) -> None:
-    """Remove a visitor's clip and its folder; examples and anything outside gradio's folder stay."""
-    path = Path(clip).resolve()
-    if path.is_relative_to(_uploads()):
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir() and not any(path.parent.iterdir()):
-            path.parent.rmdir()
-
-
 def _forgetting(page: gr.Blocks) -> Callable[[Visit | None], None]:
     """When a clip's time is over: its file, its features, and gradio's copies of the drawings."""
 
     def forget(visit: Visit | None) -> None:
         if visit is not None:
-            _delete(visit.clip)
+            UPLOADS.release(visit.clip, visit.claim)
             page.state_holder.session_data.pop(visit.session, None)
 
     return forget

@@ -6,6 +6,7 @@ Exit codes: 0 answered; 2 bad usage or bad input, one line on standard error; 1 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -20,7 +21,12 @@ README = "also put the table into its block of this Markdown file"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our bars and quotes still gets the numbers
     try:
+        if getattr(args, "device", None) == "cuda":
+            _needs_cuda()
         return int(args.run(args) or 0)
     except MsaError as e:
         print(f"msa_core {args.command}: {' '.join(str(e).split())}", file=sys.stderr)
@@ -48,7 +54,7 @@ def _analyse(args: argparse.Namespace) -> None:
     if args.json == "-":
         print(as_json)
         return
-    if args.json:
+    if args.json is not None:
         _write(Path(args.json), as_json + "\n")
     from .report import summary
 
@@ -93,7 +99,7 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from . import evaluate
 
-    _table(args, "evaluation", evaluate.command(Path(args.corpus), Path(args.runs), Path(args.out)))
+    _table(args, "evaluation", evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out)))
 
 
 def _clips(args: argparse.Namespace) -> None:
@@ -112,6 +118,29 @@ def _checkpoints(args: argparse.Namespace) -> None:
     from .checkpoint import table
 
     _table(args, "checkpoints", table())
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _needs_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise MsaError("--device is 'cuda', but there is no usable GPU here. Leave --device out, or give cpu.")
+
+
+def _folder(path: str) -> Path:
+    """A folder to write to, made before any work is done. Raises: MsaError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another --out.") from e
+    return Path(path)
 
 
 def _table(args: argparse.Namespace, block: str, text: str) -> None:
@@ -145,11 +174,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
-    p.add_argument("--device", help="cpu or cuda; default: cuda when there is one")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
     p = add("extract", _extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
-    p.add_argument("--device")
+    p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("corpus", _corpus, "build a corpus from research data")
     p.add_argument("name", choices=["composite"])
     p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mosei, mosi, ravdess, urdu")
@@ -164,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", required=True, help="folder for runs")
     p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
     p.add_argument("--label", help="what the runs are called in tables")
-    p.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
+    p.add_argument("--seeds", type=_positive, default=1, help="how many seeds, from 0")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
     p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
     p.add_argument("--corpus", required=True)
@@ -174,11 +203,11 @@ def _parser() -> argparse.ArgumentParser:
     p = add("clips", _clips, "a table of real clips: common sense, because composed pairs are not life")
     p.add_argument("folders", nargs="+")
     p.add_argument("--method", default="sdumc")
-    p.add_argument("--device")
+    p.add_argument("--device", choices=["cpu", "cuda"])
     p.add_argument("--readme", help=README)
     p = add("bench", _bench, "time and memory on this machine")
     p.add_argument("--clip", default=str(Path(__file__).resolve().parent.parent / "examples" / "latentsync_demo1.mp4"))
-    p.add_argument("--repeats", type=int, default=5)
+    p.add_argument("--repeats", type=_positive, default=5)
     p.add_argument("--readme", help=README)
     p = add("checkpoints", _checkpoints, "verify and list the installed checkpoints")
     p.add_argument("--readme", help=README)

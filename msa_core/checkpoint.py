@@ -31,7 +31,7 @@ def directory(name: str | Path) -> Path:
 
     Raises: CheckpointError listing the checkpoints that exist.
     """
-    for candidate in (Path(name), ROOT / str(name)):
+    for candidate in (Path(name), ROOT / str(name)) if str(name) else ():
         if (candidate / MANIFEST).is_file():
             return candidate
     have = ", ".join(available()) or "none"

@@ -34,7 +34,11 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         hint = next(a for a in get_args(hint) if a is not type(None))
         origin = get_origin(hint)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(value)
+        kinds = get_args(hint)
+        kinds = (kinds[0],) * len(value) if kinds[-1] is Ellipsis else kinds
+        if len(value) != len(kinds):
+            raise MsaError(f"{name} is {list(value)!r}; give {len(kinds)} values.")
+        return tuple(_coerce(name, v, kind) for v, kind in zip(value, kinds, strict=True))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = origin or hint

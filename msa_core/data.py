@@ -247,7 +247,7 @@ class Corpus:
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise MsaError(f"{folder} holds no corpus ({MANIFEST} is missing). {REBUILD}")
-        manifest = json.loads(path.read_text())
+        manifest = _manifest(path)
         if feature_set not in (None, manifest["feature_set"]):
             raise MsaError(
                 f"Corpus {manifest['name']} has features {manifest['feature_set']!r}, {feature_set!r} is needed. "
@@ -271,6 +271,18 @@ class Corpus:
             columns={k: table[k].copy() for k in table.dtype.names or () if k not in own},
             manifest=manifest["facts"],
         )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a corpus. Raises: MsaError when it is not one."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        missing = [k for k in ("name", "feature_set", "facts", "sha256") if k not in manifest]
+    except (OSError, ValueError, TypeError) as e:
+        raise MsaError(f"{path} cannot be read as a corpus manifest ({e}). {REBUILD}") from e
+    if missing:
+        raise MsaError(f"{path} is no corpus manifest: it has no {missing[0]!r}. {REBUILD}")
+    return manifest
 
 
 def collate(utterances: Sequence[Utterance]) -> Batch:

@@ -193,6 +193,8 @@ def _groups(label: str, folders: Sequence[Path], corpus: Corpus, split: str, dev
         tables, errors = [], []
         for folder in folders:
             model, _ = methods.load(folder, corpus.feature_set, settings)
+            if model.dims != corpus.dims:
+                raise MsaError(f"Run {folder.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
             scores = pattern_scores(model.to(device), corpus, rows, tuple(PATTERNS), device)
             tables.append(_table(scores, corpus.score[rows]))
             errors.append(np.stack([np.abs(scores[p] - corpus.score[rows]) for p in PATTERNS]))

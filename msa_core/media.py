@@ -123,10 +123,14 @@ def frames(
         yield time_s, _upright(_scaled(frame, info.pixel_aspect, max_side), _matrix(frame))
 
 
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
 def files(folder: str | Path) -> list[Path]:
     """The media files under a folder, by suffix, sorted. Raises: MediaError when it is missing or holds none."""
     folder = Path(folder)
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in folder.rglob("*") if _is_clip(p))
     if not found:
         raise MediaError(
             f"There is no clip in the folder {label(folder)}. Give a folder with files such as .mp4 or .wav."

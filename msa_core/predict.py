@@ -55,7 +55,7 @@ class Analyser:
         Raises: CheckpointError, FeatureError when weights are missing, altered or of another feature set.
         """
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        wanted = [checkpoint_of(method)] if method else shipped_methods()
+        wanted = shipped_methods() if method is None else [checkpoint_of(method)]
         complete = _load(COMPLETE, device)
         by_method = {}
         for name in wanted:

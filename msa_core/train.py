@@ -52,13 +52,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         missing.regime(self.regime)
-        for name, low in (("epochs", 1), ("batch", 1), ("patience", 0), ("seed", 0)):
-            if getattr(self, name) < low:
+        least = {"epochs": 1, "batch": 1, "patience": 0, "seed": 0, "weight_decay": 0, "warmup_epochs": 0}
+        for name, low in {**least, "lr": 1e-9, "clip_norm": 1e-9}.items():
+            if not getattr(self, name) >= low:
                 raise MsaError(f"{name} is {getattr(self, name)}; give at least {low}.")
-        if not (self.lr > 0 and 0 <= self.ema < 1 and self.warmup_epochs >= 0):
-            raise MsaError(
-                f"lr {self.lr} must be > 0, ema {self.ema} in [0, 1), warmup_epochs {self.warmup_epochs} >= 0."
-            )
+        if not 0 <= self.ema < 1:
+            raise MsaError(f"ema is {self.ema}; give a decay in [0, 1).")
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -336,8 +335,11 @@ def command(
     Args: settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
         label: what the runs are called in tables; default `name`, or the method and its regime.
     """
+    for given in (name, label):
+        if given is not None and (not given or "/" in given or given.startswith(".")):
+            raise MsaError(f"{given!r} is no name for a run; give letters, digits, spaces and dashes.")
+    loop, model_config = parse_settings(method, settings)  # first, so that a typing error costs nothing
     corpus = Corpus.load(corpus_path, COMPACT.id)
-    loop, model_config = parse_settings(method, settings)
     folders = []
     for seed in range(loop.seed, loop.seed + max(1, seeds)):
         run = f"{label or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"

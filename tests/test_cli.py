@@ -63,6 +63,40 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys, loade
     assert message in err and err.count("\n") == 1 and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--set", "input_dropout=[1]"], "give 3 values"),
+        (["--set", 'input_dropout=["a","b","c"]'], "give a value of type float"),
+        (["--set", "d_model=-4"], "d_model is -4"),
+        (["--set", "dropout=5"], "dropout is 5.0"),
+        (["--set", "weight_decay=-1"], "weight_decay is -1.0"),
+        (["--set", "epochs=abc"], "give a value of type int"),
+        (["--label", "a/b"], "no name for a run"),
+        ([], "no corpus"),
+    ],
+)
+def test_bad_training_is_one_line(arguments, message, tmp_path, capsys):
+    assert main(["train", "sdumc", "--corpus", str(tmp_path), "--out", str(tmp_path / "runs"), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+def test_a_damaged_corpus_and_an_impossible_folder(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text("{}")
+    assert main(["train", "sdumc", "--corpus", str(tmp_path), "--out", str(tmp_path / "runs")]) == 2
+    assert "no corpus manifest" in capsys.readouterr().err
+    assert main(["evaluate", "--corpus", str(tmp_path), "--runs", "r", "--out", str(tmp_path / "manifest.json")]) == 2
+    assert "Cannot make the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["bench", "--repeats", "0"], ["analyse", HAPPY, "--device", "tpu"]])
+def test_impossible_options_are_exit_code_2(arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+
+
 def test_unknown_command_is_exit_code_2():
     with pytest.raises(SystemExit) as stop:
         main(["sing"])

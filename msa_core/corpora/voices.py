@@ -90,7 +90,7 @@ def clips(data: Path) -> list[VoiceClip]:
         paths = sorted((data / corpus).glob(pattern))
         if not paths:
             raise MsaError(
-                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (README, 'Data')."
+                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (README, 'Corpora')."
             )
         found += [_ravdess(path) if corpus == "ravdess" else _urdu(path) for path in paths]
     return found

@@ -165,7 +165,7 @@ def ferplus(data: Path) -> tuple[dict[str, FaceSet], dict[str, Any]]:
     """
     found = [p for p in (data / CORPUS_FILE, data / "ferplus" / CORPUS_FILE) if p.is_file()]
     if not found:
-        raise MsaError(f"No {CORPUS_FILE} under {data}. Give the folder that holds it (README, 'Data').")
+        raise MsaError(f"No {CORPUS_FILE} under {data}. Give the folder that holds it (README, 'Corpora').")
     with np.load(found[0]) as f:
         images, votes, usage, index = f["images"], f["votes"].astype(np.float32), f["usage"], f["index"]
     votes[votes <= 1] = 0

@@ -41,15 +41,15 @@ def load(
     """
     tensors, manifest = checkpoint.read(name)
     where = checkpoint.directory(name).name
-    if manifest.get("feature_set") != feature_set:
-        raise CheckpointError(
-            f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
-            f"Extract the clip with {manifest.get('feature_set')!r}, or choose a checkpoint of {feature_set!r}."
-        )
     method = manifest.get("method")
     if method not in METHODS:
         raise CheckpointError(
             f"Checkpoint {where} is of method {method!r}, which is unknown. Valid methods: {', '.join(METHODS)}."
+        )
+    if manifest.get("feature_set") != feature_set:
+        raise CheckpointError(
+            f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
+            f"Extract the clip with {manifest.get('feature_set')!r}, or choose a checkpoint of {feature_set!r}."
         )
     try:
         model = build(method, {**manifest["config"], **(settings or {})}, manifest["dims"])

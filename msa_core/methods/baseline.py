@@ -18,7 +18,7 @@ from ..errors import MsaError
 from ..layers import AttentionPool, FrameEncoder, available, bounded, mlp, usable
 from ..losses import mse
 from ..schema import MODALITIES, Batch, Output
-from .contract import Method
+from .contract import Method, check_ranges
 
 FILLS = ("zero", "mean")
 MOMENTUM = 0.02  # of the running mean of the modality vectors
@@ -40,6 +40,7 @@ class BaselineConfig:
     fill: str = "zero"  # vector of an absent modality: zero, or the mean over the training data
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.fill not in FILLS:
             raise MsaError(f"fill is {self.fill!r}; choose one of: {', '.join(FILLS)}.")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
+from ..errors import MsaError
 from ..layers import Standardise
 from ..schema import STREAMS, Batch, Output
 
@@ -21,6 +23,21 @@ class MethodConfig(Protocol):
     @staticmethod
     def debug() -> Any:
         """A tiny configuration for tests."""
+
+
+def check_ranges(config: Any) -> None:
+    """Widths at least 1, every dropout in [0, 1), noise and weights at least 0. Raises: MsaError naming the setting."""
+    for field in fields(config):
+        value, name = getattr(config, field.name), field.name
+        for v in value if isinstance(value, tuple) else (value,):
+            wrong = (
+                (name.startswith("d_") and not v >= 1)
+                or ("dropout" in name and not 0 <= v < 1)
+                or (("noise" in name or name.startswith("weight_")) and not v >= 0)
+            )
+            if wrong:
+                rule = "widths are at least 1, dropout is in [0, 1), noise and weights are at least 0"
+                raise MsaError(f"{type(config).__name__}.{name} is {value}; {rule}.")
 
 
 class Method(nn.Module):

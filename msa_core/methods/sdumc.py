@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from ..layers import AttentionPool, Dropout, FrameEncoder, Frames, available, bounded, masked_softmax, mlp, usable
 from ..losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
 from ..schema import MODALITIES, Batch, Output
-from .contract import Method
+from .contract import Method, check_ranges
 
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")
@@ -65,6 +65,9 @@ class SDUMCConfig:
     use_mia: bool = True  # ablation: imagine what is missing
     use_rnc: bool = True  # ablation: Rank-N-Contrast
     use_simulated: bool = True  # ablation: text simulated from the voice
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def loss_weights(self) -> dict[str, float]:
         """Weight per loss term, w1..w6."""
