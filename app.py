@@ -1,7 +1,7 @@
 """The page: layout and wiring only. `python app.py` opens it; every number comes from `msa_core`.
 
 Privacy, in one place: a clip lives in gradio's temporary folder, is deleted at once when it is bad, and otherwise
-when it is replaced, when its page closes or after 15 minutes; the extracted features live in memory as long.
+when it is replaced, when its page closes or after 15 to 20 minutes; the extracted features live in memory as long.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ HEAD = """<div class="mm mm-head"><div class="mm-brand"><svg viewBox="0 0 58 22"
 <p>A sentiment model reads your words, your voice and your face. Switch one off and see what it loses, and how a
 model trained for missing input copes.</p></div>"""
 PRIVACY = """<div class="mm mm-privacy"><p><b>Nothing is kept.</b> Your clip is deleted when you choose another one,
-when you close this page, and after 15 minutes at the latest. Nothing leaves this server.</p></div>"""
+when you close this page, and after 20 minutes at the latest. Nothing leaves this server.</p></div>"""
 CONSENT = """<div class="mm"><p><b>Before the camera opens</b></p><p class="mm-hint">Your camera and microphone record
 only between Record and Stop, up to 60 seconds. The recording goes to this server, is read once and deleted as
 stated below. Record only yourself, or people who agree. Your browser will ask for permission too.</p></div>"""
