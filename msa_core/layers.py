@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .errors import MsaError
 from .schema import MODALITIES, SCORE_LIMIT, STREAMS, Batch
@@ -128,6 +129,63 @@ class FrameEncoder(nn.Module):
         return Frames(encoded, row, place, (keep.shape[0], keep.shape[1]))
 
 
+class ConvFrameEncoder(FrameEncoder):
+    """The same, then a convolution over time with three taps (nn.Conv1d, kernel 3, padding 1) instead of the Linear.
+
+    A frame that does not take part is a zero vector to its neighbours. The taps of the neighbours start at zero:
+    frames overlap, and three free views of the same moment are memorised sooner than they are understood.
+    """
+
+    def __init__(self, dim: int, d_model: int, dropout: float = 0.0, noise: float = 0.0, dropout_out: float = 0.0):
+        super().__init__(dim, 3 * d_model, dropout, noise, dropout_out)
+        self.projection = nn.Linear(dim, 3 * d_model, bias=False)
+        with torch.no_grad():
+            self.projection.weight.unflatten(0, (3, d_model))[[0, 2]] = 0.0
+        self.bias = nn.Parameter(torch.zeros(d_model))
+
+    def sequence(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Tensor:
+        """Encode x (B, T, D) where keep (B, T) is True: (B, T, d_model) at every place, the bias where nothing is."""
+        taps = self(x, keep, standardise)
+        before, here, after = taps.padded(taps.values).chunk(3, -1)
+        here = here + self.bias
+        here = here + F.pad(before[:, :-1], (0, 0, 1, 0))  # tap 0 reads the frame before
+        return here + F.pad(after[:, 1:], (0, 0, 0, 1))
+
+
+class SelfAttention(nn.Module):
+    """A Transformer encoder layer, normalised first, that also says where it looked."""
+
+    def __init__(self, d_model: int, n_heads: int, d_feedforward: int, dropout: float):
+        super().__init__()
+        if d_model % n_heads:
+            raise MsaError(f"d_model {d_model} cannot be divided into n_heads {n_heads}; give a divisor of d_model.")
+        self.n_heads = n_heads
+        self.norm, self.norm_feedforward = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.projection, self.output = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
+        self.feedforward = nn.Sequential(mlp((d_model, d_feedforward), dropout), nn.Linear(d_feedforward, d_model))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend x (B, T, d) to its frames in keep (B, T), at least one a row: x (B, T, d), weights (B, T, T).
+
+        The weights are the mean over heads. Dropout is on what leaves attention and feed-forward, not on weights.
+        """
+        heads = self.projection(self.norm(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.unbind(0)  # (B, heads, T, d / heads)
+        ignored = torch.where(keep, 0.0, torch.finfo(x.dtype).min)[:, None, None]
+        weights = torch.softmax((query / math.sqrt(query.shape[-1])) @ key.mT + ignored, -1)
+        mixed = (weights @ value).transpose(1, 2).flatten(2)
+        x = x + self.dropout(self.output(mixed))
+        return x + self.dropout(self.feedforward(self.norm_feedforward(x))), weights.mean(1)
+
+
+def sinusoids(length: int, d_model: int) -> Tensor:
+    """Positions (length, d_model): sine and cosine of geometric wavelengths (Vaswani et al., NeurIPS 2017, 3.5)."""
+    place = torch.arange(length)[:, None]
+    rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
+    return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
+
+
 class AttentionPool(nn.Module):
     """e = tanh(W s) . u; a = softmax over time of scale * e; pooled = sum of a * s."""
 
@@ -149,6 +207,12 @@ def masked_softmax(energy: Tensor, keep: Tensor) -> Tensor:
     """Softmax over the last axis of the entries in `keep`; zeros where a row has none."""
     lowest = torch.finfo(energy.dtype).min
     return torch.where(keep, torch.softmax(torch.where(keep, energy, lowest), -1), 0.0)
+
+
+def masked_mean(values: Tensor, keep: Tensor) -> Tensor:
+    """Mean over time of values (B, T, ...) where keep (B, T) is True; at least one frame a row: (B, ...)."""
+    weight = keep.to(values.dtype) / keep.sum(1, keepdim=True)
+    return torch.einsum("bt,bt...->b...", weight, values)
 
 
 def mlp(dims: Sequence[int], dropout: float) -> nn.Sequential:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 EPS = 1e-8
 
@@ -73,3 +76,90 @@ def rank_n_contrast(features: Tensor, labels: Tensor, temperature: float = 2.0, 
     total = torch.where(reach <= 0, before[:, -1:], total)  # every other item is at least as far
     log_share = torch.where(itself, 0.0, s - top - torch.log(torch.where(itself, 1.0, total).clamp(min=1e-300)))
     return -(log_share.sum() / (n * (n - 1))).to(features.dtype)
+
+
+def cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Mean cross-entropy of logits (B, K) with class numbers (B,). CorrKD, L_task."""
+    return F.cross_entropy(logits, classes)
+
+
+def sample_contrast(student: Tensor, teacher: Tensor, margin: float) -> Tensor:
+    """SCD of CorrKD: draw each sample to the teacher's view of itself, push it from the teacher's view of others.
+
+    mean_i D(H_i^s, H_i^t)^2 + mean_{i != j} max(0, margin - D(H_i^s, H_j^t))^2, D the Euclidean distance, margin the
+    paper's eta. Means instead of its sums, so that the value does not grow with the batch; the second mean is 0 for
+    a batch of one.
+
+    Args: student, teacher: joint representations (B, D). Returns: scalar >= 0; no gradient to the teacher.
+    """
+    teacher, n = teacher.detach(), len(student)
+    distance = torch.cdist(student, teacher, compute_mode="donot_use_mm_for_euclid_dist")  # (B, B), exact at 0
+    same = ((student - teacher) ** 2).sum(1).mean()
+    if n < 2:
+        return same
+    itself = torch.eye(n, dtype=torch.bool, device=student.device)
+    short = (margin - distance).clamp(min=0.0).masked_fill(itself, 0.0)
+    return same + (short**2).sum() / (n * (n - 1))
+
+
+def prototypes(joint: Tensor, classes: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """c_k of CorrKD: the mean representation of each class.
+
+    Args: joint (B, D), classes (B,) in [0, n_classes).
+    Returns: c (K, D), zeros for a class without a sample; there (K,) True = the class has one.
+    """
+    member = F.one_hot(classes, n_classes).to(joint.dtype)  # (B, K)
+    count = member.sum(0)
+    return (member.T @ joint) / count.clamp(min=1.0)[:, None], count > 0
+
+
+def prototype_similarity(joint: Tensor, centres: Tensor) -> Tensor:
+    """M_k(i) of CorrKD: cosine of joint (B, D) with prototypes (K, D), (B, K)."""
+    return F.cosine_similarity(joint[:, None], centres[None], dim=-1, eps=EPS)
+
+
+def prototype_distillation(
+    student: Tensor, teacher: Tensor, centres_student: Tensor, centres_teacher: Tensor, there: Tensor
+) -> Tensor:
+    """CPD of CorrKD: the student stands to every class as the teacher does.
+
+    1/(N K) sum_{i,k} |M_k^t(i) - M_k^s(i)|, over the classes that have a prototype (the paper leaves the others open).
+
+    Args: student, teacher (B, D); centres (K, D) of each; there (K,) True = has a prototype.
+    Returns: scalar in [0, 2], 0 for equal networks; no gradient to the teacher.
+    """
+    theirs = prototype_similarity(teacher, centres_teacher).detach()
+    gap = (theirs - prototype_similarity(student, centres_student)).abs()
+    return torch.where(there, gap, 0.0).sum() / (len(student) * there.sum().clamp(min=1))
+
+
+def response_parts(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """The softmax response of CorrKD in two: p of the true class (B, 1), and those of the others (B, K - 1).
+
+    Args: logits (B, K), classes (B,). The others keep their order.
+    """
+    p = torch.softmax(logits, -1)
+    n, k = p.shape
+    others = p.masked_select(~F.one_hot(classes, k).bool()).view(n, k - 1)
+    return p.gather(1, classes[:, None]), others
+
+
+def mutual_information(critic: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Jensen-Shannon lower bound of the mutual information of pairs (Deep InfoMax; RCD of CorrKD).
+
+    E_paired[-sp(-T(x, y))] - E_shuffled[sp(T(x, y))] with sp(w) = log(1 + e^w). Shuffled: x_i with y_{i-1}, so that
+    no pair is a true one; the batch is in random order already.
+
+    Args: critic: T, (B, Dx + Dy) -> (B,). x (B, Dx), y (B, Dy). Returns: scalar <= 0; 0 for a batch of one.
+    """
+    if len(x) < 2:
+        return (x.sum() + y.sum()) * 0.0
+    paired = critic(torch.cat([x, y], 1))
+    shuffled = critic(torch.cat([x, y.roll(1, 0)], 1))
+    return -F.softplus(-paired).mean() - F.softplus(shuffled).mean()
+
+
+def response_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of responses with logits (B, K), batch mean: what CorrKD's ablation puts for RCD."""
+    log_s, log_t = torch.log_softmax(student, -1), torch.log_softmax(teacher.detach(), -1)
+    return F.kl_div(log_s, log_t, reduction="batchmean", log_target=True)

@@ -110,3 +110,97 @@ def test_similarity_moves_the_missing_flow_only_and_distillation_both():
 
 def test_mse_by_hand():
     assert losses.mse(torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])).item() == 2.5
+
+
+def test_scd_by_hand():
+    student, teacher = torch.tensor([[0.0, 0.0], [3.0, 0.0]]), torch.tensor([[0.0, 1.0], [3.0, 0.0]])
+    # same: 1 and 0, mean 0.5. others: |s0 - t1| = 3, |s1 - t0| = sqrt(10); margin 4: 1^2 and (4 - sqrt(10))^2, mean
+    want = 0.5 + (1 + (4 - math.sqrt(10)) ** 2) / 2
+    assert losses.sample_contrast(student, teacher, 4.0).item() == pytest.approx(want, rel=1e-6)
+
+
+def test_scd_is_zero_when_the_student_equals_the_teacher_and_pairs_are_apart():
+    h = 5.0 * torch.eye(4)
+    assert losses.sample_contrast(h, h, 1.2).item() == 0.0
+    assert losses.sample_contrast(h, h, 8.0).item() > 0.0  # sqrt(50) apart: nearer than the margin
+    assert losses.sample_contrast(h[:1], h[:1] + 2.0, 1.2).item() == pytest.approx(16.0)  # one sample: only its own
+
+
+def test_scd_gives_no_gradient_to_the_teacher_and_is_finite_where_all_meet():
+    student, teacher = (torch.ones(3, 2, requires_grad=True) for _ in range(2))
+    losses.sample_contrast(student, teacher, 1.2).backward()
+    assert teacher.grad is None and torch.isfinite(student.grad).all()
+
+
+def test_prototypes_by_hand_and_absent_classes():
+    joint = torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]])
+    centres, there = losses.prototypes(joint, torch.tensor([2, 2, 0]), 4)
+    assert centres.tolist() == [[0.0, 5.0], [0.0, 0.0], [2.0, 1.0], [0.0, 0.0]]
+    assert there.tolist() == [True, False, True, False]
+
+
+def test_cpd_by_hand_skips_absent_classes():
+    student, teacher = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    classes = torch.tensor([0, 2])
+    (c_s, there), (c_t, _) = (losses.prototypes(h, classes, 3) for h in (student, teacher))
+    # student: identity of similarities [[1, 0], [0, 1]]; teacher: all 1. Two gaps of 1 among 2 samples x 2 classes
+    assert losses.prototype_distillation(student, teacher, c_s, c_t, there).item() == pytest.approx(0.5)
+
+
+def test_cpd_is_zero_for_identical_networks():
+    torch.manual_seed(0)
+    h, classes = torch.randn(9, 5, requires_grad=True), torch.arange(9) % 3
+    centres, there = losses.prototypes(h, classes, 7)
+    loss = losses.prototype_distillation(h, h.clone(), centres, centres.clone(), there)
+    assert loss.item() == 0.0
+    teacher = torch.randn(9, 5, requires_grad=True)
+    losses.prototype_distillation(h, teacher, centres, losses.prototypes(teacher, classes, 7)[0], there).backward()
+    assert teacher.grad is None and torch.isfinite(h.grad).all() and h.grad.any()
+
+
+def test_cpd_without_any_prototype_is_zero():
+    h, none = torch.randn(4, 3), torch.zeros(2, dtype=torch.bool)
+    assert losses.prototype_distillation(h, 2 * h, torch.zeros(2, 3), torch.zeros(2, 3), none).item() == 0.0
+
+
+def test_response_parts_by_hand():
+    p = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
+    target, others = losses.response_parts(p.log(), torch.tensor([1, 2]))
+    assert torch.allclose(target, torch.tensor([[0.5], [0.8]]))
+    assert torch.allclose(others, torch.tensor([[0.2, 0.3], [0.1, 0.1]]))
+
+
+def test_mutual_information_by_hand():
+    x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [2.0]])
+    # T = product: pairs give 1 and 4, shuffled 2 and 2
+    value = losses.mutual_information(lambda pairs: pairs[:, 0] * pairs[:, 1], x, y)
+    paired = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-4))) / 2
+    assert value.item() == pytest.approx(-paired - math.log(1 + math.exp(2)), rel=1e-6)
+    assert losses.mutual_information(lambda pairs: pairs.sum(1), x[:1], y[:1]).item() == 0.0
+
+
+def test_the_bound_is_higher_for_paired_than_for_shuffled_data():
+    torch.manual_seed(0)
+    x = torch.randn(256, 3)
+    bounds = []
+    for y in (x + 0.3 * torch.randn(256, 3), torch.randn(256, 3)):
+        critic = torch.nn.Sequential(torch.nn.Linear(6, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
+        optimizer = torch.optim.Adam(critic.parameters(), 1e-2)
+        for _ in range(150):
+            rows = torch.randperm(256)[:128]
+            loss = -losses.mutual_information(lambda p, c=critic: c(p).squeeze(-1), x[rows], y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        rows = torch.randperm(256)
+        bounds.append(losses.mutual_information(lambda p, c=critic: c(p).squeeze(-1), x[rows], y[rows]).item())
+    paired, shuffled = bounds
+    assert shuffled == pytest.approx(-2 * math.log(2), abs=0.15)  # the best answer to nothing in common
+    assert paired > shuffled + 0.2
+
+
+def test_response_divergence_is_the_kl_of_the_softmax():
+    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0]], requires_grad=True)
+    want = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    assert losses.response_divergence(student, teacher).item() == pytest.approx(want, rel=1e-6)
+    assert losses.response_divergence(teacher, teacher).item() == pytest.approx(0.0, abs=1e-7)
