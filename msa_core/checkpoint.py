@@ -23,6 +23,7 @@ from .errors import CheckpointError
 
 ROOT = Path(__file__).resolve().parent.parent / "checkpoints"
 MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"
+TEACHER = "-teacher"  # ending of the name of a shipped student's teacher
 REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (README, 'Train')."
 
 

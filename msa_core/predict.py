@@ -35,14 +35,18 @@ COMPLETE = f"baseline-{CORPUS}-{VERSION}"  # the complete-modality model of meth
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model and the manifest it was rebuilt from."""
+    """A model, the manifest it was rebuilt from, and its own complete-modality model (its teacher) if it has one."""
 
     model: Method
     manifest: dict[str, Any]
+    teacher: Method | None = None
 
 
 class Analyser:
-    """The extractor, the complete-modality model and the missing-modality methods, loaded and verified."""
+    """The extractor, the missing-modality methods and their complete-modality models, loaded and verified.
+
+    The complete-modality model of a method with a teacher is its teacher; of the others it is late fusion.
+    """
 
     def __init__(self, extractor: Extractor, complete: Loaded, by_method: dict[str, Loaded], device: str = "cpu"):
         self.extractor, self.complete, self.device = extractor, complete, device
@@ -67,6 +71,10 @@ class Analyser:
     def methods(self) -> tuple[str, ...]:
         """Names accepted by `predict`."""
         return tuple(self._by_method)
+
+    def reads_simulated(self, method: str) -> bool:
+        """True when text imagined from the voice can change the answer of a loaded method."""
+        return self._method(method).model.reads_simulated
 
     def manifest(self, method: str) -> dict[str, Any]:
         """The manifest of a loaded method."""
@@ -105,7 +113,7 @@ class Analyser:
         with torch.inference_mode():
             variants = [left, *(_keep_only(left, s) for s in _coalitions(players)), everything]
             answers = self._forward(loaded.model, variants)
-            complete = self._forward(self.complete.model, [everything, left]).score.tolist()
+            complete = self._forward(loaded.teacher or self.complete.model, [everything, left])
             heard = left.without("simulated", "the transcript is there") if left.text.present else left
             timeline = self._timeline(loaded.model, heard)
         values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
@@ -117,18 +125,18 @@ class Analyser:
             feature_set=utterance.feature_set,
             method=method,
             dropped=tuple(m for m in MODALITIES if m in gone),
-            text_source=_effective_source(left),
+            text_source=_effective_source(left, loaded.model.reads_simulated),
             modalities={m: {"present": left.stream(m).present, "reason": left.stream(m).reason} for m in MODALITIES},
             transcript=utterance.transcript,
             words=utterance.words,
             scores={
-                "complete_model_full": complete[0],
-                "complete_model_left": complete[1],
+                "complete_model_full": complete.score[0].item(),
+                "complete_model_left": complete.score[1].item(),
                 "missing_model_left": score,
             },
             interval=_interval(loaded.manifest, left, score),
             contributions={"base": base, **shapley(players, values, base)},
-            mechanism=_mechanism(loaded.model, answers, left),
+            mechanism=_mechanism(loaded.model, answers, left, complete if loaded.teacher else None),
             timeline=timeline,
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
             notes=utterance.notes,
@@ -163,9 +171,14 @@ def checkpoint_of(method: str) -> str:
 
 
 def shipped_methods() -> list[str]:
-    """The shipped checkpoints of published methods. Raises: CheckpointError when there is none."""
+    """The shipped checkpoints of published methods, in the order of METHODS.
+
+    Raises: CheckpointError when there is none.
+    """
     names = [n for n in available() if n.endswith(f"-{CORPUS}-{VERSION}")]
-    published = [n for n in names if methods.METHODS[read_manifest(n)["method"]].published]
+    order = list(methods.METHODS.values())
+    found = [(methods.method_of(read_manifest(n), n), n) for n in names]
+    published = [n for method, n in sorted(found, key=lambda f: order.index(f[0])) if method.published]
     if not published:
         raise CheckpointError(f"No method checkpoint is installed. {REPAIR}")
     return published
@@ -194,7 +207,8 @@ def shapley(players: Sequence[str], values: dict[tuple[str, ...], float], base: 
 def _load(name: str, device: str) -> Loaded:
     model, manifest = methods.load(name, COMPACT.id)
     methods.verify_golden(model, name)
-    return Loaded(model.to(device), manifest)
+    teacher = methods.load_teacher(name, manifest)
+    return Loaded(model.to(device), manifest, None if teacher is None else teacher.to(device))
 
 
 def switches(dropped: Collection[str], text_source: str) -> set[str]:
@@ -219,10 +233,10 @@ def _leave(utterance: Utterance, gone: Collection[str], text_source: str) -> Utt
     return utterance
 
 
-def _effective_source(left: Utterance) -> str:
+def _effective_source(left: Utterance, reads_simulated: bool) -> str:
     if left.text.present:
         return "transcript"
-    return "simulated" if left.simulated.present else "none"
+    return "simulated" if left.simulated.present and reads_simulated else "none"
 
 
 def _nothing_left(utterance: Utterance, gone: Collection[str]) -> str:
@@ -270,9 +284,9 @@ def _interval(manifest: dict[str, Any], left: Utterance, score: float) -> dict[s
     return {"level": float(calibration["level"]), "low": low, "high": high}
 
 
-def _mechanism(model: Method, answers: Output, left: Utterance) -> dict[str, object]:
+def _mechanism(model: Method, answers: Output, left: Utterance, teacher: Output | None) -> dict[str, object]:
     """The method's own account of the first row, with times and words put to its attention weights."""
-    mechanism = dict(model.mechanism(answers, 0, len(answers.score) - 1))
+    mechanism = dict(model.mechanism(answers, 0, len(answers.score) - 1, teacher))
     attention = mechanism.get("attention")
     if isinstance(attention, dict):
         mechanism["attention"] = {m: _timed(w, left, m) for m, w in attention.items() if left.stream(m).present}

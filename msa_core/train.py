@@ -11,7 +11,7 @@ import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from . import __version__, checkpoint, methods, missing
-from .config import from_dict
+from . import __version__, checkpoint, methods, missing, teachers
 from .data import Corpus
 from .errors import MsaError
-from .features import COMPACT
 from .methods import Method
-from .schema import Batch
+from .schema import Batch, Output
 
 Progress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
 LEVEL = 0.8  # of the conformal intervals
@@ -73,16 +71,17 @@ def fit(
     folder: Path,
     config: TrainConfig | None = None,
     model_config: Any = None,
-    teacher: Method | None = None,
+    teacher: str | Path | None = None,
     progress: Progress | None = None,
     device: str = "cpu",
 ) -> Path:
     """Train `method` on `corpus` and write the best epoch as a checkpoint.
 
     Args: folder: the checkpoint to write; a half-done run of the same settings beside it is continued.
-        model_config: the method's Config; None = its defaults. teacher: a trained, frozen model that gives the
-        complete flow instead of the method itself.
-    Returns: `folder`. Raises: MsaError for a half-done run with other settings or a loss that is not finite.
+        model_config: the method's Config; None = its defaults. teacher: the checkpoint of a trained model that,
+        frozen, gives the complete flow instead of the method itself.
+    Returns: `folder`. Raises: MsaError for a half-done run with other settings, a loss that is not finite, a method
+        that needs a teacher and has none, or a teacher that does not fit the corpus.
     """
     config = config or TrainConfig()
     run = _Run(method, corpus, Path(folder), config, model_config, teacher, device)
@@ -137,7 +136,7 @@ class _Run:
         folder: Path,
         config: TrainConfig,
         model_config: Any,
-        teacher: Method | None,
+        teacher: str | Path | None,
         device: str,
     ):
         self.corpus, self.config, self.folder, self.device = corpus, config, folder, device
@@ -147,7 +146,7 @@ class _Run:
         settings = {} if model_config is None else asdict(model_config)
         self.model = methods.build(method, settings, corpus.dims).to(device)
         self.model.set_statistics(corpus.statistics(self.rows))
-        self.teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
+        self.teacher, self.taught_by = teachers.frozen(teacher, self.model, corpus, device)
         self.remove = missing.regime(config.regime)
         self.optimizer = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.lr)
         self.averaged = _copy(self.model) if config.ema else None
@@ -159,7 +158,7 @@ class _Run:
     def fingerprint(self) -> str:
         """What must be equal for a state to be continued."""
         facts = [VERSION_OF_STATE, self.model.name, asdict(self.config), asdict(self.model.config), self.corpus.name]
-        facts += [self.digest, dict(self.corpus.manifest)]
+        facts += [self.digest, dict(self.corpus.manifest), self.taught_by and self.taught_by["sha256"]]
         return json.dumps(facts, sort_keys=True, default=str)
 
     @property
@@ -188,14 +187,7 @@ class _Run:
     def _step(self, batch: Batch) -> dict[str, float]:
         """One update; returns every term and the weighted sum."""
         assert batch.score is not None
-        left = self.remove(batch, self.config.seed, self.epoch)
-        full = None
-        if self.teacher is not None:
-            with torch.no_grad():
-                full = self.teacher(batch)
-        elif self.model.double_flow:
-            full = self.model(batch)
-        terms = self.model.losses(full, self.model(left), batch.score)
+        terms = self.model.losses(*self._flows(self.model, batch, self.epoch), batch.score)
         weights = self.model.config.loss_weights()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         if not torch.isfinite(loss):
@@ -208,6 +200,25 @@ class _Run:
         if self.averaged is not None:
             _average(self.averaged, self.model, self.config.ema)
         return {"loss": float(loss.detach()), **{k: float(v.detach()) for k, v in terms.items()}}
+
+    def _flows(self, model: Method, batch: Batch, epoch: int) -> tuple[Output | None, Output]:
+        """What `losses` compares: the complete batch, by the teacher or the model itself, and what is left of it."""
+        full: Output | None = None
+        if self.teacher is not None:
+            with torch.no_grad():
+                full = self.teacher(batch)
+        elif model.double_flow:
+            full = model(batch)
+        return full, model(self.remove(batch, self.config.seed, epoch))
+
+    @torch.no_grad()
+    def _seen(self, model: Method) -> Iterator[tuple[Output | None, Output, Tensor]]:
+        """The training rows in random order, uncropped, with what was missing in the best epoch; by the kept model."""
+        order = np.random.default_rng(self.config.seed).permutation(self.rows)
+        for start in range(0, len(order), 256):
+            batch = self.corpus.batch(order[start : start + 256]).to(self.device)
+            assert batch.score is not None
+            yield *self._flows(model, batch, self.best_epoch), batch.score
 
     def validate(self) -> None:
         """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""
@@ -250,7 +261,7 @@ class _Run:
         state = torch.load(self.state_path, map_location=self.device, weights_only=True)
         if state["fingerprint"] != self.fingerprint:
             raise MsaError(
-                f"{self.state_path} is a half-done run with other settings or another corpus. "
+                f"{self.state_path} is a half-done run with other settings, another corpus or another teacher. "
                 f"Delete it to start again, or give another output folder."
             )
         self.epoch, self.best_epoch, self.best = state["epoch"], state["best_epoch"], state["best"]
@@ -264,6 +275,7 @@ class _Run:
         assert self.best is not None
         model = self._kept_model()
         model.load_state_dict(self.best, strict=True)
+        model.conclude(self._seen(model))
         valid = self.corpus.rows("valid")
         predicted = pattern_scores(model, self.corpus, valid, tuple(missing.PATTERNS), device=self.device)
         golden = methods.golden(model.to("cpu"), self.corpus.batch(valid[:2]))
@@ -280,6 +292,7 @@ class _Run:
             "dims": self.model.dims,
             "feature_set": self.corpus.feature_set,
             "train": asdict(self.config),
+            "teacher": self.taught_by,
             "corpus": {"name": self.corpus.name, **facts},
             "licence": "research and teaching only: " + "; ".join(facts.get("sources", {"": "see corpus"}).values()),
             "seed": self.config.seed,
@@ -319,55 +332,6 @@ def half_width(residuals: np.ndarray, level: float) -> float:
     """Split-conformal half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018)."""
     rank = min(len(residuals), math.ceil((len(residuals) + 1) * level))
     return float(np.sort(residuals)[rank - 1])
-
-
-def command(
-    method: str,
-    corpus_path: Path,
-    settings: Sequence[str],
-    seeds: int,
-    out: Path,
-    name: str | None,
-    label: str | None = None,
-) -> Iterator[str]:
-    """The command line: train `seeds` seeds into `out`, ship the best by validation as checkpoints/`name`.
-
-    Args: settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
-        label: what the runs are called in tables; default `name`, or the method and its regime.
-    """
-    for given in (name, label):
-        if given is not None and (not given or "/" in given or given.startswith(".")):
-            raise MsaError(f"{given!r} is no name for a run; give letters, digits, spaces and dashes.")
-    loop, model_config = parse_settings(method, settings)  # first, so that a typing error costs nothing
-    corpus = Corpus.load(corpus_path, COMPACT.id)
-    folders = []
-    for seed in range(loop.seed, loop.seed + max(1, seeds)):
-        run = f"{label or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
-        folders.append(fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config))
-        yield f"{folders[-1]}: validation MAE {checkpoint.read_manifest(folders[-1])['selection']['valid_mae']:.4f}"
-    best = min(folders, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
-    if name:
-        tensors, manifest = checkpoint.read(best)
-        checkpoint.write(checkpoint.ROOT / name, tensors, manifest, checkpoint.read(best, checkpoint.GOLDEN)[0])
-        yield f"checkpoints/{name}: {best.name}"
-
-
-def parse_settings(method: str, settings: Sequence[str]) -> tuple[TrainConfig, Any]:
-    """KEY=VALUE strings -> the loop's and the method's settings. Raises: MsaError for an unknown key."""
-    if method not in methods.METHODS:
-        raise MsaError(f"Unknown method {method!r}. Valid methods: {', '.join(methods.METHODS)}.")
-    own = {f.name for f in fields(TrainConfig)}
-    values: dict[str, Any] = {}
-    for item in settings:
-        key, equals, text = item.partition("=")
-        if not equals:
-            raise MsaError(f"{item!r} is no setting; write KEY=VALUE.")
-        try:
-            values[key] = json.loads(text)
-        except json.JSONDecodeError:
-            values[key] = text
-    loop = from_dict(TrainConfig, {k: v for k, v in values.items() if k in own})
-    return loop, from_dict(methods.METHODS[method].Config, {k: v for k, v in values.items() if k not in own})
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from synthetic import DIMS, corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
-from msa_core.layers import AttentionPool, Frames, dropout_factor
+from msa_core.layers import AttentionPool, ConvFrameEncoder, Frames, SelfAttention, Standardise, dropout_factor
 from msa_core.methods import METHODS
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
@@ -34,6 +34,24 @@ def run(model, batch):
         return model.eval()(batch).score
 
 
+def terms_of(model, full, left, out=None):
+    """The terms of `losses`, with the complete flow of the model itself or of a teacher, where it needs one."""
+    flow = None
+    if model.double_flow:
+        flow = model(full)
+    elif model.needs_teacher:
+        with torch.no_grad():
+            flow = teacher_of(model).eval()(full)
+    return model.losses(flow, model(left) if out is None else out, full.score)
+
+
+def teacher_of(student):
+    torch.manual_seed(1)
+    model = methods.build(student.name, {**asdict(student.config), "distil": False}, DIMS)
+    model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+    return model.requires_grad_(False)
+
+
 def changed(batch, part, **tensors):
     return replace(batch, **{part: {**getattr(batch, part), **tensors}})
 
@@ -48,7 +66,7 @@ def test_contract(name, pattern, size):
     assert out.score.shape == (size,) and torch.isfinite(out.score).all() and (out.score.abs() <= 3).all()
     assert out.joint.shape[0] == size and torch.isfinite(out.joint).all()
     assert all(t.shape[0] == size for t in out.trace.values())
-    terms = model.losses(model(full) if model.double_flow else None, out, full.score)
+    terms = terms_of(model, full, left, out)
     assert set(terms) == set(model.config.loss_weights())
     assert all(t.shape == () and torch.isfinite(t) for t in terms.values())
     mechanism = model.eval().mechanism(model(left), size - 1)
@@ -60,9 +78,7 @@ def test_contract(name, pattern, size):
 def test_every_trainable_parameter_gets_a_gradient(name):
     model, full = build(name).train(), CORPUS.batch(COMPLETE_ROWS[:8])
     for pattern in PATTERNS:
-        terms = model.losses(
-            model(full) if model.double_flow else None, model(missing.pattern(full, pattern)), full.score
-        )
+        terms = terms_of(model, full, missing.pattern(full, pattern))
         sum(terms.values()).backward()
     dead = [n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
     assert dead == [] and all(torch.isfinite(p.grad).all() for p in model.parameters())
@@ -142,7 +158,8 @@ def test_save_load_same_score(name, tmp_path):
     assert torch.equal(run(again, batch), run(model, batch)) and not again.training
     assert methods.verify_golden(again, folder) == 0.0
     with torch.no_grad():
-        next(p for n, p in again.named_parameters() if n.startswith("head")).add_(1.0)
+        for p in again.parameters():
+            p += 0.1 * torch.randn_like(p)
     with pytest.raises(CheckpointError, match="away from its recorded scores"):
         methods.verify_golden(again, folder)
 
@@ -224,6 +241,38 @@ def test_attention_pool_equals_torch():
     keys, query = torch.tanh(pool.key(x)), pool.context.T.expand(3, 1, 6)
     want = torch.nn.functional.scaled_dot_product_attention(query, keys, x, attn_mask=keep[:, None], scale=1.0)
     assert torch.allclose(pooled, want.squeeze(1), atol=1e-6)
+
+
+def test_self_attention_equals_torch():
+    torch.manual_seed(0)
+    ours, x = SelfAttention(12, n_heads=3, d_feedforward=20, dropout=0.0).eval(), torch.randn(3, 5, 12)
+    theirs = torch.nn.TransformerEncoderLayer(12, 3, 20, 0.0, batch_first=True, norm_first=True).eval()
+    pairs = {"self_attn.in_proj_": "projection.", "self_attn.out_proj.": "output.", "norm1.": "norm.",
+             "norm2.": "norm_feedforward.", "linear1.": "feedforward.0.0.", "linear2.": "feedforward.1."}  # fmt: skip
+    own = ours.state_dict()
+    theirs.load_state_dict({t + k: own[o + k] for t, o in pairs.items() for k in ("weight", "bias")})
+    keep = torch.ones(3, 5, dtype=torch.bool)
+    keep[1, 3:] = keep[2, 1:] = False
+    y, weights = ours(x, keep)
+    assert torch.allclose(y[keep], theirs(x, src_key_padding_mask=~keep)[keep], atol=1e-6)
+    assert torch.allclose(weights.sum(-1), torch.ones(3, 5)) and (weights.transpose(1, 2)[~keep] == 0).all()
+    with pytest.raises(MsaError, match="d_model 10 cannot be divided into n_heads 3"):
+        SelfAttention(10, 3, 8, 0.0)
+
+
+def test_convolution_equals_torch_with_zeros_for_what_does_not_take_part():
+    torch.manual_seed(0)
+    ours, x, keep = ConvFrameEncoder(4, 6).eval(), torch.randn(2, 7, 4), torch.rand(2, 7) > 0.3
+    theirs = torch.nn.Conv1d(4, 6, 3, padding=1)
+    with torch.no_grad():
+        ours.projection.weight.normal_()
+        ours.bias.normal_()
+        theirs.weight.copy_(ours.projection.weight.view(3, 6, 4).permute(1, 2, 0))
+        theirs.bias.copy_(ours.bias)
+    want = theirs(torch.where(keep[..., None], x, 0.0).mT).mT
+    assert torch.allclose(
+        ours.sequence(torch.where(keep[..., None], x, torch.nan), keep, Standardise(4)), want, atol=1e-6
+    )
 
 
 def test_dropout_rate_and_mean():

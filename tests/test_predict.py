@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from msa_core import checkpoint
+from msa_core import checkpoint, methods
+from msa_core.data import collate
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.predict import Analyser, shapley
 from msa_core.schema import MODALITIES, Stream
@@ -34,9 +36,14 @@ def test_shapley_of_an_additive_game_is_its_terms():
     assert shapley(list(MODALITIES), values, 0.1) == pytest.approx(terms)
 
 
+def test_every_published_method_is_there(analyser):
+    assert analyser.methods == ("sdumc", "corrkd")
+
+
+@pytest.mark.parametrize("method", ["sdumc", "corrkd"])
 @pytest.mark.parametrize("dropped", [(), ("text",), ("audio",), ("vision",), ("text", "audio"), ("audio", "vision")])
-def test_contributions_sum_to_the_score(analyser, happy, dropped):
-    p = analyser.predict(happy, "sdumc", dropped)
+def test_contributions_sum_to_the_score(analyser, happy, method, dropped):
+    p = analyser.predict(happy, method, dropped)
     assert sum(p.contributions.values()) == pytest.approx(p.scores["missing_model_left"], abs=1e-4)
     for m in dropped:
         assert p.contributions[m] == 0 and not p.modalities[m]["present"]
@@ -55,10 +62,44 @@ def test_json_contract(analyser, happy):
     assert set(p["mechanism"]["gates"]) == set(MODALITIES) and len(p["mechanism"]["view_weights"]) == 7
 
 
-def test_complete_model_with_everything_does_not_move_with_the_switches(analyser, happy):
+@pytest.mark.parametrize("method", ["sdumc", "corrkd"])
+def test_complete_model_with_everything_does_not_move_with_the_switches(analyser, happy, method):
     switches = [(), ("text",), ("audio", "vision")]
-    full = {analyser.predict(happy, "sdumc", d).scores["complete_model_full"] for d in switches}
+    full = {analyser.predict(happy, method, d).scores["complete_model_full"] for d in switches}
     assert max(full) - min(full) < 1e-5
+
+
+def test_the_complete_model_of_a_student_is_its_teacher(analyser, happy):
+    teacher, _ = methods.load("corrkd-composite-v1-teacher", happy.feature_set)
+    bare = happy.without("simulated", "")
+    with torch.no_grad():
+        want = teacher(collate([bare, bare.without("audio", "off")])).score.tolist()
+    p = analyser.predict(happy, "corrkd", ["audio"])
+    assert [p.scores[k] for k in ("complete_model_full", "complete_model_left")] == pytest.approx(want, abs=1e-5)
+    assert p.scores["complete_model_full"] != analyser.predict(happy, "sdumc").scores["complete_model_full"]
+
+
+def test_teacher_and_student_are_compared(analyser, happy):
+    facts = json.loads(json.dumps(analyser.predict(happy, "corrkd", ["text"]).to_json(), allow_nan=False))["mechanism"]
+    responses = facts["class_responses"]
+    for who in ("teacher_full", "teacher_left", "student"):
+        own = responses[who]
+        assert own["target"] + sum(own["non_target"].values()) == pytest.approx(1, abs=1e-5)
+        assert responses["target"] not in own["non_target"] and len(own["non_target"]) == 6
+    assert responses["teacher_full"]["target"] > max(responses["teacher_full"]["non_target"].values())
+    distance = facts["distance"]
+    assert 0 < distance["student"] and 0 < distance["teacher_left"] and 0 < distance["typical"]
+    sides = sorted(distance[k] for k in ("student", "teacher_left", "student_to_teacher_left"))
+    assert sides[2] <= sides[0] + sides[1] + 1e-5
+    full = analyser.predict(happy, "corrkd").mechanism["distance"]
+    assert full["teacher_left"] == pytest.approx(0, abs=1e-5)
+    assert all(-1 <= v <= 1 for who in facts["prototype_similarity"].values() for v in who.values())
+
+
+def test_a_method_that_reads_no_imagined_text_says_so(analyser, happy):
+    simulated, nothing = (analyser.predict(happy, "corrkd", text_source=s) for s in ("simulated", "none"))
+    assert simulated.text_source == nothing.text_source == "none"
+    assert simulated.scores["missing_model_left"] == nothing.scores["missing_model_left"]
 
 
 def test_a_switch_changes_what_is_left(analyser, happy):
@@ -67,14 +108,15 @@ def test_a_switch_changes_what_is_left(analyser, happy):
     assert abs(without.scores["complete_model_left"] - everything.scores["complete_model_left"]) > 1e-3
 
 
+@pytest.mark.parametrize("method", ["sdumc", "corrkd"])
 @pytest.mark.parametrize("poison", [1e6, -1e6])
 @pytest.mark.parametrize("name", MODALITIES)
-def test_content_of_a_dropped_modality_cannot_change_the_answer(analyser, happy, name, poison):
+def test_content_of_a_dropped_modality_cannot_change_the_answer(analyser, happy, name, poison, method):
     stream = happy.stream(name)
     poisoned = happy.without(name, "")
     object.__setattr__(poisoned, name, Stream(np.full_like(stream.values, poison), stream.times_s))
     source = "none" if name == "text" else "transcript"
-    clean, dirty = (analyser.predict(u, "sdumc", [name], source) for u in (happy, poisoned))
+    clean, dirty = (analyser.predict(u, method, [name], source) for u in (happy, poisoned))
     assert clean.scores["missing_model_left"] == dirty.scores["missing_model_left"]
     assert clean.scores["complete_model_left"] == dirty.scores["complete_model_left"]
 
@@ -115,7 +157,7 @@ def test_nothing_left_is_one_clear_sentence(analyser, happy):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"method": "nope"}, "Unknown method 'nope'. Loaded: sdumc"),
+        ({"method": "nope"}, "Unknown method 'nope'. Loaded: sdumc, corrkd"),
         ({"dropped": ["smell"]}, "Unknown modality 'smell'. Choose from: text, audio, vision"),
         ({"text_source": "braille"}, "Unknown text source 'braille'"),
     ],

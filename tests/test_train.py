@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,10 @@ import pytest
 import torch
 from synthetic import corpus
 
-from msa_core import checkpoint, evaluate, methods, train
+from msa_core import checkpoint, evaluate, methods, runs, train
 from msa_core.config import from_dict
 from msa_core.data import Ragged
-from msa_core.errors import MsaError
+from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
 from msa_core.methods import METHODS
 from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
@@ -23,6 +23,15 @@ FAST = dict(epochs=3, batch=32)
 
 class Killed(Exception):
     pass
+
+
+def teacher_for(name, folder):
+    """A teacher where the method needs one."""
+    debug = METHODS[name].Config.debug()
+    if not methods.build(name, asdict(debug), CORPUS.dims).needs_teacher:
+        return None
+    complete = TrainConfig(regime="complete", epochs=1)
+    return fit(name, CORPUS, folder / "teacher", complete, replace(debug, distil=False))
 
 
 def kill_after(n):
@@ -39,13 +48,15 @@ def test_overfits_one_batch(name):
     settings = {"dropout": 0.0, "input_dropout": (0.0, 0.0, 0.0), "input_noise": (0.0, 0.0, 0.0)}
     if name == "sdumc":
         settings |= {"d_model": 32, "attention_dropout": 0.0, "frame_dropout": 0.0}
+    if name == "corrkd":
+        settings |= {"distil": False, "head_dropout": 0.0, "frame_dropout": 0.0}
     model = methods.build(name, settings, CORPUS.dims).train()
     model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
     batch = CORPUS.batch(np.arange(8))
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     for _ in range(150):
         terms = model.losses(model(batch) if model.double_flow else None, model(batch), batch.score)
-        loss = sum(model.config.loss_weights()[k] * v for k, v in terms.items() if k.startswith("mse"))
+        loss = sum(model.config.loss_weights()[k] * v for k, v in terms.items() if k.startswith(("mse", "score")))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -56,11 +67,12 @@ def test_overfits_one_batch(name):
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resumed_run_equals_the_uninterrupted_one(name, ema, tmp_path):
     config, model_config = TrainConfig(regime="mrm", ema=ema, **FAST), METHODS[name].Config.debug()
-    straight = fit(name, CORPUS, tmp_path / "straight", config, model_config)
+    teacher = teacher_for(name, tmp_path)
+    straight = fit(name, CORPUS, tmp_path / "straight", config, model_config, teacher)
     for stop in (1, 2):
         with pytest.raises(Killed):
-            fit(name, CORPUS, tmp_path / "killed", config, model_config, progress=kill_after(stop))
-    resumed = fit(name, CORPUS, tmp_path / "killed", config, model_config)
+            fit(name, CORPUS, tmp_path / "killed", config, model_config, teacher, progress=kill_after(stop))
+    resumed = fit(name, CORPUS, tmp_path / "killed", config, model_config, teacher)
     a, b = (checkpoint.read(f) for f in (straight, resumed))
     assert a[1]["history"] == b[1]["history"] and len(a[1]["history"]) == 3
     assert all(torch.equal(v, b[0][k]) for k, v in a[0].items())
@@ -78,13 +90,63 @@ def test_half_done_run_with_other_settings_is_refused(tmp_path):
         fit("baseline", other, tmp_path / "run", TrainConfig(**FAST), debug)
 
 
-def test_a_corpus_without_a_modality_trains_and_is_not_tabled(tmp_path):
+def test_a_half_done_student_of_another_teacher_is_refused(tmp_path):
+    debug, config = METHODS["corrkd"].Config.debug(), TrainConfig(**FAST)
+    teacher = teacher_for("corrkd", tmp_path)
+    with pytest.raises(Killed):
+        fit("corrkd", CORPUS, tmp_path / "run", config, debug, teacher, progress=kill_after(1))
+    other = TrainConfig(regime="complete", epochs=1, seed=1)
+    fit("corrkd", CORPUS, teacher, other, replace(debug, distil=False))
+    with pytest.raises(MsaError, match="half-done run"):
+        fit("corrkd", CORPUS, tmp_path / "run", config, debug, teacher)
+
+
+def test_a_corpus_without_a_modality_has_the_patterns_of_the_others(tmp_path):
     nothing = Ragged.of([[] for _ in CORPUS.ids], np.int64)
-    voiceless = replace(CORPUS, index={**CORPUS.index, "text": nothing})
-    folder = fit("baseline", voiceless, tmp_path / "run", TrainConfig(**FAST), METHODS["baseline"].Config.debug())
-    assert "text" not in checkpoint.read_manifest(folder)["calibration"]["half_width"]
-    with pytest.raises(MsaError, match="No test utterance of synthetic has text"):
-        evaluate.report(voiceless, [folder])
+    textless = replace(CORPUS, index={**CORPUS.index, "text": nothing})
+    debug, folders = METHODS["baseline"].Config.debug(), []
+    for regime in ("complete", "mrm", "audio", "vision"):
+        folders.append(fit("baseline", textless, tmp_path / regime, TrainConfig(regime=regime, **FAST), debug))
+    assert "text" not in checkpoint.read_manifest(folders[0])["calibration"]["half_width"]
+    result = evaluate.report(textless, folders)
+    assert result["patterns"] == ["audio", "vision", "audio+vision"] == list(result["constant"])
+    rows = {r["label"]: r for r in result["rows"]}
+    own = rows["mrm"]["table"]
+    assert rows["mrm"]["six"] == pytest.approx((own["audio"]["mae"] + own["vision"]["mae"]) / 2)
+    assert result["specialists"] == pytest.approx(
+        (rows["audio"]["table"]["audio"]["mae"] + rows["vision"]["table"]["vision"]["mae"]) / 2
+    )
+    assert "| test MAE | audio | vision | audio+vision | mean of two |" in evaluate.headline(result)
+    mute = replace(textless, index={**textless.index, "audio": nothing})
+    with pytest.raises(MsaError, match="nothing can go missing"):
+        evaluate.report(mute, folders)
+
+
+def test_a_student_is_measured_against_its_teacher(tmp_path):
+    debug = METHODS["corrkd"].Config.debug()
+    for seed in (0, 1):
+        complete = TrainConfig(regime="complete", seed=seed, **FAST)
+        teacher = fit("corrkd", CORPUS, tmp_path / f"t-seed{seed}", complete, replace(debug, distil=False))
+        fit("corrkd", CORPUS, tmp_path / f"s-seed{seed}", TrainConfig(regime="mrm", seed=seed, **FAST), debug, teacher)
+    fit(
+        "baseline",
+        CORPUS,
+        tmp_path / "b-seed0",
+        TrainConfig(regime="complete", **FAST),
+        METHODS["baseline"].Config.debug(),
+    )
+    result = evaluate.report(CORPUS, sorted(tmp_path.glob("*-seed*")))
+    rows = {r["label"]: r for r in result["rows"]}
+    assert result["naive"]["label"].startswith("b, absent")  # the common naive model, never a method's own teacher
+    assert rows["s"]["complete_model"] == "t" and rows["s"]["seeds"] == rows["t"]["seeds"] == 2
+    assert rows["s"]["price"] == pytest.approx(rows["s"]["complete"] / rows["t"]["complete"] - 1)
+    assert rows["t"]["price"] is None and rows["t"]["gap_closed"] is None
+    alone = evaluate.report(CORPUS, [*tmp_path.glob("s-seed1"), *tmp_path.glob("t-seed*"), *tmp_path.glob("b-*")])
+    one = {r["label"]: r for r in alone["rows"]}["s"]
+    own = evaluate.report(CORPUS, [tmp_path / "t-seed1"])["rows"][0]["complete"]
+    assert one["price"] == pytest.approx(one["complete"] / own - 1)  # against the very teacher of its seed
+    orphan = evaluate.report(CORPUS, [tmp_path / "s-seed0", tmp_path / "b-seed0"])["rows"]
+    assert {r["label"]: r for r in orphan}["s"]["price"] is None
 
 
 def test_manifest_says_everything(tmp_path):
@@ -124,10 +186,10 @@ def test_bad_settings_are_refused():
     with pytest.raises(MsaError, match="epochs is 0"):
         TrainConfig(epochs=0)
     with pytest.raises(MsaError, match="has no setting 'speed'"):
-        train.parse_settings("baseline", ["speed=3"])
+        runs.parse_settings("baseline", ["speed=3"])
     with pytest.raises(MsaError, match="write KEY=VALUE"):
-        train.parse_settings("baseline", ["lr"])
-    loop, own = train.parse_settings("sdumc", ["lr=0.01", "d_model=64", "regime=subset", "input_dropout=[0,0.1,0]"])
+        runs.parse_settings("baseline", ["lr"])
+    loop, own = runs.parse_settings("sdumc", ["lr=0.01", "d_model=64", "regime=subset", "input_dropout=[0,0.1,0]"])
     assert (loop.lr, loop.regime, own.d_model, own.input_dropout) == (0.01, "subset", 64, (0, 0.1, 0))
     with pytest.raises(MsaError, match="TrainConfig.lr is 'fast'"):
         from_dict(TrainConfig, {"lr": "fast"})
@@ -151,11 +213,18 @@ def test_half_width_covers():
     assert np.mean(covered) == pytest.approx(0.8, abs=0.015)
 
 
-def test_teacher_gives_the_complete_flow_and_stays_frozen(tmp_path):
-    teacher = methods.build("sdumc", {"d_model": 8, "d_contrast": 4}, CORPUS.dims)
-    before = {k: v.clone() for k, v in teacher.state_dict().items()}
-    fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(epochs=1), METHODS["sdumc"].Config.debug(), teacher=teacher)
-    assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
+def test_the_teacher_stays_frozen(tmp_path, monkeypatch):
+    debug, loaded, load = METHODS["corrkd"].Config.debug(), [], methods.load
+    teacher = teacher_for("corrkd", tmp_path)
+
+    def remembered(*args):
+        loaded.append(load(*args))
+        return loaded[-1]
+
+    monkeypatch.setattr(methods, "load", remembered)
+    fit("corrkd", CORPUS, tmp_path / "run", TrainConfig(epochs=1), debug, teacher=teacher)
+    state, stored = loaded[0][0].state_dict(), checkpoint.read(teacher)[0]
+    assert len(loaded) == 1 and all(torch.equal(v, stored[k]) for k, v in state.items())
 
 
 def test_gap_closed_by_hand():
@@ -179,8 +248,8 @@ def test_report_and_command(tmp_path):
                 debug,
             )
     CORPUS.save(tmp_path / "corpus")
-    text = evaluate.command(tmp_path / "corpus", runs, tmp_path / "out")
-    result = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    text = evaluate.headline(evaluate.command(tmp_path / "corpus", runs, tmp_path / "out"))
+    result = json.loads((tmp_path / "out" / "synthetic.json").read_text())
     rows = {r["label"]: r for r in result["rows"]}
     assert rows["baseline-mrm"]["seeds"] == 2 and {
         "baseline-complete, absent = zero",
@@ -190,7 +259,7 @@ def test_report_and_command(tmp_path):
     gap = (result["naive"]["six"] - rows["baseline-mrm"]["six"]) / (result["naive"]["six"] - result["specialists"])
     closed = rows["baseline-mrm"]["gap_closed"]
     assert (closed is None and result["naive"]["six"] <= result["specialists"]) or closed == pytest.approx(gap)
-    assert result["constant"]["text"]["pearson"] is None and text in (tmp_path / "out" / "evaluation.md").read_text()
+    assert result["constant"]["text"]["pearson"] is None and text in (tmp_path / "out" / "synthetic.md").read_text()
     with pytest.raises(MsaError, match="holds no trained run"):
         evaluate.command(tmp_path / "corpus", tmp_path / "nothing", tmp_path / "out")
 
@@ -198,9 +267,27 @@ def test_report_and_command(tmp_path):
 def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
     CORPUS.save(tmp_path / "corpus")
-    lines = list(
-        train.command("baseline", tmp_path / "corpus", ["epochs=1", "d_model=8"], 2, tmp_path / "runs", "b-v1")
-    )
+    lines = list(runs.command("baseline", tmp_path / "corpus", ["epochs=1", "d_model=8"], 2, tmp_path / "runs", "b-v1"))
     shipped = checkpoint.read_manifest("b-v1")
     values = [checkpoint.read_manifest(tmp_path / "runs" / f"b-v1-seed{s}")["selection"]["valid_mae"] for s in (0, 1)]
     assert shipped["selection"]["valid_mae"] == min(values) and len(lines) == 3
+
+
+def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
+    CORPUS.save(tmp_path / "corpus")
+    tiny = ["epochs=1", "d_model=8", "n_heads=2", "d_feedforward=8"]
+    where = tmp_path / "corpus", tmp_path / "runs"
+    list(runs.command("corrkd", where[0], [*tiny, "regime=complete", "distil=false"], 2, where[1], None, "teacher"))
+    list(runs.command("corrkd", where[0], tiny, 2, where[1], "c-v1", teacher="teacher"))
+    for seed in (0, 1):  # every seed has the teacher of its seed
+        assert checkpoint.read_manifest(where[1] / f"c-v1-seed{seed}")["teacher"]["checkpoint"] == f"teacher-seed{seed}"
+    shipped = checkpoint.read_manifest("c-v1")
+    assert shipped["teacher"]["checkpoint"] == "c-v1-teacher"
+    assert methods.load_teacher("c-v1", shipped).config.distil is False
+    with pytest.raises(MsaError, match="Teacher teacher-seed2 is not in"):
+        list(runs.command("corrkd", where[0], tiny, 3, where[1], None, teacher="teacher"))
+    with pytest.raises(CheckpointError, match="No checkpoint 'nobody'"):
+        list(runs.command("corrkd", where[0], tiny, 1, where[1], None, teacher="nobody"))
+    taught = where[1] / f"teacher-seed{shipped['seed']}"
+    assert checkpoint.read("c-v1-teacher")[1]["sha256"] == checkpoint.read_manifest(taught)["sha256"]

@@ -15,12 +15,13 @@ from ..errors import CheckpointError, MsaError
 from ..schema import STREAMS, Batch
 from .baseline import Baseline
 from .contract import Method, MethodConfig
+from .corrkd import CorrKD
 from .sdumc import SDUMC
 
-METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC)}
+METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD)}
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
-__all__ = ["METHODS", "Method", "MethodConfig", "build", "golden", "load", "verify_golden"]
+__all__ = ["METHODS", "Method", "MethodConfig", "build", "golden", "load", "load_teacher", "method_of", "verify_golden"]
 
 
 def build(name: str, config: Mapping[str, Any], dims: Mapping[str, int]) -> Method:
@@ -28,6 +29,16 @@ def build(name: str, config: Mapping[str, Any], dims: Mapping[str, int]) -> Meth
     if name not in METHODS:
         raise MsaError(f"Unknown method {name!r}. Valid methods: {', '.join(METHODS)}.")
     return METHODS[name](from_dict(METHODS[name].Config, config), dims)
+
+
+def method_of(manifest: Mapping[str, Any], where: str) -> type[Method]:
+    """The method that the manifest of checkpoint `where` names. Raises: CheckpointError when it is unknown."""
+    method = manifest.get("method")
+    if method not in METHODS:
+        raise CheckpointError(
+            f"Checkpoint {where} is of method {method!r}, which is unknown. Valid methods: {', '.join(METHODS)}."
+        )
+    return METHODS[method]
 
 
 def load(
@@ -41,11 +52,7 @@ def load(
     """
     tensors, manifest = checkpoint.read(name)
     where = checkpoint.directory(name).name
-    method = manifest.get("method")
-    if method not in METHODS:
-        raise CheckpointError(
-            f"Checkpoint {where} is of method {method!r}, which is unknown. Valid methods: {', '.join(METHODS)}."
-        )
+    method = method_of(manifest, where).name
     if manifest.get("feature_set") != feature_set:
         raise CheckpointError(
             f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
@@ -57,6 +64,32 @@ def load(
     except (RuntimeError, KeyError) as e:
         raise CheckpointError(f"Checkpoint {where} does not fit method {method!r}: {e}. {checkpoint.REPAIR}") from e
     return model.eval(), manifest
+
+
+def load_teacher(name: str | Path, manifest: Mapping[str, Any]) -> Method | None:
+    """The verified teacher that the manifest of student `name` names, from beside it or shipped; None without one.
+
+    Raises: CheckpointError when it is not there or is another one than the student learned from.
+    """
+    facts = manifest.get("teacher")
+    if not facts:
+        return None
+    where = checkpoint.directory(name).resolve()
+    places = [folder / facts["checkpoint"] for folder in (where.parent, checkpoint.ROOT)]
+    beside = next((p for p in places if (p / checkpoint.MANIFEST).is_file()), None)
+    if beside is None:
+        raise CheckpointError(
+            f"Checkpoint {where.name} learned from {facts['checkpoint']}, which is neither beside it nor shipped. "
+            f"Put it beside {where.name}. {checkpoint.REPAIR}"
+        )
+    model, own = load(beside, manifest["feature_set"])
+    if own["sha256"][checkpoint.MODEL] != facts["sha256"]:
+        raise CheckpointError(
+            f"{facts['checkpoint']} is not the teacher that {where.name} learned from: sha256 "
+            f"{own['sha256'][checkpoint.MODEL]}, expected {facts['sha256']}. {checkpoint.REPAIR}"
+        )
+    verify_golden(model, beside)
+    return model
 
 
 def golden(model: Method, batch: Batch) -> dict[str, Tensor]:

@@ -58,6 +58,7 @@ class Baseline(Method):
     """Late fusion over the modalities that are there."""
 
     name = "baseline"
+    title = "Late fusion"
     published = False
     Config = BaselineConfig
 
@@ -94,7 +95,9 @@ class Baseline(Method):
         """Squared error of what was seen."""
         return {"mse": mse(dropped.score, score)}
 
-    def mechanism(self, output: Output, row: int, real: int | None = None) -> dict[str, object]:
+    def mechanism(
+        self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
+    ) -> dict[str, object]:
         """Attention over the frames of each modality."""
         return {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
 

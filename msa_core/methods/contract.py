@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Protocol
 
@@ -43,12 +43,13 @@ def check_ranges(config: Any) -> None:
 class Method(nn.Module):
     """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
 
-    name: key of METHODS. published: a system from a paper, offered on the page and the command line.
-    double_flow: the trainer also runs the complete batch, with the same weights.
+    name: key of METHODS. title: how people write it. published: a system from a paper, offered on the page and the
+    command line. double_flow: the trainer also runs the complete batch, with the same weights.
     Config: the dataclass of `config`. dims: width per stream.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     published: ClassVar[bool] = True
     double_flow: ClassVar[bool] = False
     Config: ClassVar[Any]
@@ -74,12 +75,34 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """Unweighted named terms. full: the complete flow (None unless `double_flow`); score (B,)."""
+        """Unweighted named terms; score (B,).
+
+        full: the complete flow, of the model itself (`double_flow`) or of its teacher (`needs_teacher`), else None.
+        """
         raise NotImplementedError
 
-    def mechanism(self, output: Output, row: int, real: int | None = None) -> dict[str, object]:
+    @property
+    def reads_simulated(self) -> bool:
+        """True when text imagined from the voice can change the score."""
+        return False
+
+    @property
+    def needs_teacher(self) -> bool:
+        """True when `losses` needs a trained, frozen teacher's answer to the complete batch."""
+        return False
+
+    def conclude(self, seen: Iterable[tuple[Output | None, Output, Tensor]]) -> None:
+        """Keep facts of the training data once training is over.
+
+        seen: (full, dropped, score) as for `losses`, batch by batch over the training rows; computed when iterated.
+        """
+
+    def mechanism(
+        self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
+    ) -> dict[str, object]:
         """The method's own account of one row in plain numbers; "attention": frame weights per modality.
 
         real: the row of the same clip with everything that was observed, to compare what was imagined with it.
+        teacher: of a method with a teacher, its answers to the clip (row 0: everything, row 1: what is left).
         """
         raise NotImplementedError

@@ -31,6 +31,7 @@ from torch.nn import functional as F
 
 from ..layers import AttentionPool, Dropout, FrameEncoder, Frames, available, bounded, masked_softmax, mlp, usable
 from ..losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
+from ..parallel import gather
 from ..schema import MODALITIES, Batch, Output
 from .contract import Method, check_ranges
 
@@ -119,6 +120,7 @@ class SDUMC(Method):
     """One network for the complete and the missing flow, with shared weights."""
 
     name = "sdumc"
+    title = "SDUMC"
     double_flow = True
     Config = SDUMCConfig
 
@@ -150,6 +152,11 @@ class SDUMC(Method):
         members = torch.tensor([[float(m in v.split("+")) for m in MODALITIES] for v in VIEWS[:4]])
         self.register_buffer("members", members, persistent=False)
         self.members: Tensor
+
+    @property
+    def reads_simulated(self) -> bool:
+        """Unless ablated."""
+        return bool(self.config.use_simulated)
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch (schema.Batch). The trace holds what the losses and the page read, see below."""
@@ -204,11 +211,13 @@ class SDUMC(Method):
             "mkd": knowledge_distillation(dropped.joint, full.joint),
         }
         if self.config.use_rnc:
-            both = torch.cat([full.trace["contrast"], dropped.trace["contrast"]])
-            terms["rnc"] = rank_n_contrast(both, torch.cat([score, score]))
+            both = torch.cat([gather(full.trace["contrast"]), gather(dropped.trace["contrast"])])
+            terms["rnc"] = rank_n_contrast(both, gather(score).repeat(2))
         return terms
 
-    def mechanism(self, output: Output, row: int, real: int | None = None) -> dict[str, object]:
+    def mechanism(
+        self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
+    ) -> dict[str, object]:
         """Gates, view weights, attention, and how near the imagined text is to the real one before and after MIA."""
         trace = output.trace
         return {
