@@ -72,9 +72,10 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace) -> None:
-    from .corpora import composite
+    from .corpora import composite, ravdess
 
-    corpus = composite.build(Path(args.data), Path(args.out), seed=args.seed)
+    data, out = Path(args.data), Path(args.out)
+    corpus = composite.build(data, out, seed=args.seed) if args.name == composite.NAME else ravdess.build(data, out)
     print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
 
 
@@ -88,10 +89,10 @@ def _fit(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from . import train
+    from . import runs
 
-    for line in train.command(
-        args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label
+    for line in runs.command(
+        args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label, args.teacher
     ):
         print(line)
 
@@ -99,13 +100,14 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from . import evaluate
 
-    _table(args, "evaluation", evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out)))
+    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out))
+    _table(args, result["corpus"], evaluate.headline(result))
 
 
 def _clips(args: argparse.Namespace) -> None:
     from .clips import table
 
-    _table(args, "clips", table([Path(f) for f in args.folders], args.method, args.device))
+    _table(args, f"clips-{args.method}", table([Path(f) for f in args.folders], args.method, args.device))
 
 
 def _bench(args: argparse.Namespace) -> None:
@@ -180,19 +182,20 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("corpus", _corpus, "build a corpus from research data")
-    p.add_argument("name", choices=["composite"])
+    p.add_argument("name", choices=["composite", "ravdess"])
     p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mosei, mosi, ravdess, urdu")
     p.add_argument("--out", required=True)
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="of composite; ravdess draws nothing")
     p = add("fit", _fit, "train a network that the feature extractors use")
     p.add_argument("network", choices=["expression", "voice"])
     p.add_argument("--data", required=True, help="folder with ferplus or ravdess and urdu")
     p = add("train", _train, "train a method on a corpus; the best epoch and seed are chosen on validation")
-    p.add_argument("method", help="baseline or sdumc")
+    p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd")
     p.add_argument("--corpus", required=True)
     p.add_argument("--out", required=True, help="folder for runs")
     p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
     p.add_argument("--label", help="what the runs are called in tables")
+    p.add_argument("--teacher", help="a trained checkpoint, or the label of runs in --out: the one of the same seed")
     p.add_argument("--seeds", type=_positive, default=1, help="how many seeds, from 0")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
     p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
