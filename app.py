@@ -191,7 +191,21 @@ def _controls(analyser: Analyser) -> tuple[dict[str, gr.Checkbox], gr.Radio, gr.
             filterable=False,
             elem_id="mm-method",
         )
+    method.input(
+        lambda name: _absent_text(analyser, name),
+        method,
+        absent_text,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     return switches, absent_text, method
+
+
+def _absent_text(analyser: Analyser, method: str) -> gr.Radio:
+    """The choice behind a switched-off text is only there for methods that read imagined text."""
+    reads = analyser.reads_simulated(method)
+    return gr.Radio(interactive=reads, info=None if reads else f"{method_name(method)} reads no imagined text")
 
 
 def _analysing(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterator[dict[Any, Any]]]:

@@ -9,13 +9,15 @@ from . import media
 from .config import MediaLimits
 from .errors import MsaError
 from .predict import Analyser
+from .report import method_name
 from .schema import MODALITIES, Prediction
 
 
 def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:
     """Analyse every clip with everything and with each single modality; a Markdown table."""
     analyser = Analyser.load(device, method)
-    head = ["clip", "complete model", method, *(f"{method}: {m} only" for m in MODALITIES), "missing", "transcript"]
+    name = method_name(method)
+    head = ["clip", "complete model", name, *(f"{name}: {m} only" for m in MODALITIES), "missing", "transcript"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for path in (p for folder in folders for p in media.files(folder)):
         lines.append("| " + " | ".join(_row(analyser, path, method)) + " |")

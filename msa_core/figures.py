@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from . import report
+from . import figures_distillation, report
 from .figures_clip import duration, timeline, transcript
 from .figures_parts import card, icon, meaning, method_name, percent, present, row, signed, span, tone
 from .schema import MODALITIES, SCORE_LIMIT, Prediction
@@ -29,7 +29,8 @@ def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
         gauges = [_gauge(title, what, None) for title, what in _empty_titles()]
         return _panel(escape(message), gauges, "")
     rest = (
-        f'<div class="mm-pair"><div class="mm-stack">{contributions(prediction)}{imagination(prediction)}</div>'
+        f'<div class="mm-pair"><div class="mm-stack">{contributions(prediction)}{imagination(prediction)}'
+        f"{figures_distillation.distances(prediction)}</div>"
         f"{mechanism(prediction)}</div>"
         f"{transcript(prediction)}{timeline(prediction)}"
     )
@@ -62,9 +63,10 @@ def gauges_of(prediction: Prediction) -> list[str]:
     scores, left = prediction.scores, _what_is_left(prediction)
     full = scores["complete_model_full"]
     imagined = "imagined text + " if prediction.text_source == "simulated" else ""
+    complete = "Complete model: the teacher" if "class_responses" in prediction.mechanism else "Complete model"
     titles = (
-        ("Complete model", "with everything in the clip"),
-        ("Complete model", f"with what is left: {left}"),
+        (complete, "with everything in the clip"),
+        (complete, f"with what is left: {left}"),
         (method_name(prediction.method), f"with what is left: {imagined}{left}"),
     )
     gauges = []
@@ -159,9 +161,12 @@ def contributions(prediction: Prediction) -> str:
 
 
 def mechanism(prediction: Prediction) -> str:
-    """How the method came to it: SDUMC's signed gates and the weights of its seven views."""
+    """How the method came to it: signed gates and view weights, or what a student shares with its teacher."""
     facts, name = prediction.mechanism, method_name(prediction.method)
-    body = ""
+    body = figures_distillation.inside(prediction)
+    hint = f"What {name}'s frozen teacher and its student make of this clip, each from what it sees."
+    if body:
+        return card(f"Inside {name}", hint, body, "mm-mechanism")
     gates, views = facts.get("gates"), facts.get("view_weights")
     if isinstance(gates, Mapping):
         body += f"<h4>Modality gates</h4>{_weights({m: gates[m] for m in MODALITIES if m in gates}, prediction)}"
@@ -187,8 +192,13 @@ def _weights(values: Mapping[str, float], prediction: Prediction) -> str:
 def imagination(prediction: Prediction) -> str:
     """What stands in for what is missing, and how near the imagined text is to the real one (cosine)."""
     title, name, gone = "What fills the gap", method_name(prediction.method), _imagined(prediction)
+    whole = all(state["present"] for state in prediction.modalities.values())
+    if (substitute := prediction.mechanism.get("substitute")) and not whole:
+        hint = f"{name} imagines nothing and reads no text imagined from the voice: what is missing enters as "
+        hint += f"{escape(str(substitute))}, and the student has learned to come near its teacher all the same."
+        return card(title, hint, "", "mm-imagined")
     if not gone:
-        hint = "Nothing is missing, so nothing is imagined. Switch something off to see what takes its place."
+        hint = "Nothing is missing, so nothing is filled in. Switch something off to see what takes its place."
         return card(title, hint, "", "mm-imagined")
     lines = [row(f"{icon(m)}{m}", _start_of(prediction, m), "", "mm-plain-row") for m in gone]
     similarity = prediction.mechanism.get("text_similarity")

@@ -1,4 +1,4 @@
-"""Small shared pieces of the page's drawings: escaping, numbers, icons, bars. Plain strings, no dependencies.
+"""Small shared pieces of the page's drawings: escaping, numbers, icons, bars. Plain strings, no drawing library.
 
 Every drawing is HTML or SVG that takes its colours from `static/page.css`, so it follows light and dark,
 prints, scales and stays readable to a screen reader. Colour means sentiment and nothing else (orange is
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from . import report
 from .schema import MODALITIES, SCORE_LIMIT
 
 ICON_PATHS = {
@@ -36,7 +37,6 @@ WORDS_FOR_SCORES = {  # the seven points of the CMU-MOSI scale
     2: "positive",
     3: "strongly positive",
 }
-METHOD_NAMES = {"sdumc": "SDUMC", "corrkd": "CorrKD", "promma": "ProMMA"}
 
 
 def icon(modality: str) -> str:
@@ -45,8 +45,8 @@ def icon(modality: str) -> str:
 
 
 def method_name(method: str) -> str:
-    """How a method is written for people; unknown names are shown as they are, escaped."""
-    return METHOD_NAMES.get(method, escape(method))
+    """How a method is written for people, escaped."""
+    return escape(report.method_name(method))
 
 
 def signed(value: float, digits: int = 2) -> str:

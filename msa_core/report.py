@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from . import methods
 from .errors import MsaError
 from .schema import MODALITIES, SCORE_LIMIT, Prediction
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
 ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
+
+
+def method_name(method: str) -> str:
+    """How a method is written for people; a checkpoint's name or folder is shown as it is."""
+    return methods.METHODS[method].title if method in methods.METHODS else method
 
 
 def sentence(prediction: Prediction) -> str:
@@ -17,21 +24,46 @@ def sentence(prediction: Prediction) -> str:
         prediction.scores[k] for k in ("complete_model_full", "complete_model_left", "missing_model_left")
     )
     assert full is not None and left is not None and missing is not None
-    method = prediction.method.upper()
+    method = method_name(prediction.method)
     if not prediction.dropped:
         whole = all(state["present"] for state in prediction.modalities.values())
         what = "With everything there" if whole else "With what the clip has"
         return f"{what}, the complete model says {full:+.1f} and {method} says {missing:+.1f}."
-    without = " and ".join(f"the {ORDINARY[m]}" for m in prediction.dropped)
     return (
-        f"Without {without}, the complete model moves {_move(left - full)}; "
+        f"Without {_gone(prediction)}, the complete model moves {_move(left - full)}; "
         f"{method} stays {abs(missing - full):.1f} from the full answer of {full:+.1f}."
     )
 
 
+def transfer(prediction: Prediction) -> str | None:
+    """What distillation transferred to this clip, in words computed from the numbers; None without a teacher."""
+    distance, responses = (prediction.mechanism.get(k) for k in ("distance", "class_responses"))
+    if not (isinstance(distance, Mapping) and isinstance(responses, Mapping)):
+        return None
+    lost, ours = distance["teacher_left"], distance["student"]
+    full, left, student = (responses[k]["target"] for k in ("teacher_full", "teacher_left", "student"))
+    if not prediction.dropped:
+        return (
+            f"Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
+            f"{distance['typical']:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}."
+        )
+    seen = (
+        f"Without {_gone(prediction)}, the teacher drifts {lost:.1f} from its full answer and its class goes from "
+        f"{full:.0%} to {left:.0%}; the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}."
+    )
+    if lost < 1e-3:
+        return f"{seen} The teacher does not move here, so there was nothing to save."
+    if ours < lost:
+        return f"{seen} Distillation saved {1 - ours / lost:.0%} of the drift."
+    return f"{seen} On this clip distillation saved nothing of the drift."
+
+
 def summary(prediction: Prediction) -> str:
     """The terminal's answer: scores, contributions, reasons and notes."""
-    lines = [f"{prediction.clip}  ({prediction.duration_s:.1f} s, {prediction.method}, scores in [-3, 3])", ""]
+    lines = [
+        f"{prediction.clip}  ({prediction.duration_s:.1f} s, {method_name(prediction.method)}, scores in [-3, 3])",
+        "",
+    ]
     for m in MODALITIES:
         state = prediction.modalities[m]
         lines.append(f"  {m:<8}{'present' if state['present'] else 'missing: ' + str(state['reason'])}")
@@ -40,7 +72,7 @@ def summary(prediction: Prediction) -> str:
     labels = {
         "complete_model_full": "complete model, everything",
         "complete_model_left": "complete model, what is left",
-        "missing_model_left": f"{prediction.method}, what is left",
+        "missing_model_left": f"{method_name(prediction.method)}, what is left",
     }
     lines.append("")
     for key, label in labels.items():
@@ -51,6 +83,7 @@ def summary(prediction: Prediction) -> str:
         lines.append(f"  {i['level']:.0%} interval{'':<20}{i['low']:+.2f} .. {i['high']:+.2f}")
     parts = "  ".join(f"{k} {v:+.2f}" for k, v in prediction.contributions.items())
     lines += ["", f"  contributions  {parts}", "", f"  {sentence(prediction)}"]
+    lines += [f"  {told}"] if (told := transfer(prediction)) else []
     if prediction.transcript:
         lines += ["", f"  “{prediction.transcript}”"]
     lines += [f"  note: {n}" for n in prediction.notes]
@@ -69,6 +102,10 @@ def insert(readme: Path, block: str, text: str) -> None:
     if not (found and closed):
         raise MsaError(f"{readme.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
     readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def _gone(prediction: Prediction) -> str:
+    return " and ".join(f"the {ORDINARY[m]}" for m in prediction.dropped)
 
 
 def _move(delta: float) -> str:

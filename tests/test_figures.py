@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from msa_core import figures, figures_clip, figures_page, figures_parts
+from msa_core import figures, figures_clip, figures_distillation, figures_page, figures_parts, report
 from msa_core.schema import MODALITIES, Prediction, Stream, Thumbnail, Utterance, Word
 
 NASTY = '<img src=x onerror="alert(1)">'
@@ -69,6 +70,30 @@ def utterance(**changes: object) -> Utterance:
         timings_s={"media": 0.02, "speech": 1.5, "voice": 0.0},
     )
     return replace(base, **changes)
+
+
+def taught(**changes: object) -> Prediction:
+    """A prediction of a method with a teacher, text switched off."""
+    names = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
+    shares = {"teacher_full": 0.61, "teacher_left": 0.22, "student": 0.55}
+    responses: dict[str, object] = {"target": "+2"}
+    for who, share in shares.items():
+        rest = {n: (1 - share) / 6 for n in names if n != "+2"}
+        responses[who] = {"target": share, "non_target": rest}
+    likeness = {
+        "teacher": {n: 0.1 * i for i, n in enumerate(names)},
+        "student": {n: None if n == "-3" else 0.12 * i for i, n in enumerate(names)},
+    }
+    facts = {
+        "attention": prediction().mechanism["attention"],
+        "substitute": "one zero frame",
+        "class_responses": responses,
+        "prototype_similarity": likeness,
+        "distance": {"student": 3.0, "teacher_left": 4.0, "student_to_teacher_left": 5.0, "typical": 8.0},
+    }
+    gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
+    base: dict[str, object] = {"method": "corrkd", "dropped": ("text",), "modalities": gone, "text_source": "none"}
+    return prediction(**(base | {"mechanism": facts} | changes))
 
 
 def meters(html: str) -> list[float]:
@@ -141,7 +166,7 @@ def test_imagined_text_is_named_and_its_change_shown() -> None:
     assert "imagined text + audio + vision" in html and "starts from the voice" in html and "+0.63" in html
     assert "mm-struck" in html and "imagines the text from the voice" in html
     assert html.count("<em>imagined</em>") == 2  # its gate and its own view
-    assert "nothing is imagined" in figures.imagination(prediction())
+    assert "nothing is filled in" in figures.imagination(prediction())
     facts |= {"imagined": ["vision"], "text_similarity": {"before": None, "after": None}}
     html = figures.imagination(prediction(mechanism=facts))
     assert "learned placeholder" in html and "likeness" not in html
@@ -205,6 +230,63 @@ def test_steps_and_states() -> None:
         "2.0 s of sound",
         "Missing: no face in 2.0 s of video",
     ]
+
+
+def test_teacher_and_student_stand_side_by_side() -> None:
+    html = figures.answer(taught())
+    assert "Inside CorrKD" in html and "Target: +2 <small>positive</small>" in html
+    assert "teacher, everything 61%; teacher, what is left 22%; student, what is left 55%" in html
+    assert (
+        html.count("mm-three") == 7
+        and "61 · 22 · 55" in html
+        and "+0.50 · +0.60" in html
+        and html.count("mm-point") == 2 * 6
+        and "no clip" in html
+    )
+    assert html.count("<h3>Complete model: the teacher</h3>") == 2 and "student <strong>3.00</strong>" in html
+    assert "CorrKD imagines nothing" in html and "one zero frame" in html and "imagined text" not in html
+    nasty = dict(taught().mechanism) | {"substitute": NASTY}
+    assert NASTY not in figures.answer(taught(mechanism=nasty))
+
+
+def test_what_distillation_saved_is_computed() -> None:
+    told = report.transfer(taught())
+    assert told is not None and "the teacher drifts 4.0" in told and "from 61% to 22%" in told
+    assert "is 3.0 away and gives it 55%" in told and "saved 25% of the drift" in told  # 1 - 3 / 4
+    worse = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "student": 4.5}}  # type: ignore[dict-item]
+    assert "saved nothing" in str(report.transfer(taught(mechanism=worse)))
+    still = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "teacher_left": 0.0}}  # type: ignore[dict-item]
+    assert "nothing to save" in str(report.transfer(taught(mechanism=still)))
+    assert "Nothing is switched off" in str(report.transfer(taught(dropped=())))
+    assert report.transfer(prediction()) is None and figures_distillation.distances(prediction()) == ""
+    assert "25% of the drift" in figures.answer(taught()) and "25% of the drift" in report.summary(taught())
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c"), [(4.0, 3.0, 5.0), (0.0, 2.0, 2.0), (2.0, 0.0, 2.0), (1.0, 1.0, 0.0), (1e-6, 2.0, 2.0)]
+)
+def test_the_picture_of_distances_is_true_to_scale(a: float, b: float, c: float) -> None:
+    lost, ours = figures_distillation.triangle(a, b, c)
+    assert math.hypot(*lost) == pytest.approx(a, abs=1e-5) and math.hypot(*ours) == pytest.approx(b)
+    assert math.dist(lost, ours) == pytest.approx(c)
+    assert a > 1e-3 or ours == (b, 0.0)
+
+
+@pytest.mark.parametrize(
+    "values", [(3.0, 4.0, 5.0, 8.0), (9.0, 1.0, 9.5, 2.0), (0.0, 0.0, 0.0, 0.0), (5.0, 0.0, 5.0, 3.0)]
+)
+def test_the_picture_of_distances_stays_in_its_frame(values: tuple[float, ...]) -> None:
+    keys = ("student", "teacher_left", "student_to_teacher_left", "typical")
+    facts = dict(taught().mechanism) | {"distance": dict(zip(keys, values, strict=True))}
+    html = figures_distillation.distances(taught(mechanism=facts))
+    circles = [(float(x), float(y)) for x, y in re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)"', html)]
+    assert len(circles) == 3 and "nan" not in html
+    assert all(0 <= x <= figures_distillation.WIDTH and 0 <= y <= figures_distillation.HEIGHT for x, y in circles)
+
+
+def test_methods_are_written_as_people_write_them() -> None:
+    assert [figures_parts.method_name(m) for m in ("sdumc", "corrkd", "<x>")] == ["SDUMC", "CorrKD", "&lt;x&gt;"]
+    assert "CorrKD stays" in report.sentence(taught())
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.256, "−1.26"), (2.0, "+2.00")])

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import variants
 
+from msa_core import report
 from msa_core.schema import Word
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -175,6 +176,13 @@ def switch(page: Any, selector: str) -> float:
     )
 
 
+def choose_method(page: Any, name: str) -> None:
+    """Pick a method in the list and wait for its answer."""
+    page.click("#mm-method input")
+    page.get_by_role("option", name=name).click()
+    page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
+
+
 def stored(folder: Path) -> list[str]:
     return [p.name for p in folder.rglob("*") if p.is_file()]
 
@@ -208,15 +216,38 @@ def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any,
     assert len(site.extractions) == before
 
 
-def test_switches_are_fast(visit: Any) -> None:
+def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    choose_method(page, "CorrKD")
+    assert gauges(page) == expected(analyser.predict(utterance, "corrkd"))
+    assert "Nothing is switched off" in page.inner_text(".mm-transfer")
+    switch(page, "#mm-text input")
+    lost = analyser.predict(utterance, "corrkd", ["text"])
+    assert gauges(page) == expected(lost)
+    assert page.inner_text(".mm-transfer") == report.transfer(lost)
+    assert page.locator(".mm-three").count() == 7 and page.locator(".mm-apart circle").count() == 3
+    assert "imagined" not in page.inner_text(".mm-ours") and "imagines nothing" in page.inner_text(".mm-imagined")
+    switch(page, "#mm-vision input")
+    assert gauges(page) == expected(analyser.predict(utterance, "corrkd", ["text", "vision"]))
+    choose_method(page, "SDUMC")
+    both = analyser.predict(utterance, "sdumc", ["text", "vision"], "simulated")
+    assert gauges(page) == expected(both) and page.locator(".mm-transfer").count() == 0
+    assert len(site.extractions) == before
+
+
+@pytest.mark.parametrize("method", ["SDUMC", "CorrKD"])
+def test_switches_are_fast(visit: Any, method: str) -> None:
     page = visit()
     example(page, "jfk.flac")
+    choose_method(page, method)
     times = []
     for _ in range(20):
         times.append(switch(page, "#mm-text input"))
         page.wait_for_timeout(50)
     median, busy = statistics.median(times), os.getloadavg()[0] > (os.cpu_count() or 1)
-    print(f"\nswitch in the browser, 20 times: median {median:.0f} ms, worst {max(times):.0f} ms, busy machine: {busy}")
+    print(f"\n{method}: 20 switches in the browser: median {median:.0f} ms, worst {max(times):.0f} ms, busy: {busy}")
     assert busy or median <= 150
 
 
@@ -312,14 +343,22 @@ def test_nothing_overflows(visit: Any, name: str, width: int, height: int, schem
     shown(page, f"{name}-empty")
     example(page, CLIP.name)
     switch(page, "#mm-text input")
-    shown(page, name)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = page.evaluate(
-        """() => [...document.querySelectorAll('.mm *, #mm-switches *')]
-            .filter(e => !e.closest('.mm-strip, .mm-examples, svg'))
-            .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
-    )
-    assert wide == []
+    for method in ("SDUMC", "CorrKD"):
+        choose_method(page, method)
+        shown(page, f"{name}-{method.lower()}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('.mm *, #mm-switches *')]
+                .filter(e => !e.closest('.mm-strip, .mm-examples, svg'))
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+        )
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('.mm-card .mm-value, .mm-card .mm-label, .mm-card p')]
+                .filter(e => { const r = document.createRange(); r.selectNodeContents(e);
+                    return r.getBoundingClientRect().right > e.closest('.mm-card').getBoundingClientRect().right; })
+                .map(e => e.textContent)"""
+        )
+        assert wide == [] and outside == []
     page.get_by_role("tab", name="About").click()
     page.get_by_text("not a measure of feelings").last.wait_for()
     shown(page, f"{name}-about")
@@ -347,7 +386,10 @@ def test_the_api_gives_the_public_json_and_keeps_nothing(site: Any, analyser: An
     answer = client.predict(handle_file(str(mine)), ["text"], "simulated", "sdumc", api_name="/analyse")
     own = analyser.predict(analyser.extract(str(CLIP)), dropped=("text",), text_source="simulated").to_json()
     assert set(answer) == set(own) and answer["scores"] == pytest.approx(own["scores"], abs=1e-4)
-    assert stored(site.folder) == []
+    answer = client.predict(handle_file(str(mine)), ["audio"], "transcript", "corrkd", api_name="/analyse")
+    own = analyser.predict(analyser.extract(str(CLIP)), "corrkd", ["audio"]).to_json()
+    assert answer["mechanism"].keys() == own["mechanism"].keys() and answer["method"] == "corrkd"
+    assert answer["scores"] == pytest.approx(own["scores"], abs=1e-4) and stored(site.folder) == []
     with pytest.raises(Exception, match="Unknown modality 'smell'"):
         client.predict(handle_file(str(mine)), ["smell"], "none", "sdumc", api_name="/analyse")
     assert stored(site.folder) == []
