@@ -179,6 +179,79 @@ class SelfAttention(nn.Module):
         return x + self.dropout(self.feedforward(self.norm_feedforward(x))), weights.mean(1)
 
 
+class CrossAttention(nn.Module):
+    """Queries attend to the frames of a sequence; nothing is added to them (Vaswani et al., NeurIPS 2017, 3.2)."""
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float):
+        super().__init__()
+        if d_model % n_heads:
+            raise MsaError(f"d_model {d_model} cannot be divided into n_heads {n_heads}; give a divisor of d_model.")
+        self.n_heads = n_heads
+        self.norm_query, self.norm = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.query, self.projection = nn.Linear(d_model, d_model), nn.Linear(d_model, 2 * d_model)
+        self.output, self.dropout = nn.Linear(d_model, d_model), Dropout(dropout)
+
+    def forward(self, queries: Tensor, frames: Tensor, keep: Tensor) -> Tensor:
+        """Attend with queries (B, Q, d) to frames (B, T, d) in keep (B, T): (B, Q, d), zeros for a row without one."""
+        query = self.query(self.norm_query(queries)).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        key, value = (
+            self.projection(self.norm(frames)).unflatten(-1, (2, self.n_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        )  # (B, heads, T, d / heads)
+        energy = (query / math.sqrt(query.shape[-1])) @ key.mT
+        weights = masked_softmax(energy, keep[:, None, None].expand_as(energy))
+        mixed = self.output((weights @ value).transpose(1, 2).flatten(2))
+        return torch.where(keep.any(1)[:, None, None], self.dropout(mixed), 0.0)
+
+
+class SequenceEncoder(nn.Module):
+    """R = Conv1d(X) + positions; F = Transformer(R)."""
+
+    def __init__(
+        self,
+        dim: int,
+        d_model: int,
+        n_heads: int,
+        n_layers: int,
+        d_feedforward: int,
+        dropout: float,
+        inputs: tuple[float, float, float],
+    ):
+        """inputs: channel dropout and noise of the features, channel dropout of what the convolution says."""
+        super().__init__()
+        self.convolution = ConvFrameEncoder(dim, d_model, *inputs)
+        self.layers = nn.ModuleList(SelfAttention(d_model, n_heads, d_feedforward, dropout) for _ in range(n_layers))
+
+    def forward(
+        self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]] = ()
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode x (B, T, D) where keep (B, T) is True.
+
+        Args: prompts: for every layer tokens (L, d) that stand before the frames, and a vector (d,) that is added to
+            what the layer says of each frame.
+        Returns: F (B, T', d) with T' the last frame of the batch; which frames count (B, T'), of a row without any
+        the first, which is then a zero vector to the convolution; attention that each frame gets (B, T), 0 in such a
+        row; with prompts they get a share of it.
+        """
+        length = x.shape[1]
+        used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
+        x, keep = x[:, :used], keep[:, :used]  # nothing is computed behind the last frame of the batch
+        r = self.convolution.sequence(x, keep, standardise)
+        r = r + sinusoids(r.shape[1], r.shape[2]).to(r) / math.sqrt(r.shape[2])
+        nothing = ~keep.any(1, keepdim=True)
+        first = torch.arange(keep.shape[1], device=keep.device) == 0
+        frames = keep | (nothing & first)  # (B, T'), never empty in a row
+        for i, layer in enumerate(self.layers):
+            n = len(prompts[i][0]) if prompts else 0
+            if prompts:
+                r = torch.cat([prompts[i][0].expand(len(r), -1, -1), r], 1)
+            r, weights = layer(r, F.pad(frames, (n, 0), value=True))
+            r, weights = r[:, n:], weights[:, n:, n:]
+            if prompts:
+                r = r + prompts[i][1]
+        looked = torch.where(nothing, 0.0, masked_mean(weights, frames))  # mean over the frames that look
+        return r, frames, F.pad(looked, (0, length - used))
+
+
 def sinusoids(length: int, d_model: int) -> Tensor:
     """Positions (length, d_model): sine and cosine of geometric wavelengths (Vaswani et al., NeurIPS 2017, 3.5)."""
     place = torch.arange(length)[:, None]

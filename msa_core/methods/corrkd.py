@@ -1,7 +1,7 @@
 """CorrKD: correlation-decoupled knowledge distillation (CVPR 2024, arXiv 2404.16456).
 
-Figure -> class: encoder of a modality (convolution, positions, Transformer) -> `ModalityEncoder`; the network that
-teacher and student share in structure, not in weights -> `CorrKD`; statistics network of RCD -> `Critic`.
+Figure -> class: encoder of a modality (convolution, positions, Transformer) -> `layers.SequenceEncoder`; the network
+that teacher and student share in structure, not in weights -> `CorrKD`; statistics network of RCD -> `Critic`.
 Equation -> function (losses.py): L_task -> `cross_entropy`; sample-level contrastive distillation (SCD) ->
 `sample_contrast`; prototypes c_k, similarities M_k and category-guided prototype distillation (CPD) -> `prototypes`,
 `prototype_similarity`, `prototype_distillation`; response-disentangled consistency distillation (RCD) ->
@@ -35,16 +35,14 @@ Departures
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import MsaError
-from ..layers import ConvFrameEncoder, Dropout, SelfAttention, Standardise, bounded, masked_mean, mlp, sinusoids, usable
+from ..layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
 from ..losses import (
     cross_entropy,
     mse,
@@ -125,36 +123,6 @@ class CorrKDConfig:
         return CorrKDConfig(d_model=8, n_heads=2, d_feedforward=8, d_critic=4, dropout=0.1, head_dropout=0.1)
 
 
-class ModalityEncoder(nn.Module):
-    """R = Conv1d(X) + positions; F = Transformer(R); the mean of F over time."""
-
-    def __init__(self, dim: int, config: CorrKDConfig, dropout: float, noise: float):
-        super().__init__()
-        d = config.d_model
-        self.convolution = ConvFrameEncoder(dim, d, dropout, noise, config.frame_dropout)
-        self.layers = nn.ModuleList(
-            SelfAttention(d, config.n_heads, config.d_feedforward, config.dropout) for _ in range(config.n_layers)
-        )
-
-    def forward(self, x: Tensor, keep: Tensor, standardise: Standardise) -> tuple[Tensor, Tensor]:
-        """Encode x (B, T, D) where keep (B, T) is True: mean (B, d), attention that each frame gets (B, T).
-
-        A row without a frame is read as one zero frame; its attention is 0.
-        """
-        length = x.shape[1]
-        used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
-        x, keep = x[:, :used], keep[:, :used]  # nothing is computed behind the last frame of the batch
-        r = self.convolution.sequence(x, keep, standardise)
-        r = r + sinusoids(r.shape[1], r.shape[2]).to(r) / math.sqrt(r.shape[2])
-        nothing = ~keep.any(1, keepdim=True)
-        first = torch.arange(keep.shape[1], device=keep.device) == 0
-        frames = keep | (nothing & first)  # (B, T), never empty in a row
-        for layer in self.layers:
-            r, weights = layer(r, frames)
-        looked = torch.where(nothing, 0.0, masked_mean(weights, frames))  # mean over the frames that look
-        return masked_mean(r, frames), F.pad(looked, (0, length - used))
-
-
 class Critic(nn.Module):
     """T of RCD: how well a student's and a teacher's response belong together."""
 
@@ -179,7 +147,10 @@ class CorrKD(Method):
         super().__init__(config, dims)
         k, joint = config.n_classes, 3 * config.d_model
         inputs = list(zip(MODALITIES, config.input_dropout, config.input_noise, strict=True))
-        self.encode = nn.ModuleDict({m: ModalityEncoder(dims[m], config, p, noise) for m, p, noise in inputs})
+        d, layers_ = config.d_model, (config.n_heads, config.n_layers, config.d_feedforward, config.dropout)
+        self.encode = nn.ModuleDict(
+            {m: SequenceEncoder(dims[m], d, *layers_, (p, noise, config.frame_dropout)) for m, p, noise in inputs}
+        )
         layers = (*mlp((joint, joint), config.head_dropout), nn.Linear(joint, joint)) if config.fuse else ()
         self.fuse = nn.Sequential(*layers)
         self.head_dropout = Dropout(config.head_dropout)
@@ -206,8 +177,8 @@ class CorrKD(Method):
         keep = usable(batch)
         means, trace = [], {}
         for m in MODALITIES:
-            mean, trace[f"attention_{m}"] = self.encode[m](batch.features[m], keep[m], self.statistics(m))
-            means.append(mean)
+            encoded, frames, trace[f"attention_{m}"] = self.encode[m](batch.features[m], keep[m], self.statistics(m))
+            means.append(masked_mean(encoded, frames))
         joint = self.fuse(torch.cat(means, 1))  # H (B, 3 d)
         seen = self.head_dropout(torch.relu(joint) if self.config.fuse else joint)
         score = bounded(self.read_out(seen).squeeze(-1))
