@@ -104,6 +104,13 @@ def _evaluate(args: argparse.Namespace) -> None:
     _table(args, result["corpus"], evaluate.headline(result))
 
 
+def _evidence(args: argparse.Namespace) -> None:
+    from . import evidence
+
+    result = evidence.command(Path(args.corpus), Path(args.runs), args.label, _folder(args.out))
+    _table(args, f"{result['corpus']}-{evidence.NAME}", evidence.markdown(result))
+
+
 def _clips(args: argparse.Namespace) -> None:
     from .clips import table
 
@@ -190,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("network", choices=["expression", "voice"])
     p.add_argument("--data", required=True, help="folder with ferplus or ravdess and urdu")
     p = add("train", _train, "train a method on a corpus; the best epoch and seed are chosen on validation")
-    p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd")
+    p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd, promma")
     p.add_argument("--corpus", required=True)
     p.add_argument("--out", required=True, help="folder for runs")
     p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
@@ -201,6 +208,12 @@ def _parser() -> argparse.ArgumentParser:
     p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
     p.add_argument("--corpus", required=True)
     p.add_argument("--runs", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--readme", help=README)
+    p = add("evidence", _evidence, "do displayed weights follow what is known? deletion, permutation, rank correlation")
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--runs", required=True)
+    p.add_argument("--label", action="append", required=True, help="of the runs to look at; may be repeated")
     p.add_argument("--out", required=True)
     p.add_argument("--readme", help=README)
     p = add("clips", _clips, "a table of real clips: common sense, because composed pairs are not life")

@@ -121,6 +121,9 @@ def table() -> str:
         size = sum(t.numel() * t.element_size() for t in tensors.values()) / 1e6
         where, values = _measured(manifest)
         numbers = ", ".join(f"{k} {v:.3f}" for k, v in values.items() if isinstance(v, float))
+        trained, of = (manifest.get(k) for k in ("n_trained", "n_parameters"))
+        if trained and of and trained < of:
+            numbers += f"; {trained:,} of {of:,} parameters trained ({trained / of:.1%}), the rest frozen"
         licence = manifest.get("licence") or manifest.get("data", {}).get("licence", "")
         lines.append(f"| {name} | {size:.1f} | {where}: {numbers} | {licence} |")
     return "\n".join(lines)

@@ -122,7 +122,7 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test", device: st
     patterns = patterns_of(corpus, split)
     by_label: dict[str, list[Path]] = {}
     for run in runs:
-        by_label.setdefault(_label_of(run.name), []).append(run)
+        by_label.setdefault(label_of(run.name), []).append(run)
     groups = [g for label, folders in by_label.items() for g in _groups(label, folders, corpus, split, device)]
     naive = min((g for g in groups if g.naive), key=lambda g: g.six, default=None)
     specialists = {g.regime: g for g in groups if g.regime in PATTERNS}
@@ -158,7 +158,8 @@ def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) ->
     return known[group.teachers[0]][0], float(np.mean([known[w][1] for w in group.teachers]))
 
 
-def _label_of(run: str) -> str:
+def label_of(run: str) -> str:
+    """The label of a run's folder: its name without the seed."""
     return re.sub(r"-seed\d+$", "", run)
 
 
@@ -230,7 +231,8 @@ def _groups(label: str, folders: Sequence[Path], corpus: Corpus, split: str, dev
     teachers = tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher"))
     rows, patterns = corpus.rows(split), patterns_of(corpus, split)
     groups = []
-    for settings in [{"fill": f} for f in FILLS] if fills else [{}]:
+    variants = methods.method_of(manifest, folders[0].name).variants(manifest["config"])
+    for settings in [{"fill": f} for f in FILLS] if fills else variants:
         tables, errors = [], []
         for folder in folders:
             model, _ = methods.load(folder, corpus.feature_set, settings)
@@ -239,7 +241,8 @@ def _groups(label: str, folders: Sequence[Path], corpus: Corpus, split: str, dev
             scores = pattern_scores(model.to(device), corpus, rows, patterns, device)
             tables.append(_table(scores, corpus.score[rows]))
             errors.append(np.stack([np.abs(scores[p] - corpus.score[rows]) for p in patterns]))
-        name = ", ".join([label, *(f"absent = {v}" for v in settings.values())])
+        told = settings if settings != variants[0] else {}  # the first variant is the model as it is used
+        name = ", ".join([label, *(f"{'absent' if k == 'fill' else k} = {v}" for k, v in told.items())])
         groups.append(Group(name, regime, tuple(tables), np.mean(errors, 0), weights, teachers, naive))
     return groups
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from . import figures_distillation, report
+from . import figures_distillation, figures_prompts, report
 from .figures_clip import duration, timeline, transcript
 from .figures_parts import card, icon, meaning, method_name, percent, present, row, signed, span, tone
 from .schema import MODALITIES, SCORE_LIMIT, Prediction
@@ -20,6 +20,7 @@ WELCOME = "Record yourself, upload a clip or choose an example: the answer appea
 ARC = "M22 104 A78 78 0 0 1 178 104"  # the half circle of a gauge, from -3 to 3
 INNER = "M36 104 A64 64 0 0 1 164 104"
 TONES = ("neg3", "neg2", "neg1", "mid", "pos1", "pos2", "pos3")
+OWN_MODEL = {"class_responses": "teacher", "prompt_weights": "backbone"}  # of methods that have one
 GAUGES = ("complete_model_full", "complete_model_left", "missing_model_left")
 
 
@@ -30,7 +31,7 @@ def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
         return _panel(escape(message), gauges, "")
     rest = (
         f'<div class="mm-pair"><div class="mm-stack">{contributions(prediction)}{imagination(prediction)}'
-        f"{figures_distillation.distances(prediction)}</div>"
+        f"{figures_distillation.distances(prediction)}{figures_prompts.attention(prediction)}</div>"
         f"{mechanism(prediction)}</div>"
         f"{transcript(prediction)}{timeline(prediction)}"
     )
@@ -63,7 +64,8 @@ def gauges_of(prediction: Prediction) -> list[str]:
     scores, left = prediction.scores, _what_is_left(prediction)
     full = scores["complete_model_full"]
     imagined = "imagined text + " if prediction.text_source == "simulated" else ""
-    complete = "Complete model: the teacher" if "class_responses" in prediction.mechanism else "Complete model"
+    complete = next((f"Complete model: the {what}" for key, what in OWN_MODEL.items() if key in prediction.mechanism),
+                    "Complete model")  # fmt: skip
     titles = (
         (complete, "with everything in the clip"),
         (complete, f"with what is left: {left}"),
@@ -167,6 +169,10 @@ def mechanism(prediction: Prediction) -> str:
     hint = f"What {name}'s frozen teacher and its student make of this clip, each from what it sees."
     if body:
         return card(f"Inside {name}", hint, body, "mm-mechanism")
+    body = figures_prompts.inside(prediction)
+    if body:
+        hint = "Our reconstruction from the abstract of ProMMA (ICME 2026); its equations and code are not public."
+        return card(f"Inside {name}", hint, body, "mm-mechanism")
     gates, views = facts.get("gates"), facts.get("view_weights")
     if isinstance(gates, Mapping):
         body += f"<h4>Modality gates</h4>{_weights({m: gates[m] for m in MODALITIES if m in gates}, prediction)}"
@@ -192,6 +198,8 @@ def _weights(values: Mapping[str, float], prediction: Prediction) -> str:
 def imagination(prediction: Prediction) -> str:
     """What stands in for what is missing, and how near the imagined text is to the real one (cosine)."""
     title, name, gone = "What fills the gap", method_name(prediction.method), _imagined(prediction)
+    if verdicts := figures_prompts.verdicts(prediction):
+        return verdicts
     whole = all(state["present"] for state in prediction.modalities.values())
     if (substitute := prediction.mechanism.get("substitute")) and not whole:
         hint = f"{name} imagines nothing and reads no text imagined from the voice: what is missing enters as "

@@ -78,7 +78,7 @@ def timeline(prediction: Prediction) -> str:
     for m in MODALITIES:
         state, pieces = prediction.modalities[m], _attention(prediction, m)
         if state["present"]:
-            body, told = _area(pieces, length_s), _peak(pieces)
+            body, told = area(pieces, length_s), _peak(pieces)
         else:
             reason = escape(str(state["reason"] or "missing"))
             body, told = f'<span class="mm-lane mm-gone">{reason}</span>', reason
@@ -112,7 +112,7 @@ def _lane(label: str, body: str, told: str) -> str:
     )
 
 
-def _area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
+def area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
     """Attention over time as one filled curve; its height is relative to its own peak."""
     if not pieces:
         return '<span class="mm-lane mm-gone">this method shows no attention here</span>'

@@ -163,3 +163,68 @@ def response_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """KL(teacher || student) of responses with logits (B, K), batch mean: what CorrKD's ablation puts for RCD."""
     log_s, log_t = torch.log_softmax(student, -1), torch.log_softmax(teacher.detach(), -1)
     return F.kl_div(log_s, log_t, reduction="batchmean", log_target=True)
+
+
+def where_mean(values: Tensor, where: Tensor) -> Tensor:
+    """Mean of values where `where`, of the same shape, is True; 0 when nothing is."""
+    return torch.where(where, values, 0.0).sum() / where.sum().clamp(min=1)
+
+
+def prompt_information(log_posterior: Tensor, share: Tensor, prior: Tensor, known: Tensor) -> Tensor:
+    """Lower bound of I(o; l) in nats between cross-attention outputs o and prompts l (DPW of our ProMMA).
+
+    mean over the known (clip, modality) of sum_l q_l log p(l | o) / p(l), with q the prompts that stand for the label
+    (Barber & Agakov, NeurIPS 2003, with p(l) in the place of the entropy).
+
+    Args: log_posterior (B, M, L), share q (B, L), prior p (L,), known (B, M).
+    """
+    told = torch.einsum("bl,bml->bm", share, log_posterior - torch.log(prior))
+    return where_mean(told, known)
+
+
+def prompt_orthogonality(private: Tensor) -> Tensor:
+    """Sum over modalities m < n of ||norm(P_m) norm(P_n)^T||_F^2 / L (MPD of our ProMMA; MSPs, arXiv 2312.15890).
+
+    Args: private prompts (M, L, D).
+    """
+    unit = F.normalize(private, dim=-1, eps=EPS)
+    square = torch.einsum("mld,nkd->mnlk", unit, unit) ** 2
+    return torch.triu(square.sum((2, 3)), diagonal=1).sum() / private.shape[1]
+
+
+def prompt_reconstruction(private: Tensor, shared: Tensor) -> Tensor:
+    """||mean_m P_m - P_s||^2 as a share of ||P_s||^2 (MPD of our ProMMA): what is common stays in the private prompts.
+
+    Args: private prompts (M, L, D), shared ones (L, D).
+    """
+    return ((private.mean(0) - shared) ** 2).sum() / (shared.detach() ** 2).sum().clamp(min=EPS)
+
+
+def evaluator_loss(gate: Tensor, answers: Tensor, score: Tensor, missing: Tensor) -> Tensor:
+    """Cross-entropy of the gates with the training-time truth: did generating m bring the answer nearer (our MME)?
+
+    Each (clip, modality) weighs by how much nearer or farther it was, so that a toss-up does not count.
+
+    Args: gate: logits (B, M). answers (B, M + 2): nothing generated, each modality alone, all. score (B,), missing
+        (B, M).
+    """
+    error = (answers.detach() - score[:, None]).abs()
+    gain = error[:, :1] - error[:, 1:-1]
+    weight = torch.where(missing, gain.abs(), 0.0)
+    wrong = F.binary_cross_entropy_with_logits(gate, (gain > 0).to(gate.dtype), reduction="none")
+    return (weight * wrong).sum() / weight.sum().clamp(min=EPS)
+
+
+def expected_error(error: Tensor, gate: Tensor, missing: Tensor) -> Tensor:
+    """Mean error to be expected when each missing modality is generated with the probability of its gate.
+
+    Args: error (B, 5) of the answers with nothing, text, audio, vision and everything generated; gate: logits (B, 3);
+        missing (B, 3), at most two in a row.
+    """
+    p = torch.where(missing, torch.sigmoid(gate), 0.0)
+    rest = 1 - p
+    only = torch.stack([p[:, 0] * rest[:, 1] * rest[:, 2], rest[:, 0] * p[:, 1] * rest[:, 2],
+                        rest[:, 0] * rest[:, 1] * p[:, 2]], 1)  # fmt: skip
+    none = rest.prod(1, keepdim=True)
+    both = (1 - none - only.sum(1, keepdim=True)).clamp(min=0.0)
+    return (torch.cat([none, only, both], 1) * error).sum(1).mean()

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import factorial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import torch
 from . import data, methods
 from .checkpoint import REPAIR, available, read_manifest
 from .config import MediaLimits
+from .contributions import shapley
 from .errors import CheckpointError, MsaError
 from .extract import Extractor
 from .features import COMPACT
@@ -119,13 +119,15 @@ class Analyser:
         values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
         base = float(loaded.manifest["mean_score"])
         score = answers.score[0].item()
+        mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
+        reads = loaded.model.reads_simulated and bool(mechanism.get("text_simulated", True))  # it may decide against
         return Prediction(
             clip=utterance.id,
             duration_s=utterance.duration_s,
             feature_set=utterance.feature_set,
             method=method,
             dropped=tuple(m for m in MODALITIES if m in gone),
-            text_source=_effective_source(left, loaded.model.reads_simulated),
+            text_source=_effective_source(left, reads),
             modalities={m: {"present": left.stream(m).present, "reason": left.stream(m).reason} for m in MODALITIES},
             transcript=utterance.transcript,
             words=utterance.words,
@@ -136,7 +138,7 @@ class Analyser:
             },
             interval=_interval(loaded.manifest, left, score),
             contributions={"base": base, **shapley(players, values, base)},
-            mechanism=_mechanism(loaded.model, answers, left, complete if loaded.teacher else None),
+            mechanism=mechanism,
             timeline=timeline,
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
             notes=utterance.notes,
@@ -184,26 +186,6 @@ def shipped_methods() -> list[str]:
     return published
 
 
-def shapley(players: Sequence[str], values: dict[tuple[str, ...], float], base: float) -> dict[str, float]:
-    """Exact Shapley value of each modality; they sum to the score of all players minus `base`.
-
-    Args: players: the modalities that are there. values: score of every non-empty coalition, keyed by
-        its members in `players` order. base: value of the empty coalition, the training mean.
-    Returns: a value for every modality, 0 for those that are not players.
-    Source: Shapley (1953); Lundberg and Lee (2017), Eq. 4.
-    """
-    n, contribution = len(players), dict.fromkeys(MODALITIES, 0.0)
-    for player in players:
-        others = [p for p in players if p != player]
-        for size in range(n):
-            weight = factorial(size) * factorial(n - size - 1) / factorial(n)
-            for members in combinations(others, size):
-                joined = tuple(p for p in players if p in members or p == player)
-                without = values[members] if members else base
-                contribution[player] += weight * (values[joined] - without)
-    return contribution
-
-
 def _load(name: str, device: str) -> Loaded:
     model, manifest = methods.load(name, COMPACT.id)
     methods.verify_golden(model, name)
@@ -233,10 +215,10 @@ def _leave(utterance: Utterance, gone: Collection[str], text_source: str) -> Utt
     return utterance
 
 
-def _effective_source(left: Utterance, reads_simulated: bool) -> str:
+def _effective_source(left: Utterance, reads: bool) -> str:
     if left.text.present:
         return "transcript"
-    return "simulated" if left.simulated.present and reads_simulated else "none"
+    return "simulated" if left.simulated.present and reads else "none"
 
 
 def _nothing_left(utterance: Utterance, gone: Collection[str]) -> str:
@@ -287,9 +269,9 @@ def _interval(manifest: dict[str, Any], left: Utterance, score: float) -> dict[s
 def _mechanism(model: Method, answers: Output, left: Utterance, teacher: Output | None) -> dict[str, object]:
     """The method's own account of the first row, with times and words put to its attention weights."""
     mechanism = dict(model.mechanism(answers, 0, len(answers.score) - 1, teacher))
-    attention = mechanism.get("attention")
-    if isinstance(attention, dict):
-        mechanism["attention"] = {m: _timed(w, left, m) for m, w in attention.items() if left.stream(m).present}
+    for key in ("attention", "attention_without_prompts"):
+        if isinstance(weights := mechanism.get(key), dict):
+            mechanism[key] = {m: _timed(w, left, m) for m, w in weights.items() if left.stream(m).present}
     return mechanism
 
 

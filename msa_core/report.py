@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from . import methods
+from . import checkpoint, methods
 from .errors import MsaError
 from .schema import MODALITIES, SCORE_LIMIT, Prediction
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
+EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
 ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
 
 
@@ -58,6 +61,74 @@ def transfer(prediction: Prediction) -> str | None:
     return f"{seen} On this clip distillation saved nothing of the drift."
 
 
+def verdicts(prediction: Prediction) -> dict[str, str]:
+    """What the evaluator decided on each missing modality and why, in words computed from its numbers."""
+    evaluator = prediction.mechanism.get("evaluator")
+    said = {}
+    for m, facts in evaluator.items() if isinstance(evaluator, Mapping) else ():
+        if facts is None:
+            continue
+        made = facts["decision"] == "generated"
+        source = " from the voice" if m == "text" and prediction.mechanism.get("text_simulated") else ""
+        moves = abs(facts["score_generated"] - facts["score_left_out"])
+        sure, word = facts["confidence"], _sure(facts["confidence"])
+        what = f"generated{source} – the estimate moves" if made else "not generated – the estimate would move"
+        said[m] = f"{m}: {what} the score by {moves:.1f} with {word} confidence ({sure:.2f})"
+        said[m] += _asked(facts)
+    return said
+
+
+def _asked(facts: Mapping[str, Any]) -> str:
+    """The gate's side of a verdict."""
+    if "worth" not in facts:
+        return "; this variant never asks."
+    asked = f"; importance {facts['importance']:.2f}, worth {facts['worth']:.2f}"
+    if 0.001 < facts["threshold"] < 0.999:
+        return f"{asked} against a threshold of {facts['threshold']:.2f}."
+    rule = "always" if facts["threshold"] < 0.5 else "never"
+    return f"{asked}; with just this left it is {rule} generated, which was best on validation data."
+
+
+def prompts(prediction: Prediction) -> str | None:
+    """Which modality the prompts count on, in words; None for a method without prompt weights."""
+    now, full = (prediction.mechanism.get(k) for k in ("prompt_weights", "prompt_weights_full"))
+    if not isinstance(now, Mapping):
+        return None
+    top = max(now, key=lambda m: now[m])
+    said = f"The prompts count most on the {ORDINARY[top]} ({now[top]:.0%}"
+    if not prediction.dropped or not isinstance(full, Mapping):
+        return f"{said})."
+    was = max(full, key=lambda m: full[m])
+    if was == top:
+        return f"{said}; with everything there {full[was]:.0%})."
+    return f"{said}); with everything there it is the {ORDINARY[was]} ({full[was]:.0%})."
+
+
+def evidence() -> str | None:
+    """How far shown prompt weights follow what is known, read from the evaluation file; None when there is none."""
+    if not EVIDENCE.is_file():
+        return None
+    result = json.loads(EVIDENCE.read_text())
+    for row in result["rows"]:
+        if (shown := row["truth"].get("prompt push")) is None or None in shown.values():
+            continue
+        control = row["truth"]["control: score / 3"]["conflict_top_1"]
+        test = row["model"]["prompt weights"]["deletion"]
+        return (
+            f"Do they mean anything? Where text, voice and face disagree ({result['conflict']} test clips of the "
+            f"{result['corpus']} corpus) weight × lean names the modality that truly pushes most in "
+            f"{shown['conflict_top_1']:.0%} (a third of the score each: {control:.0%}); on clips whose parts were "
+            f"paired anew its rank correlation with the truth is {shown['decorrelated']:.2f}. Without the modality of "
+            f"the largest weight the score moves by {test['moves'][0]:.2f}, without that of the smallest by "
+            f"{test['moves'][2]:.2f}."
+        )
+    return None
+
+
+def _sure(confidence: float) -> str:
+    return "low" if confidence < 1 / 3 else "medium" if confidence < 2 / 3 else "high"
+
+
 def summary(prediction: Prediction) -> str:
     """The terminal's answer: scores, contributions, reasons and notes."""
     lines = [
@@ -77,13 +148,14 @@ def summary(prediction: Prediction) -> str:
     lines.append("")
     for key, label in labels.items():
         value = prediction.scores[key]
-        lines.append(f"  {label:<32}{'-' if value is None else f'{value:+.2f}'}  {_bar(value)}")
+        lines.append(f"  {label:<42}{'-' if value is None else f'{value:+.2f}'}  {_bar(value)}")
     if prediction.interval:
         i = prediction.interval
-        lines.append(f"  {i['level']:.0%} interval{'':<20}{i['low']:+.2f} .. {i['high']:+.2f}")
+        lines.append(f"  {i['level']:.0%} interval{'':<30}{i['low']:+.2f} .. {i['high']:+.2f}")
     parts = "  ".join(f"{k} {v:+.2f}" for k, v in prediction.contributions.items())
     lines += ["", f"  contributions  {parts}", "", f"  {sentence(prediction)}"]
-    lines += [f"  {told}"] if (told := transfer(prediction)) else []
+    lines += [f"  {told}" for told in (transfer(prediction), prompts(prediction)) if told]
+    lines += [f"  {told}" for told in verdicts(prediction).values()]
     if prediction.transcript:
         lines += ["", f"  “{prediction.transcript}”"]
     lines += [f"  note: {n}" for n in prediction.notes]

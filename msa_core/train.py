@@ -147,6 +147,8 @@ class _Run:
         self.model = methods.build(method, settings, corpus.dims).to(device)
         self.model.set_statistics(corpus.statistics(self.rows))
         self.teacher, self.taught_by = teachers.frozen(teacher, self.model, corpus, device)
+        if self.teacher is not None:
+            self.model.adopt(self.teacher)
         self.remove = missing.regime(config.regime)
         self.optimizer = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.lr)
         self.averaged = _copy(self.model) if config.ema else None
@@ -220,10 +222,22 @@ class _Run:
             assert batch.score is not None
             yield *self._flows(model, batch, self.best_epoch), batch.score
 
+    @torch.no_grad()
+    def _held_out(self, model: Method, rows: np.ndarray) -> Iterator[tuple[Output, Tensor]]:
+        """The validation rows under every pattern that validation averages over, where something is left."""
+        for start in range(0, len(rows), 256):
+            batch = self.corpus.batch(rows[start : start + 256]).to(self.device)
+            assert batch.score is not None
+            for p in self.config.patterns:
+                left = missing.pattern(batch, p)
+                if left.present.any():
+                    yield model(left), batch.score
+
     def validate(self) -> None:
         """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""
         model = self._kept_model()
         rows = self.corpus.rows("valid")
+        model.tune(self._held_out(model, rows))
         predicted = pattern_scores(model, self.corpus, rows, self.config.patterns, device=self.device)
         errors = {p: float(r.mean()) for p, r in _residuals(predicted, self.corpus).items()}
         if not errors:
@@ -301,7 +315,8 @@ class _Run:
             "validation_mae": {p: float(r.mean()) for p, r in residuals.items()},
             "calibration": calibration,
             "mean_score": float(self.corpus.score[self.rows].mean(dtype=np.float64)),
-            "n_parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
+            "n_parameters": sum(p.numel() for p in self.model.parameters()),
+            "n_trained": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "history": [{k: v for k, v in h.items() if k != "valid"} for h in self.history],
             "versions": {
                 "msa_core": __version__, "torch": torch.__version__, "numpy": np.__version__,

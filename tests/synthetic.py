@@ -8,6 +8,7 @@ from msa_core.data import Corpus, Ragged
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS
 
+AS_TEACHER = {"corrkd": {"distil": False}, "promma": {"prompted": False}}  # settings that make a method's teacher
 DIMS = {"text": 12, "audio": 10, "vision": 7, "simulated": 12}
 
 

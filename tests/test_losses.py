@@ -1,3 +1,4 @@
+import itertools
 import math
 import time
 
@@ -204,3 +205,144 @@ def test_response_divergence_is_the_kl_of_the_softmax():
     want = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     assert losses.response_divergence(student, teacher).item() == pytest.approx(want, rel=1e-6)
     assert losses.response_divergence(teacher, teacher).item() == pytest.approx(0.0, abs=1e-7)
+
+
+def test_where_mean_by_hand():
+    values = torch.tensor([[1.0, math.inf], [3.0, math.nan]], requires_grad=True)
+    mean = losses.where_mean(values, torch.tensor([[True, False], [True, False]]))
+    mean.backward()
+    assert mean.item() == 2.0 and values.grad.tolist() == [[0.5, 0.0], [0.5, 0.0]]
+    assert losses.where_mean(values, torch.zeros(2, 2, dtype=torch.bool)).item() == 0.0
+
+
+def test_prompt_information_by_hand():
+    prior = torch.tensor([0.25, 0.75])
+    posterior = torch.tensor([[[0.5, 0.5], [0.25, 0.75]], [[0.1, 0.9], [0.5, 0.5]]])
+    share = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+    first, second = math.log(2), 0.5 * math.log(2) + 0.5 * math.log(2 / 3)  # clip 0, modality 0; clip 1, modality 1
+    known = torch.tensor([[True, True], [False, True]])  # clip 0, modality 1 says the prior: 0
+    told = losses.prompt_information(posterior.log(), share, prior, known)
+    assert told.item() == pytest.approx((first + 0.0 + second) / 3, rel=1e-6)
+
+
+def test_prompt_information_of_the_prior_and_of_nothing_is_zero_and_no_more_than_the_entropy():
+    prior = torch.tensor([0.2, 0.3, 0.5])
+    share = torch.eye(3)[[0, 1, 1, 2, 2]]
+    told = prior.log().expand(5, 3, 3).clone().requires_grad_()
+    everything = torch.ones(5, 3, dtype=torch.bool)
+    assert losses.prompt_information(told, share, prior, everything).item() == pytest.approx(0.0, abs=1e-7)
+    nothing = losses.prompt_information(told, share, prior, ~everything)
+    nothing.backward()
+    assert nothing.item() == 0.0 and not told.grad.any()
+    rare = share.mean(0)  # prompts are as frequent as their prior: a sure and right answer tells the entropy
+    right = torch.log(share.clamp(min=1e-12))[:, None].expand(5, 3, 3)
+    assert losses.prompt_information(right, share, rare, everything).item() == pytest.approx(
+        -(rare * rare.log()).sum().item(), rel=1e-5
+    )
+
+
+def test_prompt_orthogonality_by_hand():
+    # two prompts of each modality; cosines squared of text and audio: 1 0 | 1/2 1/2, and vision is at right angles
+    text, audio = [[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]], [[3.0, 0.0, 0.0], [0.0, 5.0, 0.0]]
+    vision = [[0.0, 0.0, 1.0], [0.0, 0.0, -4.0]]
+    value = losses.prompt_orthogonality(torch.tensor([text, audio, vision]))
+    assert value.item() == pytest.approx((1 + 0 + 0.5 + 0.5) / 2, rel=1e-6)
+    alike = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]).expand(3, -1, -1)
+    assert losses.prompt_orthogonality(alike).item() == pytest.approx(3.0)  # three pairs, L cosines of 1, over L
+    assert losses.prompt_orthogonality(torch.tensor([text])).item() == 0.0  # prompts of one modality may be alike
+
+
+def test_prompt_orthogonality_is_finite_at_zero():
+    private = torch.zeros(3, 2, 4, requires_grad=True)
+    value = losses.prompt_orthogonality(private)
+    value.backward()
+    assert value.item() == 0.0 and torch.isfinite(private.grad).all()
+
+
+def test_prompt_reconstruction_by_hand():
+    shared = torch.tensor([[1.0, 2.0], [2.0, 0.0]], requires_grad=True)
+    private = torch.tensor([[[1.0, 2.0], [2.0, 0.0]], [[1.0, 2.0], [2.0, 0.0]], [[4.0, 2.0], [2.0, -6.0]]])
+    value = losses.prompt_reconstruction(private, shared)  # the mean is 1 and -2 off; ||P_s||^2 = 9
+    value.backward()
+    assert value.item() == pytest.approx((1 + 4) / 9, rel=1e-6)
+    assert shared.grad.tolist() == [[pytest.approx(-2 / 9), 0.0], [0.0, pytest.approx(4 / 9)]]  # no gradient of ||P_s||
+    assert losses.prompt_reconstruction(shared.detach().expand(3, -1, -1), shared).item() == 0.0
+    nothing = torch.zeros(2, 2, requires_grad=True)
+    losses.prompt_reconstruction(torch.zeros(3, 2, 2), nothing).backward()
+    assert torch.isfinite(nothing.grad).all()
+
+
+def test_evaluator_loss_by_hand():
+    gate = torch.tensor([[0.0, 2.0, 1.0], [-1.0, 0.5, 0.0]], requires_grad=True)
+    # errors: nothing 1, text 0.25, audio 3, vision 1 | nothing 2, text 2.5, audio 1, vision 0
+    answers = torch.tensor([[1.0, 0.25, -3.0, 1.0, 9.0], [3.0, 3.5, 0.0, 1.0, 9.0]], requires_grad=True)
+    missing = torch.tensor([[True, True, False], [True, False, True]])
+    value = losses.evaluator_loss(gate, answers, torch.tensor([0.0, 1.0]), missing)
+    worth, not_worth = (lambda g: math.log(1 + math.exp(-g))), (lambda g: math.log(1 + math.exp(g)))
+    want = 0.75 * worth(0.0) + 2.0 * not_worth(2.0) + 0.5 * not_worth(-1.0) + 2.0 * worth(0.0)
+    assert value.item() == pytest.approx(want / (0.75 + 2.0 + 0.5 + 2.0), rel=1e-6)
+    value.backward()
+    assert answers.grad is None and not gate.grad[~missing].any() and gate.grad[missing].all()
+
+
+def test_evaluator_loss_is_zero_when_nothing_is_missing_or_it_makes_no_difference():
+    gate, score = torch.randn(4, 3, requires_grad=True), torch.zeros(4)
+    missing = torch.ones(4, 3, dtype=torch.bool)
+    for answers, gone in ((torch.randn(4, 5), ~missing), (torch.ones(4, 5), missing)):
+        value = losses.evaluator_loss(gate, answers, score, gone)
+        gate.grad = None
+        value.backward()
+        assert value.item() == 0.0 and torch.isfinite(gate.grad).all()
+    far = torch.full((4, 3), 1e4)
+    assert torch.isfinite(losses.evaluator_loss(far, torch.randn(4, 5), score, missing))
+
+
+PAIRS = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2]]  # what may be missing: at most two
+
+
+def enumerated(error, gate, gone):
+    """Expected error of one row over all decisions on what is missing, one by one."""
+    total = 0.0
+    for made in itertools.product([False, True], repeat=len(gone)):
+        chance, chosen = 1.0, [m for m, yes in zip(gone, made, strict=True) if yes]
+        for m, yes in zip(gone, made, strict=True):
+            p = 1 / (1 + math.exp(-gate[m]))
+            chance *= p if yes else 1 - p
+        total += chance * error[{0: 0, 2: 4}.get(len(chosen), 1 + chosen[0] if chosen else 0)]
+    return total
+
+
+@pytest.mark.parametrize("gone", PAIRS)
+def test_expected_error_is_the_average_over_all_decisions(gone):
+    torch.manual_seed(len(gone))
+    error, gate = torch.rand(6, 5), 2 * torch.randn(6, 3)
+    missing = torch.tensor([[m in gone for m in range(3)]]).expand(6, -1)
+    want = [enumerated(e, g, gone) for e, g in zip(error.tolist(), gate.tolist(), strict=True)]
+    assert losses.expected_error(error, gate, missing).item() == pytest.approx(sum(want) / 6, rel=1e-5)
+
+
+def test_expected_error_of_sure_gates_is_that_of_their_answer():
+    error = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0]])
+    missing = torch.tensor([[True, False, True]])
+    for gate, want in (
+        ([-99.0, 99.0, -99.0], 1),
+        ([99.0, 0.0, -99.0], 2),
+        ([-99.0, 0, 99.0], 8),
+        ([99.0, 0, 99.0], 16),
+    ):
+        logits = torch.tensor([gate], requires_grad=True)
+        value = losses.expected_error(error, logits, missing)
+        value.backward()
+        assert value.item() == pytest.approx(want) and torch.isfinite(logits.grad).all()
+    nothing = torch.zeros(1, 3, requires_grad=True)
+    value = losses.expected_error(error, nothing, torch.zeros(1, 3, dtype=torch.bool))
+    value.backward()
+    assert value.item() == 1.0 and not nothing.grad.any()
+
+
+def test_expected_error_pulls_gates_to_the_better_answer():
+    gate = torch.zeros(2, 3, requires_grad=True)
+    error = torch.tensor([[1.0, 0.0, 9.0, 9.0, 9.0], [1.0, 9.0, 9.0, 2.0, 9.0]])  # text helps, vision does not
+    losses.expected_error(error, gate, torch.tensor([[True, False, False], [False, False, True]])).backward()
+    assert gate.grad[0].tolist() == pytest.approx([-0.125, 0.0, 0.0])  # (0 - 1) * 0.5 * 0.5 / 2
+    assert gate.grad[1].tolist() == pytest.approx([0.0, 0.0, 0.125])

@@ -36,6 +36,7 @@ FLAGS = (
 ).split()
 NASTY = '<img src=x onerror="window.hacked=1">'
 PATIENCE_MS = 120_000
+PROMMA = "ProMMA (reconstruction)"
 
 
 def chromium() -> str:
@@ -237,7 +238,29 @@ def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> 
     assert len(site.extractions) == before
 
 
-@pytest.mark.parametrize("method", ["SDUMC", "CorrKD"])
+def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    choose_method(page, PROMMA)
+    assert gauges(page) == expected(analyser.predict(utterance, "promma"))
+    assert "nothing to generate" in page.inner_text(".mm-imagined")
+    assert "reconstruction from the abstract" in page.inner_text(".mm-mechanism")
+    switch(page, "#mm-text input")
+    switch(page, "#mm-audio input")
+    lost = analyser.predict(utterance, "promma", ["text", "audio"], "simulated")
+    assert gauges(page) == expected(lost)
+    said = [t.strip() for t in page.locator(".mm-imagined .mm-transfer").all_inner_texts()]
+    assert said == list(report.verdicts(lost).values()) and len(said) == 2
+    weights = [row.split("\n")[-1] for row in page.locator(".mm-row:has(.mm-three)").all_inner_texts()]
+    now, full = lost.mechanism["prompt_weights"], lost.mechanism["prompt_weights_full"]
+    assert weights == [f"{100 * full[m]:.0f} · {100 * now[m]:.0f}" for m in now]
+    assert page.locator(".mm-matrix rect").count() == 3 * 49
+    assert page.locator(".mm-attention .mm-lane-body").count() == 2  # vision, without prompts and with
+    assert len(site.extractions) == before
+
+
+@pytest.mark.parametrize("method", ["SDUMC", "CorrKD", PROMMA])
 def test_switches_are_fast(visit: Any, method: str) -> None:
     page = visit()
     example(page, "jfk.flac")
@@ -343,9 +366,9 @@ def test_nothing_overflows(visit: Any, name: str, width: int, height: int, schem
     shown(page, f"{name}-empty")
     example(page, CLIP.name)
     switch(page, "#mm-text input")
-    for method in ("SDUMC", "CorrKD"):
+    for method in ("SDUMC", "CorrKD", PROMMA):
         choose_method(page, method)
-        shown(page, f"{name}-{method.lower()}")
+        shown(page, f"{name}-{method.split()[0].lower()}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         wide = page.evaluate(
             """() => [...document.querySelectorAll('.mm *, #mm-switches *')]

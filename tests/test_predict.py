@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from msa_core import checkpoint, methods
+from msa_core.contributions import shapley
 from msa_core.data import collate
 from msa_core.errors import CheckpointError, MsaError
-from msa_core.predict import Analyser, shapley
+from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Stream
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -37,7 +38,7 @@ def test_shapley_of_an_additive_game_is_its_terms():
 
 
 def test_every_published_method_is_there(analyser):
-    assert analyser.methods == ("sdumc", "corrkd")
+    assert analyser.methods == ("sdumc", "corrkd", "promma")
 
 
 @pytest.mark.parametrize("method", ["sdumc", "corrkd"])

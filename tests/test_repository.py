@@ -43,10 +43,12 @@ def test_imports_point_one_way():
         "metrics",
         "layers",
         "losses",
+        "contributions",
         "methods",
         "train",
         "runs",
         "evaluate",
+        "evidence",
         "predict",
         "figures",
     ]

@@ -14,14 +14,26 @@ from ..config import from_dict
 from ..errors import CheckpointError, MsaError
 from ..schema import STREAMS, Batch
 from .baseline import Baseline
-from .contract import Method, MethodConfig
+from .contract import Displayed, Method, MethodConfig
 from .corrkd import CorrKD
+from .promma import ProMMA
 from .sdumc import SDUMC
 
-METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD)}
+METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD, ProMMA)}
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
-__all__ = ["METHODS", "Method", "MethodConfig", "build", "golden", "load", "load_teacher", "method_of", "verify_golden"]
+__all__ = [
+    "METHODS",
+    "Displayed",
+    "Method",
+    "MethodConfig",
+    "build",
+    "golden",
+    "load",
+    "load_teacher",
+    "method_of",
+    "verify_golden",
+]
 
 
 def build(name: str, config: Mapping[str, Any], dims: Mapping[str, int]) -> Method:

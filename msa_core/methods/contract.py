@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -12,6 +12,16 @@ from torch import Tensor, nn
 from ..errors import MsaError
 from ..layers import Standardise
 from ..schema import STREAMS, Batch, Output
+
+
+class Displayed(NamedTuple):
+    """A number per modality that a screen shows for a clip: values (B, 3).
+
+    signed: its sign says in which direction the modality moves the score; else only how much it counts.
+    """
+
+    values: Tensor
+    signed: bool
 
 
 class MethodConfig(Protocol):
@@ -91,10 +101,24 @@ class Method(nn.Module):
         """True when `losses` needs a trained, frozen teacher's answer to the complete batch."""
         return False
 
+    @classmethod
+    def variants(cls, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Settings of a trained config that change nothing about its weights and get their own row in every table."""
+        return [{}]
+
+    def adopt(self, teacher: Method) -> None:
+        """Take over what is shared with the frozen teacher, before training."""
+
     def conclude(self, seen: Iterable[tuple[Output | None, Output, Tensor]]) -> None:
         """Keep facts of the training data once training is over.
 
         seen: (full, dropped, score) as for `losses`, batch by batch over the training rows; computed when iterated.
+        """
+
+    def tune(self, held_out: Iterable[tuple[Output, Tensor]]) -> None:
+        """Choose what must be chosen on held-out data, such as thresholds, before each validation.
+
+        held_out: (output, score) of validation rows, batch by batch, under every pattern of what is there.
         """
 
     def mechanism(
@@ -106,3 +130,7 @@ class Method(nn.Module):
         teacher: of a method with a teacher, its answers to the clip (row 0: everything, row 1: what is left).
         """
         raise NotImplementedError
+
+    def displayed(self, output: Output) -> dict[str, Displayed]:
+        """What `mechanism` shows per modality, by name, for a whole batch: `evidence` checks it against the truth."""
+        return {}

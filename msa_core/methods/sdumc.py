@@ -33,7 +33,7 @@ from ..layers import AttentionPool, Dropout, FrameEncoder, Frames, available, bo
 from ..losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
 from ..parallel import gather
 from ..schema import MODALITIES, Batch, Output
-from .contract import Method, check_ranges
+from .contract import Displayed, Method, check_ranges
 
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")
@@ -229,6 +229,10 @@ class SDUMC(Method):
             "text_simulated": bool(trace["simulated"][row]),
             "text_similarity": self._text_similarity(output, row, real),
         }
+
+    def displayed(self, output: Output) -> dict[str, Displayed]:
+        """The modality gates."""
+        return {"modality gates": Displayed(output.trace["gates"], True)}
 
     def _text_similarity(self, output: Output, row: int, real: int | None) -> dict[str, float | None]:
         """Cosine of the text of `row` with the real text, before and after MIA; None where there is nothing real."""
