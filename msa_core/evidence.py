@@ -1,8 +1,8 @@
 """Do displayed weights mean anything? Exact Shapley values and a method's own weights against what is known.
 
-On the composite corpus three people's worth of knowledge stands behind every clip: the human ratings of its text, its
-voice and its face. The **known contribution** of a modality is c_m = b_m (r_m - mean r_m), with b the least-squares
-weights of the ratings for the rating of the whole on training rows: the Shapley value of that linear human model.
+On the composite corpus the human ratings of every clip's text, voice and face are known. The **known contribution** of
+a modality is c_m = b_m (r_m - mean r_m), with b the least-squares weights of the ratings for the rating of the whole
+on training rows: the Shapley value of that linear human model.
 
 Three questions, always beside a control that knows nothing of the clip:
 - Do they follow the truth? *Row-centred* rank correlation: from every clip's three numbers their mean is taken away, on

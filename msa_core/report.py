@@ -112,12 +112,12 @@ def evidence() -> str | None:
     for row in result["rows"]:
         if (shown := row["truth"].get("prompt push")) is None or None in shown.values():
             continue
-        control = row["truth"]["control: score / 3"]["conflict_top_1"]
+        control = row["truth"]["control: score / 3"]["conflict_top_1"]  # ties: the first, text
         test = row["model"]["prompt weights"]["deletion"]
         return (
             f"Do they mean anything? Where text, voice and face disagree ({result['conflict']} test clips of the "
-            f"{result['corpus']} corpus) weight × lean names the modality that truly pushes most in "
-            f"{shown['conflict_top_1']:.0%} (a third of the score each: {control:.0%}); on clips whose parts were "
+            f"{result['corpus']} corpus) weight × lean names the modality that truly pushes most towards positive in "
+            f"{shown['conflict_top_1']:.0%} (always naming the text: {control:.0%}); on clips whose parts were "
             f"paired anew its rank correlation with the truth is {shown['decorrelated']:.2f}. Without the modality of "
             f"the largest weight the score moves by {test['moves'][0]:.2f}, without that of the smallest by "
             f"{test['moves'][2]:.2f}."

@@ -28,6 +28,7 @@ from .schema import Batch, Output
 
 Progress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
 LEVEL = 0.8  # of the conformal intervals
+VOICED = ("audio", "audio+vision")  # patterns in which text can be imagined from the voice
 NOTHING_IMAGINED = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
 VERSION_OF_STATE = 2
 
@@ -224,7 +225,10 @@ class _Run:
 
     @torch.no_grad()
     def _held_out(self, model: Method, rows: np.ndarray) -> Iterator[tuple[Output, Tensor]]:
-        """The validation rows under every pattern that validation averages over, where something is left."""
+        """The validation rows under every pattern that validation averages over, where something is left.
+
+        Where text could be imagined from the voice, once more without it.
+        """
         for start in range(0, len(rows), 256):
             batch = self.corpus.batch(rows[start : start + 256]).to(self.device)
             assert batch.score is not None
@@ -232,6 +236,8 @@ class _Run:
                 left = missing.pattern(batch, p)
                 if left.present.any():
                     yield model(left), batch.score
+                if p in VOICED:
+                    yield model(missing.without_simulated(left)), batch.score
 
     def validate(self) -> None:
         """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""
@@ -330,9 +336,9 @@ def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, A
 
     Returns: {"level", "half_width": {pattern: w, pattern + NOTHING_IMAGINED: w}}; see `half_width`.
     """
-    rows, voiced = corpus.rows("valid"), ("audio", "audio+vision")
+    rows = corpus.rows("valid")
     scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
-    bare = pattern_scores(model, corpus, rows, voiced, device, simulated=False)
+    bare = pattern_scores(model, corpus, rows, VOICED, device, simulated=False)
     scores |= {p + NOTHING_IMAGINED: s for p, s in bare.items()}
     return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
 

@@ -13,7 +13,7 @@ from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
 from msa_core.methods.promma import ProMMAConfig
-from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, pattern_of
+from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.train import TrainConfig, fit
@@ -132,7 +132,9 @@ def test_which_answer_goes_with_what_is_generated():
     generated = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]]).bool()
     assert column_of(generated).tolist() == [0, 1, 2, 3, 4, 4]
     patterns = torch.tensor([[m in members for m in MODALITIES] for members in PATTERNS.values()])
-    assert sorted(pattern_of(patterns).tolist()) == list(range(1, 8))
+    for heard in (False, True):
+        numbers = situation_of(patterns, torch.full((len(patterns),), heard)).tolist()
+        assert sorted(numbers) == [n + 8 * heard for n in range(1, 8)]
 
 
 def test_thresholds_are_the_best_on_held_out_data():
@@ -237,3 +239,28 @@ def test_mechanism_says_what_was_weighed(trained, pattern):
         assert len(facts["attention_without_prompts"][m]) == len(facts["attention"][m])
     if pattern == missing.COMPLETE:
         assert facts["prompt_weights"] == pytest.approx(facts["prompt_weights_full"], abs=1e-5)
+
+
+def test_thresholds_know_whether_there_is_imagined_text():
+    model, left = build(), missing.pattern(CORPUS.batch(COMPLETE_ROWS[:4]), "audio")
+    model.threshold.fill_(BOUND)
+    model.threshold[2 + 8, 0] = -BOUND  # the voice is there and text imagined from it: generate the text
+    assert model(left).trace["generated"].tolist() == [[True, False, False]] * 4
+    assert not model(missing.without_simulated(left)).trace["generated"].any()
+
+
+def test_another_shape_of_backbone_is_refused():
+    with pytest.raises(MsaError, match="The teacher has n_heads 4, these prompts 2"):
+        build().adopt(build(prompted=False, n_heads=4))
+
+
+def test_nothing_held_out_changes_no_threshold():
+    model = build()
+    model.tune([])
+    assert not model.threshold.any()
+
+
+def test_a_variant_that_never_generates_has_no_evaluator():
+    model, left = build(generate="never"), missing.pattern(CORPUS.batch(COMPLETE_ROWS[:2]), "audio")
+    facts = model.mechanism(model(left), 0, 1)
+    assert facts["evaluator"] is None and facts["imagined"] == [] and facts["text_simulated"] is False

@@ -12,13 +12,14 @@ Module -> class (promma_modules.py)
   what is present (O) with and without the generated m^; confidence = how much of the truth the generator believes to
   have hit; a gate on these and on what each modality says alone, trained against the truth of the training data: did
   generating bring the score nearer? Generated only above a threshold chosen on validation, one for
-  each pattern of what is there, as the intervals are.
+  each pattern of what is there, with imagined text and without, as the intervals are.
 - Generator -> `Generator`: the summary of a missing modality from those present and its private prompts, as in MPLMM.
 - Modality-invariant Prompt Disentanglement (MPD) -> `Disentanglement`. "Decomposes shared prompts into private ones":
   P_m = P_s + g_m(P_s); private prompts of different modalities are kept orthogonal, and their mean near P_s.
 - Dynamic Prompt Weighting (DPW) -> `Weighting`. "Mutual-information-based weights from cross-attention outputs." The L
   shared prompts stand at L points of the sentiment scale. Private prompts P_{m,l} look at the frames of m through the
-  frozen cross-attention; a critic compares each output o_{m,l} with its prompt. With p(l | o_m) and the prior p(l):
+  frozen cross-attention; a critic compares what they find, o_{m,l}, with the summary of m as its residual, with its
+  prompt. With p(l | o_m) and the prior p(l):
   batch estimate, which training raises: I(o_m; l) >= mean_i log p(l_i | o_m,i) / p(l_i), l_i the prompt of the label;
   one clip, no label: I_m = KL(p(l | o_m) || p(l)), whose mean over clips is the same information;
   w = softmax_m(I_m / tau + log c_m), with c = 1 for a present modality, the generator's confidence for a generated one
@@ -32,7 +33,10 @@ Choices that a reader of the abstract may not expect
   the evaluator's question. (Trained through the score it always helps a little, and there is nothing to evaluate.)
 - Missing text is rebuilt from text simulated from the voice where there is some (`use_simulated`), as in SDUMC.
 - What is generated is a modality's summary, which enters the cross-attention as its one frame.
-- The evaluator's truth is about the model's own answers; the frozen model gives importance and pseudo-labels.
+- The evaluator's truth is about the model's own answers; the frozen model gives importance and pseudo-labels. It reads
+  the summaries as encoded with the prompts: a second pass without them would double the cost.
+- The generator's target is the backbone's summary of the real modality. Through the base of generated text its error
+  also reaches the shared prompts.
 - Every prompt starts small and random; MPLMM multiplies factors that start at zero and never learn. Parameters grow
   linearly with the modalities, as do the answers that are compared: none generated, each one alone, all.
 """
@@ -47,7 +51,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import MsaError
-from ..layers import Standardise, available, bounded, masked_mean, usable
+from ..layers import Standardise, available, bounded, masked_mean, masked_softmax, usable
 from ..losses import (
     evaluator_loss,
     expected_error,
@@ -63,6 +67,7 @@ from .promma_account import account
 from .promma_modules import (
     EVERYTHING,
     N_ANSWERS,
+    N_SITUATIONS,
     SMALL,
     Backbone,
     Disentanglement,
@@ -75,7 +80,7 @@ from .promma_modules import (
     best_thresholds,
     column_of,
     completed,
-    pattern_of,
+    situation_of,
 )
 
 CHOICES = ("evaluate", "always", "never")
@@ -200,9 +205,7 @@ class ProMMA(Method):
             self.spread: Tensor
         if config.generate == "evaluate":
             self.evaluator = Evaluator(config.d_generator, config.d_gate, config.prompt_dropout)
-            self.register_buffer(
-                "threshold", torch.zeros(2 ** len(MODALITIES), len(MODALITIES))
-            )  # of the gates' logits
+            self.register_buffer("threshold", torch.zeros(N_SITUATIONS, len(MODALITIES)))  # of the gates' logits
             self.threshold: Tensor
 
     @property
@@ -222,8 +225,12 @@ class ProMMA(Method):
         return [{"decide": choice} for choice in CHOICES] if asks else [{}]
 
     def adopt(self, teacher: Method) -> None:
-        """Take over the trained backbone and what it standardises with."""
+        """Take over the trained backbone and what it standardises with. Raises: MsaError for one of another shape."""
         assert isinstance(teacher, ProMMA)
+        for name in ("d_model", "n_heads", "n_layers", "d_feedforward"):
+            theirs, ours = getattr(teacher.config, name), getattr(self.config, name)
+            if theirs != ours:
+                raise MsaError(f"The teacher has {name} {theirs}, these prompts {ours}; give both the same.")
         self.backbone.load_state_dict(teacher.backbone.state_dict(), strict=True)
         self.standardise.load_state_dict(teacher.standardise.state_dict(), strict=True)
 
@@ -257,7 +264,7 @@ class ProMMA(Method):
         if self.config.generate == "evaluate":
             alone = bounded(self.backbone.alone_scores(encoded.summary))
             gate = self.evaluator(real, alone, answers.frozen, answers.score, confidence, information, hidden)
-            generated = missing & self._decided(gate, real)
+            generated = missing & self._decided(gate, real, heard)
             trace |= {"gate": gate, "importance": (answers.frozen[:, 1:EVERYTHING] - answers.frozen[:, :1]).abs()}
         else:
             generated = missing & (self.config.generate == "always")
@@ -287,7 +294,7 @@ class ProMMA(Method):
         known = trace["real"] | (missing & (self.config.generate != "never"))
         terms["information"] = -prompt_information(trace["log_posterior"], share, self.weigh.prior, known)
         if self.config.generate != "never":
-            terms |= self._generator_terms(trace, full.trace["summary"], missing & full.trace["real"])
+            terms |= self._generator_terms(trace, full.trace["summary"], full.trace["real"], missing)
         if self.config.generate == "evaluate":
             terms["chosen"] = expected_error(square, trace["gate"], missing)
             terms["evaluator"] = evaluator_loss(trace["gate"], answers, score, missing)
@@ -296,24 +303,35 @@ class ProMMA(Method):
             terms["reconstruction"] = prompt_reconstruction(trace["private"][0], self.shared)
         return terms
 
-    def _generator_terms(self, trace: Mapping[str, Tensor], truth: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Error of what was generated in rows (B, 3), as a share of the truth's variance, and of what it believed."""
+    def _generator_terms(
+        self, trace: Mapping[str, Tensor], truth: Tensor, real: Tensor, missing: Tensor
+    ) -> dict[str, Tensor]:
+        """Error of what was generated, as a share of the truth's variance, and of what it believed of itself.
+
+        truth (B, 3, d): the summaries of the complete batch, where real (B, 3); missing (B, 3): had to be generated.
+        """
+        rows = missing & real
+        there = real.sum(0)[:, None]  # (3, 1)
         if self.training:
-            self.spread.lerp_(truth.var(0, correction=0).mean(-1), MOMENTUM)
+            centred = torch.where(real[..., None], truth - truth.sum(0) / there.clamp(min=1), 0.0)
+            variance = ((centred**2).sum(0) / there.clamp(min=1)).mean(-1)
+            self.spread.copy_(torch.where(there[:, 0] > 1, torch.lerp(self.spread, variance, MOMENTUM), self.spread))
         error = ((trace["made"] - truth) ** 2).mean(-1) / self.spread.clamp(min=1e-6)  # (B, 3)
         hit = (1 - error.detach()).clamp(0.0, 1.0)
         believed = (torch.sigmoid(trace["sure"]) - hit) ** 2
         return {"generated": where_mean(error, rows), "confidence": where_mean(believed, rows)}
 
     def tune(self, held_out: Iterable[tuple[Output, Tensor]]) -> None:
-        """The thresholds of MME: per pattern of what is there, those with the lowest mean absolute error."""
+        """The thresholds of MME: for what is there and imagined, those with the lowest mean absolute error."""
         if not self.config.prompted or self.config.generate != "evaluate":
             return
-        kept = [(o.trace["gate"], o.trace["answers"], o.trace["missing"], pattern_of(o.trace["real"]), y)
-                for o, y in held_out]  # fmt: skip
-        gate, answers, missing, pattern, score = (torch.cat(parts) for parts in zip(*kept, strict=True))
-        for number in pattern.unique().tolist():
-            rows = (pattern == number) & missing.any(1)
+        kept = [(*(o.trace[k] for k in ("gate", "answers", "missing", "real", "simulated")), y) for o, y in held_out]
+        if not kept:
+            return
+        gate, answers, missing, real, heard, score = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        situation = situation_of(real, heard)
+        for number in situation.unique().tolist():
+            rows = (situation == number) & missing.any(1)
             if rows.any():
                 error = (answers[rows] - score[rows, None]).abs()
                 self.threshold[number] = best_thresholds(gate[rows], error, missing[rows][0], column_of)
@@ -382,19 +400,17 @@ class ProMMA(Method):
             generate[:] = True
         return real[:, None] | (generate & missing[:, None])
 
-    def _decided(self, gate: Tensor, real: Tensor) -> Tensor:
+    def _decided(self, gate: Tensor, real: Tensor, heard: Tensor) -> Tensor:
         """Which modalities are worth generating (B, 3)."""
         if self.config.decide != "evaluate":
             return torch.full_like(gate, self.config.decide == "always", dtype=torch.bool)
-        return gate > self.threshold[pattern_of(real)]
+        return gate > self.threshold[situation_of(real, heard)]
 
     def _weights(self, information: Tensor, confidence: Tensor, there: Tensor) -> Tensor:
         """W of DPW (B, A, 3): sums to one over what takes part, 0 for what does not."""
-        trust = torch.where(there, confidence[:, None], 0.0)
-        if not self.config.use_dpw:
-            trust, information = there.to(trust), torch.zeros_like(information)
-        w = trust * torch.softmax(information / self.config.temperature, -1)[:, None]
-        return w / w.sum(-1, keepdim=True).clamp(min=1e-6)
+        energy = information / self.config.temperature + torch.log(confidence.clamp(min=1e-6))
+        energy = energy if self.config.use_dpw else torch.zeros_like(energy)
+        return masked_softmax(energy[:, None].expand(there.shape), there)
 
     def _answers(self, summary: Tensor, found: Tensor, scaled: Tensor, weights: Tensor, there: Tensor) -> Answers:
         """Fuse every choice in one pass. summary (B, 3, d), found (B, 3, 3, d), scaled prompts (B, A, L, d)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..schema import MODALITIES, Output
-from .promma_modules import column_of, pattern_of
+from .promma_modules import column_of, situation_of
 
 if TYPE_CHECKING:
     from .promma import ProMMA
@@ -44,6 +44,8 @@ def account(
     points = [f"{p:+g}" if abs(p) > 1e-6 else "0" for p in model.weigh.places.tolist()]
     posterior = trace["log_posterior"][row].exp().tolist()
     by_modality = {m: i for i, m in enumerate(MODALITIES)}
+    asks = model.config.generate != "never"
+    evaluator = {m: verdict(model, trace, row, i) for m, i in by_modality.items()} if asks else None
     return facts | {
         "prompt_weights": named(trace["weights"][row]),
         "prompt_weights_full": None if real is None else named(trace["weights"][real]),
@@ -53,7 +55,7 @@ def account(
         "prompt_posterior": {
             m: dict(zip(points, posterior[i], strict=True)) if taking_part[i] else None for m, i in by_modality.items()
         },
-        "evaluator": {m: verdict(model, trace, row, i) for m, i in by_modality.items()},
+        "evaluator": evaluator,
         "imagined": [m for m, i in by_modality.items() if trace["generated"][row, i]],
         "text_simulated": bool("simulated" in trace and trace["simulated"][row] and trace["generated"][row, 0]),
         "prompt_similarity": {
@@ -65,7 +67,7 @@ def account(
 
 def verdict(model: ProMMA, trace: Mapping[str, Tensor], row: int, i: int) -> dict[str, object] | None:
     """MME on one missing modality: its numbers, its decision, and the score under both choices."""
-    if not trace["missing"][row, i] or model.config.generate == "never":
+    if not trace["missing"][row, i]:
         return None
     both = trace["generated"][row].repeat(2, 1)
     both[0, i], both[1, i] = True, False
@@ -77,7 +79,7 @@ def verdict(model: ProMMA, trace: Mapping[str, Tensor], row: int, i: int) -> dic
         "score_left_out": score_left_out,
     }
     if model.config.generate == "evaluate":
-        threshold = model.threshold[pattern_of(trace["real"][row : row + 1])][0, i]
+        threshold = model.threshold[situation_of(*(trace[k][row : row + 1] for k in ("real", "simulated")))][0, i]
         facts |= {
             "importance": float(trace["importance"][row, i]),
             "worth": float(torch.sigmoid(trace["gate"][row, i])),

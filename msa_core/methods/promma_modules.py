@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # The answers that are compared: nothing generated, text, audio or vision alone, everything that is missing.
 N_ANSWERS = len(MODALITIES) + 2
 EVERYTHING = N_ANSWERS - 1
+N_SITUATIONS = 2 ** (len(MODALITIES) + 1)
 BOUND = 30.0  # a logit that no gate reaches
 SMALL = 0.05  # standard deviation of what prompts start from: small, and random so that every factor learns
 
@@ -251,7 +252,7 @@ def best_thresholds(
 class Weighting(nn.Module):
     """DPW: which prompt does a modality's cross-attention output speak for, and how much does it say?
 
-    The critic T(o, p) = <A_m o_l, B_m P_{m,l}> compares the output of prompt l with that prompt. With the prior p(l) of
+    The critic T(o, p) = <relu(A_m o_l), B_m P_{m,l}> compares the output of prompt l with that prompt. With p(l) of
     the training data, p(l | o) = softmax(T + log p(l)).
     """
 
@@ -286,9 +287,9 @@ class Weighting(nn.Module):
         return (1 - (score[:, None] - self.places).abs() / step).clamp(min=0.0)
 
 
-def pattern_of(real: Tensor) -> Tensor:
-    """A number in [0, 8) for what is there (B, 3)."""
-    return (real * torch.tensor([1, 2, 4], device=real.device)).sum(1)
+def situation_of(real: Tensor, heard: Tensor) -> Tensor:
+    """A number in [0, N_SITUATIONS) for what is there: modalities (B, 3), and imagined text for a missing one (B,)."""
+    return (real * torch.tensor([1, 2, 4], device=real.device)).sum(1) + 8 * heard
 
 
 def column_of(generated: Tensor) -> Tensor:
