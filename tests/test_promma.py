@@ -12,7 +12,7 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
-from msa_core.methods.promma import ProMMAConfig
+from msa_core.methods.promma_config import ProMMAConfig
 from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES

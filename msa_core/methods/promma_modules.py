@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +11,7 @@ from torch.nn import functional as F
 
 from ..layers import CrossAttention, Dropout, SelfAttention, SequenceEncoder, Standardise, masked_mean, mlp
 from ..schema import MODALITIES, SCORE_LIMIT
-
-if TYPE_CHECKING:
-    from .promma import ProMMAConfig
+from .promma_config import ProMMAConfig
 
 # The answers that are compared: nothing generated, text, audio or vision alone, everything that is missing.
 N_ANSWERS = len(MODALITIES) + 2
