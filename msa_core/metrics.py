@@ -2,16 +2,20 @@
 
 has0: negative (y < 0) against non-negative, every sample. non0: negative against positive (y > 0), samples whose
 true score is 0 left out. F1 is the support-weighted mean over the two classes, arguments (true, predicted).
+CH-SIMS has a scale of its own, [-1, 1], and other cuts: see `sims_scores`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 NAMES = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc7", "acc5", "acc3")
+SIMS_NAMES = ("mae", "pearson", "acc2", "f1", "acc3", "acc5")
 LOWER_IS_BETTER = frozenset({"mae"})
+SIMS_FACTOR = 3.0  # a CH-SIMS label in [-1, 1] times this is a score in [-3, 3]
 
 
 def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
@@ -29,6 +33,34 @@ def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
         "acc5": accuracy(_classes(predicted, 2), _classes(true, 2)),
         "acc3": accuracy(_classes(predicted, 1), _classes(true, 1)),
     }
+
+
+def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """All metrics of SIMS_NAMES as `metricsTop.py` defines them for CH-SIMS: labels (N,) in [-1, 1], clipped to it.
+
+    acc2: cut at 0, which is negative. acc3: cuts at -0.1 and 0.1. acc5: at -0.7, -0.1, 0.1, 0.7. A value on a cut is
+    in the lower class. MAE and correlation use the clipped values too, as there.
+    """
+    predicted, true = (np.clip(np.asarray(v, np.float64), -1, 1) for v in (predicted, true))
+    result = {"mae": mae(predicted, true), "pearson": pearson(predicted, true)}
+    for name, cuts in {"acc2": (0.0,), "acc3": (-0.1, 0.1), "acc5": (-0.7, -0.1, 0.1, 0.7)}.items():
+        classes = [np.searchsorted(cuts, v, side="left") for v in (predicted, true)]
+        result[name] = accuracy(*classes)
+        if name == "acc2":
+            result["f1"] = weighted_f1(*classes)
+    return result
+
+
+def on_scale(scale: str) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], dict[str, float]]]:
+    """Names and function of the metrics of a corpus for scores in [-3, 3]; scale "sims" turns them into [-1, 1].
+
+    They are rounded to six decimals, so that a label on a cut is on it again.
+    """
+    if scale == "sims":
+        return SIMS_NAMES, lambda predicted, true: sims_scores(
+            *(np.round(v / SIMS_FACTOR, 6) for v in (predicted, true))
+        )
+    return NAMES, scores
 
 
 def mae(predicted: np.ndarray, true: np.ndarray) -> float:

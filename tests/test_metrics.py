@@ -48,3 +48,21 @@ def test_f1_of_a_constant_and_argument_order():
 
 def test_empty_is_nan():
     assert all(math.isnan(v) for v in metrics.scores(np.array([]), np.array([])).values())
+
+
+def test_sims_by_hand_and_against_scikit_learn():
+    true = np.array([-0.8, -0.7, -0.1, 0.0, 0.1, 0.4, 0.8])
+    predicted = np.array([-1.2, -0.5, 0.0, 0.1, -0.2, 0.7, 0.9])
+    m = metrics.sims_scores(predicted, true)
+    # 0 is negative: true n n n n p p p, predicted n n n p n p p
+    assert m["acc2"] == pytest.approx(5 / 7)
+    # cuts -0.1, 0.1, a value on a cut below it: true 0 0 0 1 1 2 2, predicted 0 0 1 1 0 2 2
+    assert m["acc3"] == pytest.approx(5 / 7)
+    # cuts -0.7, -0.1, 0.1, 0.7: true 0 0 1 2 2 3 4, predicted 0 1 2 2 1 3 4
+    assert m["acc5"] == pytest.approx(4 / 7)
+    assert m["mae"] == pytest.approx((0.2 + 0.2 + 0.1 + 0.1 + 0.3 + 0.3 + 0.1) / 7)  # -1.2 is clipped to -1
+    assert m["f1"] == pytest.approx(f1_score(true > 0, predicted > 0, average="weighted"))
+    names, measure = metrics.on_scale("sims")
+    assert names == tuple(m) or set(names) == set(m)
+    assert measure(3 * predicted, 3 * true) == pytest.approx(m)
+    assert metrics.on_scale("mosi") == (metrics.NAMES, metrics.scores)
