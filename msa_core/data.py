@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,19 @@ class Corpus:
                 seen.update(ragged.values.tobytes())
                 seen.update(ragged.offsets.tobytes())
         return seen.hexdigest()
+
+    @property
+    def n_folds(self) -> int:
+        """How many folds a corpus without an official split has (column "fold"); 0 = the split is fixed."""
+        return int(self.columns["fold"].max()) + 1 if "fold" in self.columns else 0
+
+    def for_seed(self, seed: int) -> Corpus:
+        """What a run of that seed works on: with n folds, fold seed % n is its test set and the next its validation."""
+        if not self.n_folds:
+            return self
+        test, fold = seed % self.n_folds, self.columns["fold"]
+        split = np.where(fold == test, "test", np.where(fold == (test + 1) % self.n_folds, "valid", "train"))
+        return replace(self, split=split, manifest={**self.manifest, "fold": test})
 
     def rows(self, split: str) -> np.ndarray:
         """Utterance numbers of a split. Raises: MsaError for an unknown or empty split."""

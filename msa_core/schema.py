@@ -124,6 +124,13 @@ class Batch:
     def __len__(self) -> int:
         return int(self.present.shape[0])
 
+    def trimmed(self) -> Batch:
+        """The batch without the frames at the end that are padding in every row; one frame is kept."""
+        n = {s: 1 + int(v.any(0).nonzero().max()) if bool(v.any()) else 1 for s, v in self.valid.items()}
+        parts = ("features", "valid", "observed")
+        cut: dict[str, Any] = {k: {s: t[:, : n[s]] for s, t in getattr(self, k).items()} for k in parts}
+        return replace(self, **cut)
+
     def to(self, device: str) -> Batch:
         """The same batch on another device."""
         parts = ("features", "valid", "observed")

@@ -140,7 +140,8 @@ class _Run:
         teacher: str | Path | None,
         device: str,
     ):
-        self.corpus, self.config, self.folder, self.device = corpus, config, folder, device
+        self.corpus, self.config, self.folder, self.device = corpus.for_seed(config.seed), config, folder, device
+        corpus = self.corpus
         self.state_path = folder.parent / f".{folder.name}.state.pt"
         self.rows, self.digest = corpus.rows("train"), corpus.digest
         torch.manual_seed(config.seed)
