@@ -173,7 +173,8 @@ class SelfAttention(nn.Module):
         heads = self.projection(self.norm(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)  # (B, heads, T, d / heads)
         ignored = torch.where(keep, 0.0, torch.finfo(x.dtype).min)[:, None, None]
-        weights = torch.softmax((query / math.sqrt(query.shape[-1])) @ key.mT + ignored, -1)
+        energy = (query / math.sqrt(query.shape[-1])) @ key.mT
+        weights = torch.softmax(energy.add_(ignored), -1)  # in place: the largest tensor of the layer
         mixed = (weights @ value).transpose(1, 2).flatten(2)
         x = x + self.dropout(self.output(mixed))
         return x + self.dropout(self.feedforward(self.norm_feedforward(x))), weights.mean(1)

@@ -14,7 +14,7 @@ from ..config import from_dict
 from ..errors import CheckpointError, MsaError
 from ..schema import STREAMS, Batch
 from .baseline import Baseline
-from .contract import Displayed, Method, MethodConfig
+from .contract import KINDS, Displayed, Method, MethodConfig, Recipe
 from .corrkd import CorrKD
 from .promma import ProMMA
 from .sdumc import SDUMC
@@ -23,10 +23,12 @@ METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD,
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
 __all__ = [
+    "KINDS",
     "METHODS",
     "Displayed",
     "Method",
     "MethodConfig",
+    "Recipe",
     "build",
     "golden",
     "load",

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from ..errors import MsaError
 from ..layers import AttentionPool, FrameEncoder, available, bounded, mlp, usable
 from ..losses import mse
+from ..missing import INCOMPLETE
 from ..schema import MODALITIES, Batch, Output
-from .contract import Method, check_ranges
+from .contract import Method, Recipe, check_ranges
 
 FILLS = ("zero", "mean")
 MOMENTUM = 0.02  # of the running mean of the modality vectors
@@ -73,6 +74,19 @@ class Baseline(Method):
         self.head = nn.Linear(config.d_fusion, 1)
         self.register_buffer("mean_vector", torch.zeros(3, d))
         self.mean_vector: Tensor
+
+    @classmethod
+    def recipes(cls) -> list[Recipe]:
+        """The naive complete model, the masked baseline, and a specialist for each incomplete pattern."""
+        complete = {"regime": "complete", "epochs": 6, "lr": 0.0005}
+        return [
+            Recipe("late fusion", "Late fusion, complete", "naive", {"dropout": 0.5}, complete),
+            Recipe("masked late fusion", "Late fusion, masked", "masked", {}, {"epochs": 8}),
+            *(
+                Recipe(f"late fusion, {p} only", f"Specialist: {p}", "specialist", {}, {"regime": p, "epochs": 6})
+                for p in INCOMPLETE
+            ),
+        ]
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch (schema.Batch). Trace: attention_<modality> (B, T)."""

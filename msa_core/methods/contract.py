@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +22,25 @@ class Displayed(NamedTuple):
 
     values: Tensor
     signed: bool
+
+
+KINDS = ("naive", "complete", "masked", "specialist", "method", "ablation")  # the rows of a table, in this order
+
+
+class Recipe(NamedTuple):
+    """How the runs of one row of a table are trained: `study` trains them, `evaluate` knows them by their label.
+
+    label: of the run folders. title: as people read it. kind: one of KINDS; "naive" is a complete model that others
+    are measured against, "complete" a method's own. config, loop: settings of the method and of the training loop.
+    teacher: label of the runs that the teacher of the same seed comes from.
+    """
+
+    label: str
+    title: str
+    kind: str
+    config: Mapping[str, Any] = {}
+    loop: Mapping[str, Any] = {}
+    teacher: str | None = None
 
 
 class MethodConfig(Protocol):
@@ -102,9 +121,25 @@ class Method(nn.Module):
         return False
 
     @classmethod
+    def recipes(cls) -> list[Recipe]:
+        """The rows that this method has in every table: itself, what it learns from, its ablations."""
+        return [Recipe(cls.name, cls.title, "method")]
+
+    @classmethod
     def variants(cls, config: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Settings of a trained config that change nothing about its weights and get their own row in every table."""
         return [{}]
+
+    def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
+        """Scores (B,) of a batch under each of `variants`, settings that change nothing about the weights."""
+        own, scores = self.config, []
+        try:
+            for settings in variants:
+                self.config = replace(own, **settings) if settings else own
+                scores.append(self(batch).score)
+        finally:
+            self.config = own
+        return scores
 
     def adopt(self, teacher: Method) -> None:
         """Take over what is shared with the frozen teacher, before training."""

@@ -56,7 +56,7 @@ from ..losses import (
 )
 from ..parallel import gather
 from ..schema import MODALITIES, SCORE_LIMIT, Batch, Output
-from .contract import Method, check_ranges
+from .contract import Method, Recipe, check_ranges
 
 # Names of the classes: 7 bins are the rounded scores, 3 bins their signs.
 CLASSES: dict[int, tuple[str, ...]] = {
@@ -171,6 +171,31 @@ class CorrKD(Method):
     def needs_teacher(self) -> bool:
         """A student does."""
         return bool(self.config.distil)
+
+    @classmethod
+    def recipes(cls) -> list[Recipe]:
+        """Teacher, student, and the student's ablations; pooled streams as H is the paper's joint representation."""
+        complete = {"regime": "complete", "epochs": 5, "lr": 0.0015}
+        loop, teacher = {"regime": "mrm:0.2", "epochs": 7, "lr": 0.002}, "corrkd-teacher"
+        pooled = "pooled streams as H"
+        changes: dict[str, dict[str, object]] = {
+            "without scd": {"use_scd": False}, "without cpd": {"use_cpd": False}, "without rcd": {"response": "none"},
+            "with kl for rcd": {"response": "kl"},
+        }  # fmt: skip
+        ablations = [
+            Recipe(f"corrkd {how}", f"CorrKD {how}", "ablation", config, loop, teacher)
+            for how, config in changes.items()
+        ]
+        bare = Recipe("corrkd without distillation", "CorrKD without distillation", "ablation", {"distil": False}, loop)
+        plain = {"distil": False, "fuse": False}
+        return [
+            Recipe(teacher, "Teacher of CorrKD", "complete", {"distil": False}, complete),
+            Recipe("corrkd", "CorrKD", "method", {}, loop, teacher),
+            *ablations,
+            bare,
+            Recipe(f"{teacher}, {pooled}", f"Teacher of CorrKD, {pooled}", "ablation", plain, complete),
+            Recipe(f"corrkd, {pooled}", f"CorrKD, {pooled}", "ablation", {"fuse": False}, loop, f"{teacher}, {pooled}"),
+        ]
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch (schema.Batch). Logits (B, K); trace: attention_<modality> (B, T)."""

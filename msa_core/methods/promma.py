@@ -43,7 +43,7 @@ Choices that a reader of the abstract may not expect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,11 @@ from ..losses import (
     where_mean,
 )
 from ..schema import MODALITIES, Batch, Output
-from .contract import Displayed, Method
+from .contract import Displayed, Method, Recipe
 from .promma_account import account
-from .promma_config import CHOICES, ProMMAConfig
+from .promma_config import CHOICES, RECIPES, ProMMAConfig
 from .promma_modules import (
+    BOUND,
     EVERYTHING,
     N_ANSWERS,
     N_SITUATIONS,
@@ -91,15 +92,12 @@ MOMENTUM = 0.02  # of the running prior over prompts and spread of summaries
 class Answers:
     """What is said with each choice of what to generate, A = N_ANSWERS of them.
 
-    score, frozen (B, A): of the model and of the frozen model; joint (B, A, 3 d); weights of DPW and what takes part,
-    there (B, A, 3).
+    score, frozen (B, A): of the model and of the frozen model; joint (B, A, 3 d).
     """
 
     score: Tensor
     frozen: Tensor
     joint: Tensor
-    weights: Tensor
-    there: Tensor
 
 
 class ProMMA(Method):
@@ -146,10 +144,32 @@ class ProMMA(Method):
         return bool(self.config.prompted and self.config.use_simulated and self.config.generate != "never")
 
     @classmethod
+    def recipes(cls) -> list[Recipe]:
+        """The backbone, the prompts, and their ablations."""
+        return RECIPES
+
+    @classmethod
     def variants(cls, config: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The same weights where MME decides, and always and never generating."""
+        whole = all(config.get(f"use_{part}", True) for part in ("mpd", "dpw", "mpdc", "simulated"))
         asks = config.get("prompted", True) and config.get("generate", "evaluate") == "evaluate"
-        return [{"decide": choice} for choice in CHOICES] if asks else [{}]
+        return [{"decide": choice} for choice in CHOICES] if asks and whole else [{}]
+
+    def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
+        """As in the contract; one pass holds the answers of every decision."""
+        if not all(set(settings) <= {"decide"} for settings in variants) or not self.config.prompted:
+            return super().answers(batch, variants)
+        trace = self(batch).trace
+        scores = []
+        for settings in variants:
+            choice = settings.get("decide", self.config.decide)
+            if choice == self.config.decide:
+                chosen = trace["chosen"]
+            else:
+                decided = self._decided(trace["gate"], trace["real"], trace["simulated"], choice)
+                chosen = column_of(trace["missing"] & decided)
+            scores.append(at(trace["answers"], chosen))
+        return scores
 
     def adopt(self, teacher: Method) -> None:
         """Take over the trained backbone and what it standardises with. Raises: MsaError for one of another shape."""
@@ -185,13 +205,15 @@ class ProMMA(Method):
         log_posterior = self.weigh(spoken, private)  # log p(l | o) (B, 3, L)
         information = self.weigh.information(log_posterior)  # I (B, 3)
         there = self._choices(real, missing)  # (B, A, 3)
+        if not (self.training or missing.any()):
+            there = there[:, :1]  # nothing to choose: one answer stands for all
         weights = self._weights(information, confidence, there)
         scaled = torch.einsum("bam,bml,mld->bald", weights, log_posterior.exp(), private)  # P_dynamic
-        answers = self._answers(encoded.summary, found, scaled, weights, there)
+        answers = self._answers(encoded.summary, found, scaled, there)
         if self.config.generate == "evaluate":
             alone = bounded(self.backbone.alone_scores(encoded.summary))
             gate = self.evaluator(real, alone, answers.frozen, answers.score, confidence, information, hidden)
-            generated = missing & self._decided(gate, real, heard)
+            generated = missing & self._decided(gate, real, heard, self.config.decide)
             trace |= {"gate": gate, "importance": (answers.frozen[:, 1:EVERYTHING] - answers.frozen[:, :1]).abs()}
         else:
             generated = missing & (self.config.generate == "always")
@@ -256,12 +278,15 @@ class ProMMA(Method):
         if not kept:
             return
         gate, answers, missing, real, heard, score = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        known = real.any(0)  # what no row has was never there to be rebuilt: it is never generated
+        self.threshold[:, ~known] = BOUND
         situation = situation_of(real, heard)
         for number in situation.unique().tolist():
             rows = (situation == number) & missing.any(1)
             if rows.any():
                 error = (answers[rows] - score[rows, None]).abs()
-                self.threshold[number] = best_thresholds(gate[rows], error, missing[rows][0], column_of)
+                best = best_thresholds(gate[rows], error, missing[rows][0] & known, column_of)
+                self.threshold[number] = torch.where(known, best, BOUND)
 
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
@@ -327,11 +352,12 @@ class ProMMA(Method):
             generate[:] = True
         return real[:, None] | (generate & missing[:, None])
 
-    def _decided(self, gate: Tensor, real: Tensor, heard: Tensor) -> Tensor:
-        """Which modalities are worth generating (B, 3)."""
-        if self.config.decide != "evaluate":
-            return torch.full_like(gate, self.config.decide == "always", dtype=torch.bool)
-        return gate > self.threshold[situation_of(real, heard)]
+    def _decided(self, gate: Tensor, real: Tensor, heard: Tensor, choice: str) -> Tensor:
+        """Which modalities are worth generating (B, 3); "always" leaves out what the training corpus never had."""
+        if choice == "evaluate":
+            return gate > self.threshold[situation_of(real, heard)]
+        known = (self.threshold < BOUND).any(0)
+        return (known & (choice == "always")).expand(gate.shape)
 
     def _weights(self, information: Tensor, confidence: Tensor, there: Tensor) -> Tensor:
         """The weights w of DPW (B, A, 3): sums to one over what takes part, 0 for what does not."""
@@ -339,12 +365,15 @@ class ProMMA(Method):
         energy = energy if self.config.use_dpw else torch.zeros_like(energy)
         return masked_softmax(energy[:, None].expand(there.shape), there)
 
-    def _answers(self, summary: Tensor, found: Tensor, scaled: Tensor, weights: Tensor, there: Tensor) -> Answers:
+    def _answers(self, summary: Tensor, found: Tensor, scaled: Tensor, there: Tensor) -> Answers:
         """Fuse every choice in one pass. summary (B, 3, d), found (B, 3, 3, d), scaled prompts (B, A, L, d)."""
-        b = len(summary)
+        b, a = there.shape[:2]
 
         def each(x: Tensor) -> Tensor:
-            return x[:, None].expand(-1, N_ANSWERS, *[-1] * (x.ndim - 1)).flatten(0, 1)
+            return x[:, None].expand(-1, a, *[-1] * (x.ndim - 1)).flatten(0, 1)
+
+        def every(x: Tensor) -> Tensor:
+            return x.view(b, a, *x.shape[1:]).expand(-1, N_ANSWERS, *[-1] * (x.ndim - 1))
 
         summaries, founds, takes_part = each(summary), each(found), there.flatten(0, 1)
         with torch.no_grad():
@@ -355,7 +384,4 @@ class ProMMA(Method):
             level = Level(self.before["modalities"](prompts), self.residual["modalities"](prompts.mean(1)))
         joint = self.backbone.fused(summaries, founds, takes_part, self.absent, level)
         raw = self.backbone.score(joint) + self.read_out(scaled.sum(2).flatten(0, 1)).squeeze(-1)
-        return Answers(
-            score=bounded(raw).view(b, -1), frozen=bounded(frozen).view(b, -1), joint=joint.view(b, N_ANSWERS, -1),
-            weights=weights, there=there,
-        )  # fmt: skip
+        return Answers(every(bounded(raw)), every(bounded(frozen)), every(joint))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import MsaError
-from .contract import check_ranges
+from .contract import Recipe, check_ranges
 
 CHOICES = ("evaluate", "always", "never")
 
@@ -81,3 +81,26 @@ class ProMMAConfig:
             d_model=8, n_heads=2, d_feedforward=8, rank=2, d_generator=4, d_critic=4, d_gate=4, dropout=0.1,
             head_dropout=0.1,
         )  # fmt: skip
+
+
+_TEACHER = "promma-teacher"
+_LOOP = {"lr": 0.003, "epochs": 2, "warmup_epochs": 0.3}
+_ABLATIONS: dict[str, dict[str, object]] = {
+    "always generating": {"generate": "always"},
+    "never generating": {"generate": "never"},
+    "without mpd": {"use_mpd": False},
+    "without dpw": {"use_dpw": False},
+    "without mpdc": {"use_mpdc": False},
+    "without simulated": {"use_simulated": False},
+}
+RECIPES = [
+    Recipe(
+        _TEACHER, "Backbone of ProMMA (reconstruction)", "complete", {"prompted": False},
+        {"regime": "complete", "epochs": 5, "lr": 0.0015},
+    ),
+    Recipe("promma (reconstruction)", "ProMMA (reconstruction)", "method", {}, _LOOP, _TEACHER),
+    *(
+        Recipe(f"promma (reconstruction) {how}", f"ProMMA (reconstruction) {how}", "ablation", config, _LOOP, _TEACHER)
+        for how, config in _ABLATIONS.items()
+    ),
+]  # fmt: skip

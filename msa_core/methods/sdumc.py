@@ -33,7 +33,7 @@ from ..layers import AttentionPool, Dropout, FrameEncoder, Frames, available, bo
 from ..losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
 from ..parallel import gather
 from ..schema import MODALITIES, Batch, Output
-from .contract import Displayed, Method, check_ranges
+from .contract import Displayed, Method, Recipe, check_ranges
 
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")
@@ -152,6 +152,16 @@ class SDUMC(Method):
         members = torch.tensor([[float(m in v.split("+")) for m in MODALITIES] for v in VIEWS[:4]])
         self.register_buffer("members", members, persistent=False)
         self.members: Tensor
+
+    @classmethod
+    def recipes(cls) -> list[Recipe]:
+        """SDUMC and its ablations; without simulated text the text is imagined from what is left."""
+        loop, parts = {"lr": 0.0015}, ("mia", "rnc", "simulated")
+        ablations = (
+            Recipe(f"sdumc without {part}", f"SDUMC without {part}", "ablation", {f"use_{part}": False}, loop)
+            for part in parts
+        )
+        return [Recipe("sdumc", "SDUMC", "method", {}, loop), *ablations]
 
     @property
     def reads_simulated(self) -> bool:
