@@ -15,6 +15,8 @@ from pathlib import Path
 
 from .errors import MsaError
 
+CORPORA = ("composite", "ravdess", "mosi", "mosi-cv", "mosei-922", "mmmo-120", "mosi-text", "mosei-text")
+TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
 README = "also put the table into its block of this Markdown file"
 
 
@@ -72,11 +74,26 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace) -> None:
-    from .corpora import composite, ravdess
+    from .corpora import build
 
-    data, out = Path(args.data), Path(args.out)
-    corpus = composite.build(data, out, seed=args.seed) if args.name == composite.NAME else ravdess.build(data, out)
+    corpus = build(args.name, Path(args.data), Path(args.out), args.seed)
     print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
+
+
+def _import(args: argparse.Namespace) -> None:
+    from . import readers
+
+    corpus = readers.read(Path(args.path), args.name, args.table and Path(args.table), args.bert, args.repair)
+    corpus.save(Path(args.out))
+    print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from . import readers
+
+    what, problems = readers.report(Path(args.path), args.table and Path(args.table))
+    print("\n".join(filter(None, [what, *problems])))
+    return 2 if any(p.startswith("error") for p in problems) else 0
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -97,11 +114,23 @@ def _train(args: argparse.Namespace) -> None:
         print(line)
 
 
-def _evaluate(args: argparse.Namespace) -> None:
-    from . import evaluate
+def _study(args: argparse.Namespace) -> None:
+    from . import study
 
-    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out))
-    _table(args, result["corpus"], evaluate.headline(result))
+    for line in study.command(
+        Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only
+    ):
+        print(line, flush=True)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from . import evaluate, report, tables
+
+    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out), args.jobs)
+    _table(args, result["corpus"], tables.headline(result))
+    for part, text in tables.parts(result).items():
+        if args.readme and report.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
+            report.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
 
 
 def _evidence(args: argparse.Namespace) -> None:
@@ -189,10 +218,20 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("corpus", _corpus, "build a corpus from research data")
-    p.add_argument("name", choices=["composite", "ravdess"])
-    p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mosei, mosi, ravdess, urdu")
+    p.add_argument("name", choices=list(CORPORA))
+    p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mmmo, mosei, mosi, ravdess, urdu")
     p.add_argument("--out", required=True)
-    p.add_argument("--seed", type=int, default=0, help="of composite; ravdess draws nothing")
+    p.add_argument("--seed", type=int, default=0, help="of what is drawn: pairs, folds")
+    p = add("import", _import, "feature files (MMSA pickle, .npz, a folder of `extract`) to a corpus")
+    p.add_argument("path")
+    p.add_argument("--out", required=True)
+    p.add_argument("--name", help="of the corpus; default: of the file")
+    p.add_argument("--table", help=TABLE)
+    p.add_argument("--bert", help="folder or name of the BERT that encodes token ids, where a file has no text vectors")
+    p.add_argument("--repair", action="store_true", help="NaN and infinity become 0, counted in the manifest")
+    p = add("check", _check, "say what a feature file is and everything that is wrong with it")
+    p.add_argument("path")
+    p.add_argument("--table", help=TABLE)
     p = add("fit", _fit, "train a network that the feature extractors use")
     p.add_argument("network", choices=["expression", "voice"])
     p.add_argument("--data", required=True, help="folder with ferplus or ravdess and urdu")
@@ -205,10 +244,18 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--teacher", help="a trained checkpoint, or the label of runs in --out: the one of the same seed")
     p.add_argument("--seeds", type=_positive, default=1, help="how many seeds, from 0")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
+    p = add("study", _study, "train every method's recipes on a corpus: baselines, specialists, methods, ablations")
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--out", required=True, help="folder for runs; what is there already is left alone")
+    p.add_argument("--seeds", type=_positive, default=5, help="of a corpus with folds each has one run a fold")
+    p.add_argument("--jobs", type=_positive, default=1, help="processes, one thread each")
+    p.add_argument("--no-ablations", action="store_true")
+    p.add_argument("--only", action="append", default=[], metavar="METHOD", help="may be repeated")
     p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
     p.add_argument("--corpus", required=True)
     p.add_argument("--runs", required=True)
     p.add_argument("--out", required=True)
+    p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
     p.add_argument("--readme", help=README)
     p = add("evidence", _evidence, "do displayed weights follow what is known? deletion, permutation, rank correlation")
     p.add_argument("--corpus", required=True)

@@ -1,56 +1,34 @@
-"""Trained runs -> tables: every pattern, beside the constant, the naive complete model and the specialists.
+"""Trained runs -> every protocol, beside the constant, the naive complete model and the specialists.
 
-No method's name stands here: what a run is follows from its manifest. A run of an unpublished method trained on
-complete input is the naive complete model, one trained on a single pattern is that pattern's specialist, the rest are
-compared with both. A method trained on complete input itself is the teacher of its students: they are compared with
-it too. A corpus without a modality has the patterns of the others only.
+No method's name stands here: what a run is follows from its manifest and the recipes of its method. A run of an
+unpublished method trained on complete input is the naive complete model, one trained on a single pattern is that
+pattern's specialist; a method trained on complete input itself is the teacher of its students, which are compared with
+it too. A corpus without a modality has the patterns of the others only. Of a corpus with folds every utterance is
+tested once: by the run whose fold it is in.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import checkpoint, methods, metrics
+from . import bootstrap, checkpoint, figures_curves, metrics, protocols, slices, tables
 from .data import Corpus
 from .errors import MsaError
-from .methods import Method
+from .groups import Group, Run, groups_of, request_of, six_pattern_mae
+from .methods import Method, Recipe
 from .missing import PATTERNS
+from .predictions import kept, predict
 from .schema import MODALITIES
-from .train import pattern_scores
+from .train import LEVEL
 
-Table = dict[str, dict[str, float]]  # pattern -> metric -> value
-FILLS = ("zero", "mean")  # of an absent modality in the naive complete model
-N_RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class Group:
-    """The seeds of one setting. tables: one per seed; errors (P, U): absolute errors, mean over seeds.
-
-    weights, teachers: per seed the sha256 of its weights and of its teacher's; naive: a complete model that others are
-    measured against.
-    """
-
-    label: str
-    regime: str
-    tables: tuple[Table, ...]
-    errors: np.ndarray
-    weights: tuple[str, ...] = ()
-    teachers: tuple[str, ...] = ()
-    naive: bool = False
-
-    @property
-    def six(self) -> float:
-        """Mean over the incomplete patterns (six of three modalities) of the mean MAE."""
-        return six_pattern_mae(self.errors)
+CLUSTERS = ("row", "speaker", "video")  # columns whose equal values are no independent observations
 
 
 def patterns_of(corpus: Corpus, split: str) -> tuple[str, ...]:
@@ -66,81 +44,169 @@ def patterns_of(corpus: Corpus, split: str) -> tuple[str, ...]:
     return found
 
 
-def patterns_table(model: Method, corpus: Corpus, split: str, device: str = "cpu") -> Table:
-    """All metrics of every pattern on a split; utterances with nothing left are not counted ("n" says how many are)."""
-    rows = corpus.rows(split)
-    return _table(pattern_scores(model, corpus, rows, patterns_of(corpus, split), device), corpus.score[rows])
-
-
-def constant_table(corpus: Corpus, split: str) -> Table:
-    """The training mean as the answer to everything."""
-    rows = corpus.rows(split)
-    mean = corpus.score[corpus.rows("train")].mean(dtype=np.float64)
-    return _table({p: np.full(len(rows), mean) for p in patterns_of(corpus, split)}, corpus.score[rows])
-
-
-def six_pattern_mae(errors: np.ndarray) -> float:
-    """Mean MAE over the incomplete patterns, all but the last. errors (P, U), NaN = nothing left."""
-    return float(np.mean([np.nanmean(e) for e in errors[:-1]]))
-
-
 def gap_closed(naive: float, method: float, specialists: float) -> float:
     """(N - M) / (N - S) of six-pattern mean MAEs; NaN when the specialists are no better than the naive model."""
     return (naive - method) / (naive - specialists) if naive > specialists else math.nan
 
 
-def gap_interval(
-    naive: np.ndarray, method: np.ndarray, specialists: np.ndarray, cluster: np.ndarray, level: float = 0.95
-) -> tuple[float, float] | None:
-    """Paired bootstrap interval of the gap closed, resampling whole clusters; None when N - S may well be 0 or less.
+def report(
+    corpus: Corpus,
+    folders: Sequence[Path],
+    split: str = "test",
+    path: Path | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Compare trained runs (checkpoint folders "LABEL-seedN") on a split under every protocol (see protocols.py).
 
-    Args: errors (P, U) of the three, the last pattern is the complete one. cluster (U,): utterances of one source
-        row share a value.
+    Args: path, jobs: folder of the corpus and number of processes, see predictions.predict.
+    Returns: what stands in the evaluation file (README, "Evaluation files").
     """
-    rng = np.random.default_rng(0)
-    _, number = np.unique(cluster, return_inverse=True)
-    n = int(number.max()) + 1
-    weights = rng.multinomial(n, np.full(n, 1 / n), N_RESAMPLES).astype(np.float64)  # (R, n)
-    means = []
-    for errors in (naive, method, specialists):
-        total = np.stack([np.bincount(number, np.nan_to_num(e), n) for e in errors[:-1]])
-        count = np.stack([np.bincount(number, np.isfinite(e), n) for e in errors[:-1]])
-        means.append(((weights @ total.T) / np.maximum(weights @ count.T, 1)).mean(1))
-    gap = means[0] - means[2]
-    if (gap <= 0).mean() > (1 - level) / 2:
-        return None
-    ratio = (means[0] - means[1]) / np.where(gap > 0, gap, np.nan)
-    low, high = np.nanquantile(ratio, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def report(corpus: Corpus, runs: Sequence[Path], split: str = "test", device: str = "cpu") -> dict[str, Any]:
-    """Compare trained runs (checkpoint folders) on a split; seeds are told by the ending "-seedN" of the folder.
-
-    Returns: {"split", "n", "constant": table, "rows": [..], "naive", "specialists": six-pattern MAE or None}.
-    """
+    runs = sorted((Run.read(f) for f in folders), key=lambda r: (r.label, r.seed))
     patterns = patterns_of(corpus, split)
-    by_label: dict[str, list[Path]] = {}
-    for run in runs:
-        by_label.setdefault(label_of(run.name), []).append(run)
-    groups = [g for label, folders in by_label.items() for g in _groups(label, folders, corpus, split, device)]
-    naive = min((g for g in groups if g.naive), key=lambda g: g.six, default=None)
-    specialists = {g.regime: g for g in groups if g.regime in PATTERNS}
+    asked = protocols.conditions(patterns)
+    requests = [request_of(run, corpus, split, asked) for run in runs]
+    tested = np.unique(np.concatenate([r.rows for r in requests]))
+    answers = predict(requests, corpus, path, jobs, device)
+    by_label: dict[str, list[int]] = {}
+    for number, run in enumerate(runs):
+        by_label.setdefault(run.label, []).append(number)
+    groups = []
+    for numbers in by_label.values():
+        own = [(runs[n], requests[n], answers[n]) for n in numbers]
+        groups += groups_of(own, corpus, tested, patterns)
+    return _compared(corpus, split, tested, asked, groups)
+
+
+def _compared(
+    corpus: Corpus, split: str, tested: np.ndarray, asked: Mapping[str, Sequence[str]], groups: Sequence[Group]
+) -> dict[str, Any]:
+    """The report: every group as a row, measured against the references among them."""
+    scale = str(corpus.manifest.get("scale", "mosi"))
+    patterns = list(asked["patterns"])
+    naive = min((g for g in groups if g.recipe.kind == "naive"), key=lambda g: g.six, default=None)
+    masked = next((g for g in groups if g.recipe.kind == "masked"), None)
+    own = {g.regime: g for g in groups if g.recipe.kind == "specialist"}
     upper = None
-    if all(p in specialists for p in patterns[:-1]):
-        upper = np.stack([specialists[p].errors[i] if p in specialists else np.full(len(corpus.rows(split)), np.nan)
-                          for i, p in enumerate(patterns)])  # fmt: skip
-    cluster = corpus.columns.get("row", np.arange(len(corpus)))[corpus.rows(split)]
+    if all(p in own for p in patterns[:-1]):
+        nothing = np.full(len(tested), np.nan)
+        upper = np.stack([own[p].errors[i] if p in own else nothing for i, p in enumerate(patterns)])
+    parts = slices.of(corpus, tested)
+    weights = bootstrap.cluster_weights([corpus.columns[c][tested] for c in CLUSTERS if c in corpus.columns]
+                                        or [np.arange(len(tested))])  # fmt: skip
+    rows = [_constant(corpus, split, tested, asked, parts, scale)]
+    order = {kind: i for i, kind in enumerate(("naive", "complete", "masked", "method", "variant", "ablation"))}
+    for g in sorted(
+        groups, key=lambda g: order.get(g.recipe.kind, 9) if g.recipe.kind != "variant" else order["method"]
+    ):
+        references = _own_complete(g, groups, naive), naive, masked, upper
+        rows.append(_row(g, asked, parts, scale) | _against(g, *references, weights))
     return {
         "corpus": corpus.name,
+        "statement": corpus.manifest.get("statement", ""),
         "split": split,
-        "n": len(corpus.rows(split)),
-        "patterns": list(patterns),
-        "constant": {p: {m: _mean([v]) for m, v in t.items()} for p, t in constant_table(corpus, split).items()},
+        "n": len(tested),
+        "folds": corpus.n_folds,
+        "scale": scale,
+        "metrics": list(metrics.on_scale(scale)[0]),
+        "level": LEVEL,
+        "patterns": patterns,
+        "protocols": {name: list(conditions) for name, conditions in asked.items()},
+        "realised": {c: _realised(corpus, tested, c) for c in asked["modality"]},
+        "slices": {name: int(inside.sum()) for name, inside in parts.items()},
         "naive": None if naive is None else {"label": naive.label, "six": naive.six},
         "specialists": None if upper is None else six_pattern_mae(upper),
-        "rows": [_row(g, _own_complete(g, groups, naive), naive, upper, cluster) for g in groups],
+        "rows": rows,
     }
+
+
+def _realised(corpus: Corpus, rows: np.ndarray, condition: str) -> float:
+    """The share of (utterance, modality) cells that a modality rate removed."""
+    there = sum(int((corpus.index[m].lengths[rows] > 0).sum()) for m in MODALITIES)
+    return 1 - int(kept(corpus, rows, condition).sum()) / max(1, there)
+
+
+def _constant(
+    corpus: Corpus,
+    split: str,
+    tested: np.ndarray,
+    asked: Mapping[str, Sequence[str]],
+    parts: Mapping[str, np.ndarray],
+    scale: str,
+) -> dict[str, Any]:
+    """The row of the training mean as the answer to everything; of a corpus with folds, of each fold's training."""
+    answer = np.full(len(corpus), np.nan)
+    for fold in range(max(1, corpus.n_folds)):
+        own = corpus.for_seed(fold)
+        answer[own.rows(split)] = own.score[own.rows("train")].mean(dtype=np.float64)
+    scores = {c: answer[tested] for conditions in asked.values() for c in conditions}
+    g = Group("constant", Recipe("constant", "Constant (training mean)", "constant"), Method, "", None,
+              tuple(asked["patterns"]), (scores,), corpus.score[tested], {}, {}, (), ())  # fmt: skip
+    return _row(g, asked, parts, scale) | {"method": None, "seeds": 0}
+
+
+def _row(
+    group: Group, asked: Mapping[str, Sequence[str]], parts: Mapping[str, np.ndarray], scale: str
+) -> dict[str, Any]:
+    """What is measured of a group by itself, as plain numbers."""
+    names, measure = metrics.on_scale(scale)
+    tables = [{c: _measured(s, group.true, measure) for c, s in scores.items()} for scores in group.scores]
+    conditions = list(group.scores[0])
+    mean = {c: {m: _mean([t[c][m] for t in tables]) for m in names} for c in conditions}
+    spread = {c: {m: _sd([t[c][m] for t in tables]) for m in names} for c in conditions}
+    errors = group.errors
+    whole = all(p in conditions for p in group.patterns)
+    curve = asked["frames"] if all(c in mean for c in asked["frames"]) else ()
+    areas = {m: [protocols.auilc([t[c][m] for c in curve]) for t in tables] for m in names}
+    six = [float(np.mean([np.nanmean(np.abs(s[p] - group.true)) for p in group.patterns[:-1]]))
+           for s in group.scores] if whole else []  # fmt: skip
+    return {
+        "label": group.label, "title": group.recipe.title, "kind": group.recipe.kind,
+        "method": getattr(group.method, "name", None), "reconstruction": "reconstruction" in group.recipe.title,
+        "regime": group.regime, "seeds": len(group.scores), "n_parameters": group.n_parameters,
+        "table": mean, "sd": spread,
+        "slices": {
+            name: {p: _mean_error(errors[i][inside]) for i, p in enumerate(group.patterns) if p in conditions}
+            for name, inside in parts.items()
+        },
+        "auilc": {m: _mean(a) for m, a in areas.items()} if curve else None,
+        "coverage": dict(group.covered), "width": dict(group.width),
+        "six": float(np.mean(six)) if six else None, "six_sd": _sd(six) or 0.0,
+        "complete": group.complete if whole else None,
+    }  # fmt: skip
+
+
+def _against(
+    group: Group,
+    own: tuple[str, float] | None,
+    naive: Group | None,
+    masked: Group | None,
+    upper: np.ndarray | None,
+    weights: np.ndarray,
+) -> dict[str, Any]:
+    """A group measured against the references; None where one does not exist or is the group itself.
+
+    own: label and MAE of its own complete model; price: how much higher its error on complete input is, as a share.
+    distance: how much higher its six-pattern MAE is than the specialists'.
+    """
+    row: dict[str, Any] = dict.fromkeys(
+        ("complete_model", "price", "gap_closed", "gap_interval", "distance", "against_masked")
+    )
+    if group.recipe.kind in ("naive", "complete", "specialist"):
+        return row
+    if own is not None:
+        row |= {"complete_model": own[0], "price": group.complete / own[1] - 1}
+    if upper is not None:
+        row["distance"] = group.six / six_pattern_mae(upper) - 1
+    if naive is not None and upper is not None:
+        gap = gap_closed(naive.six, group.six, six_pattern_mae(upper))
+        if math.isfinite(gap):
+            interval = bootstrap.gap_interval(naive.errors, group.errors, upper, weights)
+            row |= {"gap_closed": gap, "gap_interval": interval}
+    if masked is not None and group is not masked:
+        interval = bootstrap.difference_interval(group.errors, masked.errors, weights)
+        row["against_masked"] = [group.six - masked.six, *interval]
+    return row
 
 
 def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) -> tuple[str, float] | None:
@@ -149,144 +215,60 @@ def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) ->
     That is the naive model; of students, seed by seed, the very teacher they learned from (None when it is not there).
     """
     if not group.teachers:
-        return None if naive is None else (naive.label, float(np.nanmean(naive.errors[-1])))
-    known = {
-        w: (g.label, list(t.values())[-1]["mae"]) for g in groups for w, t in zip(g.weights, g.tables, strict=True)
-    }
-    if not all(w in known for w in group.teachers):
+        return None if naive is None else (naive.label, naive.complete)
+    owner = {w: (g, i) for g in groups for i, w in enumerate(g.weights) if g.recipe.kind != "variant"}
+    if not all(w in owner for w in group.teachers):
         return None
-    return known[group.teachers[0]][0], float(np.mean([known[w][1] for w in group.teachers]))
+    teacher = owner[group.teachers[0]][0]
+    if len(teacher.scores) == len(teacher.weights):  # one run a repetition: the very teachers
+        used = [owner[w] for w in group.teachers]
+        each = [float(np.nanmean(np.abs(g.scores[i][g.patterns[-1]] - g.true))) for g, i in used]
+        return teacher.label, float(np.mean(each))
+    return teacher.label, teacher.complete
 
 
-def label_of(run: str) -> str:
-    """The label of a run's folder: its name without the seed."""
-    return re.sub(r"-seed\d+$", "", run)
-
-
-def headline(result: Mapping[str, Any]) -> str:
-    """The first table as Markdown: MAE by pattern, mean of the incomplete ones, gap closed, price on complete input."""
-    names = list(result["patterns"])
-    incomplete = {6: "six", 2: "two"}[len(names) - 1]
-    head = "| test MAE | " + " | ".join(names) + f" | mean of {incomplete} | gap closed (95 %) | price |"
-    lines = [head, "|---|" + "---|" * (len(names) + 3)]
-    constant = [result["constant"][p]["mae"] for p in names]
-    lines.append(f"| constant | {' | '.join(f'{v:.3f}' for v in constant)} | {np.mean(constant[:-1]):.3f} | | |")
-    own = {r["regime"]: r for r in result["rows"] if r["regime"] in PATTERNS}
-    for row in (r for r in result["rows"] if r["regime"] not in PATTERNS):
-        cells = " | ".join(f"{row['table'][p]['mae']:.3f}" for p in names)
-        gap = row["gap_closed"]
-        closed = "" if gap is None else f"{gap:.2f}"
-        if row["gap_interval"] is not None:
-            closed += " ({:.2f} to {:.2f})".format(*row["gap_interval"])
-        spread = f" ± {row['six_sd']:.3f}" if row["seeds"] > 1 else ""
-        price = "" if row["price"] is None else f"{100 * row['price']:+.1f} %"
-        lines.append(f"| {_label(row)} | {cells} | {row['six']:.3f}{spread} | {closed} | {price} |")
-    if result["specialists"] is not None:
-        cells = " | ".join(f"{own[p]['table'][p]['mae']:.3f}" if p in own else "" for p in names)
-        seeds = min(r["seeds"] for r in own.values())
-        lines.append(
-            f"| a specialist for each pattern ({seeds} seeds) | {cells} | {result['specialists']:.3f} | 1.00 | |"
-        )
-    return "\n".join(lines)
-
-
-def markdown(result: Mapping[str, Any]) -> str:
-    """The report as Markdown: the headline, then all metrics of every pattern."""
-    lines = [f"# {result['corpus']}, {result['split']} ({result['n']} utterances)", "", headline(result)]
-    rows = [{"label": "constant", "table": result["constant"]}, *result["rows"]]
-    for p in result["patterns"]:
-        lines += ["", f"## {p}", "", "| | " + " | ".join(metrics.NAMES) + " |", "|---|" + "---|" * len(metrics.NAMES)]
-        for row in (r for r in rows if r.get("regime") not in PATTERNS or r.get("regime") == p):
-            values = (row["table"][p][m] for m in metrics.NAMES)
-            lines.append(f"| {_label(row)} | " + " | ".join("-" if v is None else f"{v:.3f}" for v in values) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    seeds = row.get("seeds")
-    return str(row["label"]) + ("" if seeds is None else f" ({seeds} seed{'s' if seeds > 1 else ''})")
-
-
-def command(corpus_path: Path, runs: Path, out: Path) -> dict[str, Any]:
-    """The command line: every run in a folder, on test -> out/CORPUS.json and out/CORPUS.md; the report."""
-    corpus = Corpus.load(corpus_path)
-    folders = sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
-    if not folders:
-        raise MsaError(f"{runs} holds no trained run. Train one first (README, 'Train').")
-    result = report(corpus, folders)
-    Path(out).mkdir(parents=True, exist_ok=True)
-    (Path(out) / f"{corpus.name}.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-    (Path(out) / f"{corpus.name}.md").write_text(markdown(result))
-    return result
-
-
-def _groups(label: str, folders: Sequence[Path], corpus: Corpus, split: str, device: str) -> list[Group]:
-    """One group, or one per fill when the setting is the naive complete model."""
-    manifest = checkpoint.read_manifest(folders[0])
-    regime = str(manifest["train"]["regime"])
-    naive = regime == "complete" and not methods.method_of(manifest, folders[0].name).published
-    fills = naive and "fill" in manifest["config"]
-    manifests = [checkpoint.read_manifest(f) for f in folders]
-    weights = tuple(m["sha256"][checkpoint.MODEL] for m in manifests)
-    teachers = tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher"))
-    rows, patterns = corpus.rows(split), patterns_of(corpus, split)
-    groups = []
-    variants = methods.method_of(manifest, folders[0].name).variants(manifest["config"])
-    for settings in [{"fill": f} for f in FILLS] if fills else variants:
-        tables, errors = [], []
-        for folder in folders:
-            model, _ = methods.load(folder, corpus.feature_set, settings)
-            if model.dims != corpus.dims:
-                raise MsaError(f"Run {folder.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
-            scores = pattern_scores(model.to(device), corpus, rows, patterns, device)
-            tables.append(_table(scores, corpus.score[rows]))
-            errors.append(np.stack([np.abs(scores[p] - corpus.score[rows]) for p in patterns]))
-        told = settings if settings != variants[0] else {}  # the first variant is the model as it is used
-        name = ", ".join([label, *(f"{'absent' if k == 'fill' else k} = {v}" for k, v in told.items())])
-        groups.append(Group(name, regime, tuple(tables), np.mean(errors, 0), weights, teachers, naive))
-    return groups
-
-
-def _row(
-    group: Group,
-    own: tuple[str, float] | None,
-    naive: Group | None,
-    upper: np.ndarray | None,
-    cluster: np.ndarray,
-) -> dict[str, Any]:
-    """A group as plain numbers; the gap only where both references exist and it is not one of them.
-
-    own: label and MAE of its own complete model; price: how much higher its error on complete input is, as a share.
-    """
-    patterns = list(group.tables[0])
-    mean = {p: {m: _mean([t[p][m] for t in group.tables]) for m in group.tables[0][p]} for p in patterns}
-    six = [float(np.mean([t[p]["mae"] for p in patterns[:-1]])) for t in group.tables]
-    complete = float(np.nanmean(group.errors[-1]))
-    row = {
-        "label": group.label, "regime": group.regime, "seeds": len(group.tables), "table": mean,
-        "six": group.six, "six_sd": float(np.std(six, ddof=1)) if len(six) > 1 else 0.0,
-        "complete": complete, "complete_model": None, "price": None, "gap_closed": None, "gap_interval": None,
-    }  # fmt: skip
-    compared = group.regime not in ("complete", *PATTERNS)
-    if own is not None and compared:
-        row |= {"complete_model": own[0], "price": complete / own[1] - 1}
-    if naive is not None and upper is not None and compared:
-        gap = gap_closed(naive.six, group.six, six_pattern_mae(upper))
-        if math.isfinite(gap):
-            row |= {"gap_closed": gap, "gap_interval": gap_interval(naive.errors, group.errors, upper, cluster)}
-    return row
-
-
-def _table(scores: Mapping[str, np.ndarray], true: np.ndarray) -> Table:
-    """Metrics per pattern over the utterances that have something left."""
-    table = {}
-    for p, predicted in scores.items():
-        left = np.isfinite(predicted)
-        table[p] = {**metrics.scores(predicted[left], true[left]), "n": int(left.sum())}
-    return table
+def _measured(scores: np.ndarray, true: np.ndarray, measure: Any) -> dict[str, float]:
+    """Metrics over the utterances that have something left."""
+    left = np.isfinite(scores)
+    found: dict[str, float] = measure(scores[left], true[left])
+    return found
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """Mean over seeds; None where the value does not exist (the correlation of a constant)."""
+    """Mean over repetitions; None where a value does not exist (the correlation of a constant)."""
     mean = float(np.mean(values))
     return mean if math.isfinite(mean) else None
+
+
+def _mean_error(errors: np.ndarray) -> float | None:
+    """Mean of the errors (U,) that exist."""
+    return float(np.nanmean(errors)) if np.isfinite(errors).any() else None
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    """Standard deviation over repetitions; None for one, or where a value does not exist."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return spread if math.isfinite(spread) else None
+
+
+def command(corpus_path: Path, runs: Path, out: Path, jobs: int | None = None) -> dict[str, Any]:
+    """The command line: every run in a folder, on test -> out/CORPUS.json, .md and .svg; the report."""
+    corpus = Corpus.load(corpus_path, memmap=True)
+    folders = sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
+    if not folders:
+        raise MsaError(f"{runs} holds no trained run. Train one first (README, 'Train').")
+    result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs or os.cpu_count() or 1))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    (Path(out) / f"{corpus.name}.json").write_text(json.dumps(result, allow_nan=False) + "\n")
+    (Path(out) / f"{corpus.name}.md").write_text(tables.markdown(result))
+    (Path(out) / f"{corpus.name}.svg").write_text(figures_curves.curves_svg(result))
+    return result
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers with five decimals: smaller differences mean nothing here."""
+    if isinstance(value, Mapping):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(v) for v in value]
+    return round(value, 5) if isinstance(value, float) else value

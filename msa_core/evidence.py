@@ -26,18 +26,17 @@ import numpy as np
 import torch
 from scipy import stats
 
-from . import checkpoint, methods
+from . import checkpoint, methods, slices
 from .contributions import shapley
 from .data import Corpus, Ragged
 from .errors import MsaError
-from .evaluate import label_of
+from .groups import label_of
 from .methods import Displayed, Method
 from .missing import COMPLETE, PATTERNS
 from .schema import MODALITIES
+from .slices import RATINGS
 from .train import pattern_scores
 
-CONFLICT = 2.4  # smallest range of the ratings, of 6
-RATINGS = tuple(f"rating_{m}" for m in MODALITIES)
 NAME = "evidence"
 SEED = 0  # of the new pairing
 Numbers = dict[str, float | None]
@@ -116,7 +115,7 @@ def follows_truth(model: Method, corpus: Corpus, base: float, split: str = "test
     rows = complete_rows(corpus, split)
     apart = repaired(corpus, rows)
     truth, truth_apart = known_contributions(corpus, rows), known_contributions(apart, rows)
-    conflict = np.ptp(np.stack([corpus.columns[name][rows] for name in RATINGS], 1), axis=1) >= CONFLICT
+    conflict = slices.conflict(corpus, rows)
     shown = _all_shown(model, corpus, rows, base)
     shown_apart = _all_shown(model, apart, rows, base)
     first = known_contributions(corpus, corpus.rows("train"))
@@ -194,12 +193,12 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test") -> dict[st
             raise MsaError(f"Run {run.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
         found = follows_truth(model, corpus, float(manifest["mean_score"]), split), follows_model(model, corpus, split)
         by_label.setdefault(label_of(run.name), []).append(found)
-    ratings = np.stack([corpus.columns[name][complete_rows(corpus, split)] for name in RATINGS], 1)
+    rows = complete_rows(corpus, split)
     return {
         "corpus": corpus.name,
         "split": split,
-        "n": len(ratings),
-        "conflict": int((np.ptp(ratings, axis=1) >= CONFLICT).sum()),
+        "n": len(rows),
+        "conflict": int(slices.conflict(corpus, rows).sum()),
         "rows": [
             {"label": label, "seeds": len(found), "truth": _mean([t for t, _ in found]),
              "model": _mean([m for _, m in found])}

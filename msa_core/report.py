@@ -163,6 +163,11 @@ def summary(prediction: Prediction) -> str:
     return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])
 
 
+def has_block(readme: Path, block: str) -> bool:
+    """True when the file has a place for the block."""
+    return readme.is_file() and f"<!-- {block}:begin -->" in readme.read_text()
+
+
 def insert(readme: Path, block: str, text: str) -> None:
     """Replace what stands between `<!-- BLOCK:begin -->` and `<!-- BLOCK:end -->`, so that no number is typed.
 

@@ -11,7 +11,7 @@ import torch
 from synthetic import DIMS, corpus
 from torch import nn
 
-from msa_core import checkpoint, evidence, methods
+from msa_core import checkpoint, evidence, methods, slices
 from msa_core.data import Ragged
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
@@ -178,7 +178,7 @@ def test_controls_are_the_share_of_clips_where_their_modality_leads():
     found = evidence.follows_truth(model, data, model.base)
     truth = evidence.known_contributions(data, rows)
     ratings = np.stack([data.columns[f"rating_{m}"][rows] for m in MODALITIES], 1)
-    conflict = np.ptp(ratings, axis=1) >= evidence.CONFLICT
+    conflict = np.ptp(ratings, axis=1) >= slices.CONFLICT
     assert 0 < conflict.sum() < len(rows)
     first = evidence.known_contributions(data, data.rows("train"))
     for there, lead, ending in ((truth, first, ""), (np.abs(truth), np.abs(first), ", without sign")):
@@ -270,7 +270,7 @@ def test_command_writes_what_it_reports(runs, tmp_path):
     data = rated()
     rows = data.rows("test")
     ratings = np.stack([data.columns[f"rating_{m}"][rows] for m in MODALITIES], 1)
-    assert result["n"] == len(rows) and result["conflict"] == (np.ptp(ratings, axis=1) >= evidence.CONFLICT).sum()
+    assert result["n"] == len(rows) and result["conflict"] == (np.ptp(ratings, axis=1) >= slices.CONFLICT).sum()
     by_seed = [evidence.follows_truth(build("sdumc", s), data, 0.1 + s)["modality gates"] for s in (0, 1)]
     mean = result["rows"][0]["truth"]["modality gates"]
     assert mean == pytest.approx({k: (by_seed[0][k] + by_seed[1][k]) / 2 for k in mean}, abs=1e-6)

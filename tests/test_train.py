@@ -1,5 +1,3 @@
-import json
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,13 +6,12 @@ import pytest
 import torch
 from synthetic import AS_TEACHER, corpus
 
-from msa_core import checkpoint, evaluate, methods, runs, train
+from msa_core import checkpoint, methods, runs, train
 from msa_core.config import from_dict
-from msa_core.data import Ragged
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
 from msa_core.methods import METHODS
-from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
+from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.train import TrainConfig, fit
 
 CORPUS = corpus(150)
@@ -102,54 +99,6 @@ def test_a_half_done_student_of_another_teacher_is_refused(tmp_path):
         fit("corrkd", CORPUS, tmp_path / "run", config, debug, teacher)
 
 
-def test_a_corpus_without_a_modality_has_the_patterns_of_the_others(tmp_path):
-    nothing = Ragged.of([[] for _ in CORPUS.ids], np.int64)
-    textless = replace(CORPUS, index={**CORPUS.index, "text": nothing})
-    debug, folders = METHODS["baseline"].Config.debug(), []
-    for regime in ("complete", "mrm", "audio", "vision"):
-        folders.append(fit("baseline", textless, tmp_path / regime, TrainConfig(regime=regime, **FAST), debug))
-    assert "text" not in checkpoint.read_manifest(folders[0])["calibration"]["half_width"]
-    result = evaluate.report(textless, folders)
-    assert result["patterns"] == ["audio", "vision", "audio+vision"] == list(result["constant"])
-    rows = {r["label"]: r for r in result["rows"]}
-    own = rows["mrm"]["table"]
-    assert rows["mrm"]["six"] == pytest.approx((own["audio"]["mae"] + own["vision"]["mae"]) / 2)
-    assert result["specialists"] == pytest.approx(
-        (rows["audio"]["table"]["audio"]["mae"] + rows["vision"]["table"]["vision"]["mae"]) / 2
-    )
-    assert "| test MAE | audio | vision | audio+vision | mean of two |" in evaluate.headline(result)
-    mute = replace(textless, index={**textless.index, "audio": nothing})
-    with pytest.raises(MsaError, match="nothing can go missing"):
-        evaluate.report(mute, folders)
-
-
-def test_a_student_is_measured_against_its_teacher(tmp_path):
-    debug = METHODS["corrkd"].Config.debug()
-    for seed in (0, 1):
-        complete = TrainConfig(regime="complete", seed=seed, **FAST)
-        teacher = fit("corrkd", CORPUS, tmp_path / f"t-seed{seed}", complete, replace(debug, distil=False))
-        fit("corrkd", CORPUS, tmp_path / f"s-seed{seed}", TrainConfig(regime="mrm", seed=seed, **FAST), debug, teacher)
-    fit(
-        "baseline",
-        CORPUS,
-        tmp_path / "b-seed0",
-        TrainConfig(regime="complete", **FAST),
-        METHODS["baseline"].Config.debug(),
-    )
-    result = evaluate.report(CORPUS, sorted(tmp_path.glob("*-seed*")))
-    rows = {r["label"]: r for r in result["rows"]}
-    assert result["naive"]["label"].startswith("b, absent")  # the common naive model, never a method's own teacher
-    assert rows["s"]["complete_model"] == "t" and rows["s"]["seeds"] == rows["t"]["seeds"] == 2
-    assert rows["s"]["price"] == pytest.approx(rows["s"]["complete"] / rows["t"]["complete"] - 1)
-    assert rows["t"]["price"] is None and rows["t"]["gap_closed"] is None
-    alone = evaluate.report(CORPUS, [*tmp_path.glob("s-seed1"), *tmp_path.glob("t-seed*"), *tmp_path.glob("b-*")])
-    one = {r["label"]: r for r in alone["rows"]}["s"]
-    own = evaluate.report(CORPUS, [tmp_path / "t-seed1"])["rows"][0]["complete"]
-    assert one["price"] == pytest.approx(one["complete"] / own - 1)  # against the very teacher of its seed
-    orphan = evaluate.report(CORPUS, [tmp_path / "s-seed0", tmp_path / "b-seed0"])["rows"]
-    assert {r["label"]: r for r in orphan}["s"]["price"] is None
-
-
 def test_manifest_says_everything(tmp_path):
     seen = []
     folder = fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(seed=3, **FAST), METHODS["sdumc"].Config.debug(),
@@ -170,9 +119,10 @@ def test_manifest_says_everything(tmp_path):
     model, _ = methods.load(folder, COMPACT.id)
     assert methods.verify_golden(model, folder) < 1e-5
     assert manifest["n_parameters"] == sum(p.numel() for p in model.parameters())
-    table = evaluate.patterns_table(model, CORPUS, "valid")
-    for p in PATTERNS:
-        assert table[p]["mae"] == pytest.approx(manifest["validation_mae"][p], rel=1e-5)
+    valid = CORPUS.rows("valid")
+    for p, found in train.pattern_scores(model, CORPUS, valid, tuple(PATTERNS)).items():
+        error = np.nanmean(np.abs(found - CORPUS.score[valid]))
+        assert error == pytest.approx(manifest["validation_mae"][p], rel=1e-5)
 
 
 def test_selection_patterns_of_the_regimes():
@@ -226,43 +176,6 @@ def test_the_teacher_stays_frozen(tmp_path, monkeypatch):
     fit("corrkd", CORPUS, tmp_path / "run", TrainConfig(epochs=1), debug, teacher=teacher)
     state, stored = loaded[0][0].state_dict(), checkpoint.read(teacher)[0]
     assert len(loaded) == 1 and all(torch.equal(v, stored[k]) for k, v in state.items())
-
-
-def test_gap_closed_by_hand():
-    assert evaluate.gap_closed(1.0, 0.9, 0.8) == pytest.approx(0.5)
-    assert math.isnan(evaluate.gap_closed(0.8, 0.7, 0.8))
-    rng = np.random.default_rng(0)
-    truth = np.abs(rng.normal(size=(7, 400)))
-    low, high = evaluate.gap_interval(truth + 0.2, truth + 0.1, truth, np.arange(400) // 2)
-    assert low == pytest.approx(0.5, abs=1e-6) and high == pytest.approx(0.5, abs=1e-6)
-
-
-def test_report_and_command(tmp_path):
-    runs, debug = tmp_path / "runs", METHODS["baseline"].Config.debug()
-    for regime in ("complete", "mrm", *INCOMPLETE):
-        for seed in (0, 1) if regime == "mrm" else (0,):
-            fit(
-                "baseline",
-                CORPUS,
-                runs / f"baseline-{regime}-seed{seed}",
-                TrainConfig(regime=regime, seed=seed, **FAST),
-                debug,
-            )
-    CORPUS.save(tmp_path / "corpus")
-    text = evaluate.headline(evaluate.command(tmp_path / "corpus", runs, tmp_path / "out"))
-    result = json.loads((tmp_path / "out" / "synthetic.json").read_text())
-    rows = {r["label"]: r for r in result["rows"]}
-    assert rows["baseline-mrm"]["seeds"] == 2 and {
-        "baseline-complete, absent = zero",
-        "baseline-complete, absent = mean",
-    } < set(rows)
-    assert result["naive"]["six"] == min(r["six"] for label, r in rows.items() if "complete" in label)
-    gap = (result["naive"]["six"] - rows["baseline-mrm"]["six"]) / (result["naive"]["six"] - result["specialists"])
-    closed = rows["baseline-mrm"]["gap_closed"]
-    assert (closed is None and result["naive"]["six"] <= result["specialists"]) or closed == pytest.approx(gap)
-    assert result["constant"]["text"]["pearson"] is None and text in (tmp_path / "out" / "synthetic.md").read_text()
-    with pytest.raises(MsaError, match="holds no trained run"):
-        evaluate.command(tmp_path / "corpus", tmp_path / "nothing", tmp_path / "out")
 
 
 def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):

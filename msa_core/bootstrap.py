@@ -1,0 +1,73 @@
+"""Paired bootstrap intervals that know which utterances belong together.
+
+Utterances of one source row share a label, those of one speaker or video a voice: neither is a new observation. Whole
+clusters are drawn anew, in every direction at once: the weight of an utterance is the product of how often its row
+and how often its speaker was drawn (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics 1(2)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+N_RESAMPLES = 1000
+LEVEL = 0.95
+
+
+def independent(clusters: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The label columns (U,) without those that lie inside another one: a row of one video is drawn with its video."""
+    numbers = [np.unique(labels, return_inverse=True)[1] for labels in clusters]
+    kept: list[np.ndarray] = []
+    for i, inner in enumerate(numbers):
+        coarser = (
+            np.unique(np.stack([inner, outer]), axis=1).shape[1] == inner.max() + 1
+            and (outer.max() < inner.max() or j < i)
+            for j, outer in enumerate(numbers)
+            if j != i
+        )
+        if not any(coarser):
+            kept.append(inner)
+    return kept
+
+
+def cluster_weights(clusters: Sequence[np.ndarray], n: int = N_RESAMPLES) -> np.ndarray:
+    """Weights (n, U) of the utterances in every resample. clusters: one label per utterance (U,) each."""
+    rng = np.random.default_rng(0)
+    weights = np.ones((n, len(clusters[0])), np.float32)
+    for number in independent(clusters):
+        m = int(number.max()) + 1
+        weights *= rng.multinomial(m, np.full(m, 1 / m), n).astype(np.float32)[:, number]
+    return weights
+
+
+def pattern_means(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over the incomplete patterns (all but the last) of the weighted mean error, per resample (n,).
+
+    errors (P, U), NaN = nothing left.
+    """
+    there = np.isfinite(errors[:-1])
+    total = weights @ np.where(there, errors[:-1], 0.0).T.astype(np.float32)
+    mean: np.ndarray = (total / np.maximum(weights @ there.T.astype(np.float32), 1e-9)).mean(1)
+    return mean
+
+
+def gap_interval(
+    naive: np.ndarray, method: np.ndarray, specialists: np.ndarray, weights: np.ndarray, level: float = LEVEL
+) -> tuple[float, float] | None:
+    """Interval of (N - M) / (N - S); None when N - S may well be 0 or less. Errors (P, U), weights (n, U)."""
+    n, m, s = (pattern_means(errors, weights) for errors in (naive, method, specialists))
+    gap = n - s
+    if (gap <= 0).mean() > (1 - level) / 2:
+        return None
+    low, high = np.nanquantile((n - m) / np.where(gap > 0, gap, np.nan), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def difference_interval(
+    method: np.ndarray, other: np.ndarray, weights: np.ndarray, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval of the difference of the two means over the incomplete patterns, paired."""
+    difference = pattern_means(method, weights) - pattern_means(other, weights)
+    low, high = np.quantile(difference, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,186 @@
+"""Scores of many trained runs under many conditions, in one pass over the data.
+
+A batch of utterances of about the same length is made once, each condition is applied to it once, and every run then
+scores it: masks are the same for all by construction, and cost nothing per run. What needs no pass is not computed:
+rate 0 is the complete pattern, and under a modality rate every utterance is in one of the patterns. Several processes
+share the batches.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import methods, protocols
+from .data import Corpus
+from .errors import MsaError
+from .methods import Method
+from .missing import PATTERNS
+from .schema import MODALITIES, STREAMS, Batch
+
+SIZE = 128  # utterances of one batch
+Scores = dict[str, np.ndarray]  # condition -> scores (U,), NaN where nothing is left or the run was not asked
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one run: its folder, the settings of its variants, conditions, utterances (numbers)."""
+
+    folder: Path
+    variants: tuple[Mapping[str, Any], ...]
+    conditions: tuple[str, ...]
+    rows: np.ndarray
+
+
+def predict(
+    requests: Sequence[Request], corpus: Corpus, path: Path | None = None, jobs: int = 1, device: str = "cpu"
+) -> list[list[Scores]]:
+    """Answer the requests: per request and variant the scores of every condition, indexed by utterance (len(corpus),).
+
+    Args: path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
+    Raises: MsaError when a run does not fit the corpus.
+    """
+    chunks = list(_chunks(requests, corpus))
+    results = [[_empty(r, corpus) for _ in r.variants] for r in requests]
+    if jobs > 1 and path is not None and len(chunks) > 1:
+        answers = _in_processes(chunks, requests, path, min(jobs, len(chunks)), device)
+    else:
+        worker = _Worker(corpus, requests, device)
+        answers = (worker.answer(chunk) for chunk in chunks)
+    bar = tqdm(answers, total=len(chunks), desc="scoring", unit="batch", disable=None)
+    for (rows, _), found in zip(chunks, bar, strict=True):
+        for number, variant, condition, scores in found:
+            results[number][variant][condition][rows] = scores
+    return [[_derived(s, r, corpus) for s in found] for found, r in zip(results, requests, strict=True)]
+
+
+Chunk = tuple[np.ndarray, tuple[int, ...]]  # utterances, and the numbers of the requests that want them
+Answer = tuple[int, int, str, np.ndarray]  # request, variant, condition, scores
+
+
+def _chunks(requests: Sequence[Request], corpus: Corpus) -> Iterator[Chunk]:
+    """Utterances of about equal length, wanted by the same runs."""
+    groups: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+    for number, request in enumerate(requests):
+        groups.setdefault(request.rows.tobytes(), (request.rows, []))[1].append(number)
+    for rows, numbers in groups.values():
+        lengths = sum(_frames(corpus, stream, rows) for stream in STREAMS)
+        ordered = rows[np.argsort(lengths, kind="stable")]
+        for start in range(0, len(ordered), SIZE):
+            yield ordered[start : start + SIZE], tuple(numbers)
+
+
+def _frames(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
+    """Frames of a stream per utterance (len(rows),)."""
+    index = corpus.index[stream]
+    total = np.concatenate([[0], np.cumsum(corpus.pools[stream].lengths[index.values])])
+    found: np.ndarray = total[index.offsets[rows + 1]] - total[index.offsets[rows]]
+    return found
+
+
+def _computed(conditions: Sequence[str]) -> list[str]:
+    """The conditions that need a pass."""
+    return [c for c in conditions if c != "frame:0.0" and not c.startswith("modality:")]
+
+
+class _Worker:
+    """A process' corpus and models."""
+
+    def __init__(self, corpus: Corpus, requests: Sequence[Request], device: str):
+        self.corpus, self.requests, self.device = corpus, requests, device
+        self.models: dict[int, Method] = {}
+
+    @torch.inference_mode()
+    def answer(self, chunk: Chunk) -> list[Answer]:
+        """All scores that are asked of these utterances."""
+        rows, numbers = chunk
+        batch = self.corpus.batch(rows)
+        asked: dict[str, list[int]] = {}
+        for number in numbers:
+            for condition in _computed(self.requests[number].conditions):
+                asked.setdefault(condition, []).append(number)
+        found: list[Answer] = []
+        for condition, who in asked.items():
+            left = protocols.removed(batch, condition).trimmed().to(self.device)
+            there = left.present.any(1)
+            for number in who:
+                for variant, score in enumerate(self._model(number).answers(left, self.requests[number].variants)):
+                    scores = torch.where(there, score, torch.nan).cpu().numpy()
+                    found.append((number, variant, condition, scores))
+        return found
+
+    def _model(self, number: int) -> Method:
+        if number not in self.models:
+            folder = self.requests[number].folder
+            model, _ = methods.load(folder, self.corpus.feature_set)
+            if model.dims != self.corpus.dims:
+                raise MsaError(
+                    f"Run {folder.name} has widths {model.dims}, corpus {self.corpus.name} has {self.corpus.dims}."
+                )
+            self.models[number] = model.to(self.device).eval()
+        return self.models[number]
+
+
+_worker: _Worker | None = None
+
+
+def _start(path: Path, requests: Sequence[Request], device: str) -> None:
+    """Open the corpus in a new process."""
+    global _worker
+    torch.set_num_threads(1)
+    _worker = _Worker(Corpus.load(path, memmap=True), requests, device)
+
+
+def _answer(chunk: Chunk) -> list[Answer]:
+    assert _worker is not None
+    return _worker.answer(chunk)
+
+
+def _in_processes(
+    chunks: Sequence[Chunk], requests: Sequence[Request], path: Path, jobs: int, device: str
+) -> Iterator[list[Answer]]:
+    """The answers in the order of the chunks."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (path, requests, device)) as pool:
+        yield from pool.map(_answer, chunks)
+
+
+def _empty(request: Request, corpus: Corpus) -> Scores:
+    return {c: np.full(len(corpus), np.nan, np.float32) for c in _computed(request.conditions)}
+
+
+def _derived(scores: Scores, request: Request, corpus: Corpus) -> Scores:
+    """Add what needs no pass: rate 0, and modality rates as a choice among the patterns."""
+    patterns = [c for c in request.conditions if c in PATTERNS]
+    result = {}
+    for condition in request.conditions:
+        if condition in scores:
+            result[condition] = scores[condition]
+        elif condition == "frame:0.0":
+            result[condition] = scores[patterns[-1]]
+        else:
+            left = kept(corpus, request.rows, condition)
+            result[condition] = np.full(len(corpus), np.nan, np.float32)
+            for pattern, members in PATTERNS.items():
+                rows = request.rows[(left == [m in members for m in MODALITIES]).all(1)]
+                if len(rows):
+                    result[condition][rows] = scores[pattern][rows]
+    return result
+
+
+def kept(corpus: Corpus, rows: np.ndarray, condition: str) -> np.ndarray:
+    """The modalities (len(rows), 3) that a modality rate leaves."""
+    present = torch.from_numpy(np.stack([_frames(corpus, m, rows) > 0 for m in MODALITIES], 1))
+    nothing = {s: torch.zeros(len(rows), 1, 1) for s in STREAMS}
+    valid = {s: torch.zeros(len(rows), 1, dtype=torch.bool) for s in STREAMS}
+    batch = Batch(nothing, valid, valid, present, ids=tuple(corpus.ids[rows].tolist()))
+    left: np.ndarray = protocols.removed(batch, condition).present.numpy()
+    return left

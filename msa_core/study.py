@@ -1,0 +1,107 @@
+"""Everything that a table needs, trained from one command: every method's recipes on a corpus, several seeds.
+
+The recipes stand in the methods (`Method.recipes`): what is here is which of them a corpus can have, in which order,
+and on how many processes. A run that is already there is left alone, so a killed study goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from . import checkpoint, methods
+from .config import from_dict
+from .data import Corpus
+from .errors import MsaError
+from .evaluate import patterns_of
+from .methods import Recipe
+from .train import TrainConfig, fit
+
+MIN_UPDATES = 200  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
+BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
+
+
+class Job(NamedTuple):
+    """One run to train: method, recipe, seed, where to."""
+
+    method: str
+    recipe: Recipe
+    seed: int
+    folder: Path
+
+
+def plan(corpus: Corpus, out: Path, seeds: int, ablations: bool = True, only: Sequence[str] = ()) -> list[list[Job]]:
+    """The runs that are not there yet, in stages: a stage needs only what the earlier ones train.
+
+    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS.
+    Raises: MsaError for an unknown method or a corpus with one modality.
+    """
+    unknown = [m for m in only if m not in methods.METHODS]
+    if unknown:
+        raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
+    incomplete = patterns_of(corpus, "test")[:-1]
+    stages: list[list[Job]] = [[], []]
+    for name in only or methods.METHODS:
+        for recipe in methods.METHODS[name].recipes():
+            if recipe.kind == "ablation" and not ablations:
+                continue
+            if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
+                continue
+            for seed in range(seeds * max(1, corpus.n_folds)):
+                folder = out / f"{recipe.label}-seed{seed}"
+                if not (folder / checkpoint.MANIFEST).is_file():
+                    stages[recipe.teacher is not None].append(Job(name, recipe, seed, folder))
+    return stages
+
+
+def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
+    """The settings of the training loop on this corpus."""
+    loop, n = from_dict(TrainConfig, dict(recipe.loop)), len(corpus.for_seed(seed).rows("train"))
+    batch = min(max(BATCHES[0], 2 ** int(math.log2(max(1, n / 20)))), BATCHES[1])
+    epochs = max(loop.epochs, math.ceil(MIN_UPDATES / math.ceil(n / batch)))
+    warmup = loop.warmup_epochs * epochs / loop.epochs
+    return replace(loop, batch=batch, epochs=epochs, warmup_epochs=warmup, seed=seed)
+
+
+def train(job: Job, corpus: Corpus) -> str:
+    """Train one run. Returns: a line that says how it went."""
+    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    teacher = None if job.recipe.teacher is None else job.folder.parent / f"{job.recipe.teacher}-seed{job.seed}"
+    fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
+    return f"{job.folder.name}: validation MAE {checkpoint.read_manifest(job.folder)['selection']['valid_mae']:.4f}"
+
+
+_corpus: Corpus | None = None
+
+
+def _start(path: Path) -> None:
+    """Open the corpus in a new process."""
+    global _corpus
+    torch.set_num_threads(1)
+    _corpus = Corpus.load(path, memmap=True)
+
+
+def _train(job: Job) -> str:
+    assert _corpus is not None
+    return train(job, _corpus)
+
+
+def command(
+    corpus_path: Path, out: Path, seeds: int, jobs: int = 1, ablations: bool = True, only: Sequence[str] = ()
+) -> Iterator[str]:
+    """The command line: train what is missing, a line per run."""
+    corpus = Corpus.load(corpus_path, memmap=True)
+    for stage in plan(corpus, Path(out), seeds, ablations, only):
+        if jobs == 1:
+            yield from (train(job, corpus) for job in stage)
+        elif stage:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(jobs, context, _start, (Path(corpus_path),)) as pool:
+                yield from pool.map(_train, stage)

@@ -1,0 +1,136 @@
+"""An evaluation report as Markdown: the headline for README, and all of it for the file beside the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
+    """MAE by pattern, mean of the incomplete ones, gap closed, distance to the specialists, price on complete input.
+
+    Main rows only, or the ablations and variants only.
+    """
+    names = list(result["patterns"])
+    incomplete = {6: "six", 2: "two"}.get(len(names) - 1, "incomplete")
+    head = f"| {result['split']} MAE | " + " | ".join(names)
+    head += f" | mean of {incomplete} | gap closed (95 %) | to specialists | price |"
+    lines = [head, "|---|" + "---|" * (len(names) + 4)]
+    for row in _chosen(result, ablations):
+        cells = " | ".join(_number(row["table"].get(p, {}).get("mae")) for p in names)
+        spread = f" ± {row['six_sd']:.3f}" if row["seeds"] > 1 else ""
+        lines.append(
+            f"| {_title(row)} | {cells} | {_number(row['six'])}{spread} | {_gap(row)} | {_share(row.get('distance'))} "
+            f"| {_share(row.get('price'))} |"
+        )
+    own = {r["regime"]: r for r in result["rows"] if r["kind"] == "specialist"}
+    if result["specialists"] is not None and not ablations:
+        cells = " | ".join(_number(own[p]["table"][p]["mae"]) if p in own else "" for p in names)
+        seeds = _seeds(min(r["seeds"] for r in own.values()))
+        lines.append(f"| a specialist for each pattern ({seeds}) | {cells} | {result['specialists']:.3f} | 1.00 | | |")
+    return "\n".join(lines)
+
+
+def parts(result: Mapping[str, Any]) -> dict[str, str]:
+    """The further tables that a README may have, by the ending of their block's name."""
+    return {
+        "ablations": headline(result, ablations=True),
+        "robustness": robustness(result),
+        "intervals": coverage(result),
+    }
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Everything: headline, ablations, robustness, intervals, slices, then all metrics of every condition."""
+    folds = f", {result['folds']} folds by video or clip" if result["folds"] else ""
+    lines = [f"# {result['corpus']}, {result['split']} ({result['n']} utterances{folds})", "", result["statement"], ""]
+    lines += [headline(result), "", f"![MAE against the share of dropped frames]({result['corpus']}.svg)", ""]
+    if any(r["kind"] in ("ablation", "variant") for r in result["rows"]):
+        lines += ["## Ablations and variants", "", headline(result, ablations=True), ""]
+    lines += ["## Robustness, MAE", "", robustness(result), "", "## Intervals", "", coverage(result), ""]
+    if result["slices"]:
+        lines += ["## Slices, MAE", "", slices(result), ""]
+    for protocol, conditions in result["protocols"].items():
+        for condition in conditions:
+            lines += [f"## {protocol}: {condition}", "", metrics_table(result, condition), ""]
+    return "\n".join(lines)
+
+
+def robustness(result: Mapping[str, Any]) -> str:
+    """MAE under every condition that is no pattern, and AUILC of the frame rates."""
+    conditions = [c for name, found in result["protocols"].items() if name != "patterns" for c in found]
+    lines = ["| | " + " | ".join(conditions) + " | AUILC |", "|---|" + "---|" * (len(conditions) + 1)]
+    for row in (r for r in result["rows"] if r.get("auilc")):
+        cells = " | ".join(_number(row["table"].get(c, {}).get("mae")) for c in conditions)
+        lines.append(f"| {_title(row)} | {cells} | {_number(row['auilc']['mae'])} |")
+    realised = ", ".join(f"{c.split(':')[1]}: {v:.3f}" for c, v in result["realised"].items())
+    return "\n".join([*lines, "", f"Share of absent modalities that the modality rates gave: {realised}."])
+
+
+def coverage(result: Mapping[str, Any]) -> str:
+    """Share of test utterances inside their conformal interval, and the interval's width."""
+    names = result["patterns"]
+    level = f"{100 * result['level']:.0f} %"
+    lines = [f"Share inside the interval ({level} asked) / its width.", ""]
+    lines += ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for row in (r for r in result["rows"] if r["coverage"] and r["kind"] in ("naive", "complete", "masked", "method")):
+        cells = (
+            f"{100 * row['coverage'][p]:.1f} % / {row['width'][p]:.2f}" if p in row["coverage"] else "" for p in names
+        )
+        lines.append(f"| {_title(row)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def slices(result: Mapping[str, Any]) -> str:
+    """MAE on every slice, by pattern."""
+    names = result["patterns"]
+    lines = ["| | slice | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
+    for name, n in result["slices"].items():
+        for row in _chosen(result, ablations=False):
+            cells = " | ".join(_number(row["slices"].get(name, {}).get(p)) for p in names)
+            lines.append(f"| {_title(row)} | {name} ({n}) | {cells} |")
+    return "\n".join(lines)
+
+
+def metrics_table(result: Mapping[str, Any], condition: str) -> str:
+    """All metrics under one condition, mean ± sd over seeds."""
+    names = result["metrics"]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for row in (r for r in result["rows"] if condition in r["table"]):
+        cells = (_pair(row["table"][condition][m], row["sd"][condition][m]) for m in names)
+        lines.append(f"| {_title(row)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _chosen(result: Mapping[str, Any], ablations: bool) -> Sequence[Row]:
+    rest = ("ablation", "variant")
+    return [r for r in result["rows"] if (r["kind"] in rest) == ablations and r["kind"] != "specialist"]
+
+
+def _title(row: Row) -> str:
+    return str(row["title"]) + (f" ({_seeds(row['seeds'])})" if row["seeds"] else "")
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' if n > 1 else ''}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _pair(value: float | None, spread: float | None) -> str:
+    return _number(value) + ("" if spread is None or value is None else f" ± {spread:.3f}")
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
+
+
+def _gap(row: Row) -> str:
+    gap, interval = row.get("gap_closed"), row.get("gap_interval")
+    if gap is None:
+        return ""
+    return f"{gap:.2f}" + ("" if interval is None else f" ({interval[0]:.2f} to {interval[1]:.2f})")

@@ -1,0 +1,64 @@
+import math
+
+import numpy as np
+import pytest
+from synthetic import corpus
+
+from msa_core import checkpoint, evaluate, study
+from msa_core.__main__ import main
+from msa_core.errors import MsaError
+from msa_core.methods import KINDS, METHODS
+from msa_core.methods.contract import Method
+from msa_core.missing import INCOMPLETE
+
+CORPUS = corpus(150)
+
+
+def test_recipes_are_sound():
+    labels = [r.label for m in METHODS.values() for r in m.recipes()]
+    assert len(set(labels)) == len(labels)
+    for name, method in METHODS.items():
+        for recipe in method.recipes():
+            assert recipe.kind in KINDS and recipe.title
+            study.loop_of(recipe, CORPUS, 0)
+            assert recipe.teacher is None or recipe.teacher in [r.label for r in method.recipes()]
+            assert name != "promma" or "(reconstruction)" in recipe.title
+    assert Method.recipes.__func__(METHODS["sdumc"])[0].kind == "method"  # what a method without its own recipes has
+
+
+def test_the_plan_has_what_the_corpus_can_have(tmp_path):
+    first, second = study.plan(CORPUS, tmp_path, seeds=2)
+    labels = {j.recipe.label for j in first}
+    assert {"late fusion", "masked late fusion", "sdumc", "corrkd-teacher", "promma-teacher"} < labels
+    assert {f"late fusion, {p} only" for p in INCOMPLETE} < labels and {j.seed for j in first} == {0, 1}
+    assert {"corrkd", "promma (reconstruction)"} < {j.recipe.label for j in second}
+    assert all(j.recipe.teacher in labels for j in second)
+    main_rows = study.plan(CORPUS, tmp_path, 1, ablations=False, only=["sdumc"])
+    assert [j.recipe.label for stage in main_rows for j in stage] == ["sdumc"]
+    with pytest.raises(MsaError, match="Unknown method 'sdcum'. Valid methods: baseline, sdumc"):
+        study.plan(CORPUS, tmp_path, 1, only=["sdcum"])
+
+
+def test_a_small_corpus_gets_enough_updates():
+    recipe = METHODS["sdumc"].recipes()[0]
+    loop = study.loop_of(recipe, CORPUS, seed=3)
+    steps = math.ceil(len(CORPUS.rows("train")) / loop.batch)
+    assert loop.batch == 16 and loop.epochs * steps >= study.MIN_UPDATES > (loop.epochs - 1) * steps
+    assert loop.warmup_epochs == pytest.approx(loop.epochs / 7) and loop.seed == 3
+    large = study.loop_of(recipe, corpus(2200), seed=0)
+    assert large.batch == 64
+
+
+def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(study, "MIN_UPDATES", 1)
+    folded = corpus(60)
+    folded.columns["fold"] = np.arange(60) % 3.0  # type: ignore[index]
+    folded.save(tmp_path / "corpus")
+    argv = ["study", "--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs"), "--seeds", "1"]
+    assert main([*argv, "--only", "baseline"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 * 8 and said[0].startswith("late fusion-seed0: validation MAE ")
+    assert main([*argv, "--only", "baseline"]) == 0 and capsys.readouterr().out == ""
+    result = evaluate.command(tmp_path / "corpus", tmp_path / "runs", tmp_path / "out", jobs=1)
+    assert result["folds"] == 3 and result["n"] == 60 and result["specialists"] is not None
+    assert checkpoint.read_manifest(tmp_path / "runs" / "late fusion-seed1")["corpus"]["fold"] == 1
