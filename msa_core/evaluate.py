@@ -21,7 +21,7 @@ import numpy as np
 from . import bootstrap, checkpoint, figures_curves, metrics, protocols, slices, tables
 from .data import Corpus
 from .errors import MsaError
-from .groups import Group, Run, groups_of, request_of, six_pattern_mae
+from .groups import Group, Run, groups_of, on_scale, request_of, scale_of, six_pattern_mae
 from .methods import Method, Recipe
 from .missing import PATTERNS
 from .predictions import kept, predict
@@ -82,7 +82,7 @@ def _compared(
     corpus: Corpus, split: str, tested: np.ndarray, asked: Mapping[str, Sequence[str]], groups: Sequence[Group]
 ) -> dict[str, Any]:
     """The report: every group as a row, measured against the references among them."""
-    scale = str(corpus.manifest.get("scale", "mosi"))
+    scale = scale_of(corpus)
     patterns = list(asked["patterns"])
     naive = min((g for g in groups if g.recipe.kind == "naive"), key=lambda g: g.six, default=None)
     masked = next((g for g in groups if g.recipe.kind == "masked"), None)
@@ -139,9 +139,10 @@ def _constant(
     for fold in range(max(1, corpus.n_folds)):
         own = corpus.for_seed(fold)
         answer[own.rows(split)] = own.score[own.rows("train")].mean(dtype=np.float64)
-    scores = {c: answer[tested] for conditions in asked.values() for c in conditions}
+    factor = metrics.on_scale(scale)[2]
+    scores = {c: on_scale(answer[tested], factor) for conditions in asked.values() for c in conditions}
     g = Group("constant", Recipe("constant", "Constant (training mean)", "constant"), Method, "", None,
-              tuple(asked["patterns"]), (scores,), corpus.score[tested], {}, {}, (), ())  # fmt: skip
+              tuple(asked["patterns"]), (scores,), on_scale(corpus.score[tested], factor), {}, {}, (), ())  # fmt: skip
     return _row(g, asked, parts, scale) | {"method": None, "seeds": 0}
 
 
@@ -149,7 +150,7 @@ def _row(
     group: Group, asked: Mapping[str, Sequence[str]], parts: Mapping[str, np.ndarray], scale: str
 ) -> dict[str, Any]:
     """What is measured of a group by itself, as plain numbers."""
-    names, measure = metrics.on_scale(scale)
+    names, measure, _ = metrics.on_scale(scale)
     tables = [{c: _measured(s, group.true, measure) for c, s in scores.items()} for scores in group.scores]
     conditions = list(group.scores[0])
     mean = {c: {m: _mean([t[c][m] for t in tables]) for m in names} for c in conditions}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checkpoint, methods
+from . import checkpoint, methods, metrics
 from .data import Corpus
 from .errors import MsaError
 from .methods import Method, Recipe
@@ -45,9 +45,9 @@ class Run:
 class Group:
     """The runs of one label under one variant of their settings.
 
-    scores: per repetition condition -> (U,) of the tested utterances; true (U,). patterns: those of the corpus.
-    covered, width: share inside the conformal interval and its width, per pattern. weights, teachers: per run the
-    sha256 of its weights and of its teacher's.
+    scores: per repetition condition -> (U,) of the tested utterances; true (U,); both on the corpus' scale. patterns:
+    those of the corpus. covered, width: share inside the conformal interval and its width, per pattern. weights,
+    teachers: per run the sha256 of its weights and of its teacher's.
     """
 
     label: str
@@ -85,6 +85,16 @@ class Group:
 def six_pattern_mae(errors: np.ndarray) -> float:
     """Mean MAE over the incomplete patterns, all but the last. errors (P, U), NaN = nothing left."""
     return float(np.mean([np.nanmean(e) for e in errors[:-1]]))
+
+
+def scale_of(corpus: Corpus) -> str:
+    """The scale of a corpus' labels and metrics: "mosi", or "sims" (metrics.on_scale)."""
+    return str(corpus.manifest.get("scale", "mosi"))
+
+
+def on_scale(scores: np.ndarray, factor: float) -> np.ndarray:
+    """Scores (U,) in [-3, 3] on the corpus' own scale, with six decimals, so that a label on a cut is on it again."""
+    return np.round(scores.astype(np.float64) / factor, 6)
 
 
 def label_of(run: str) -> str:
@@ -129,6 +139,7 @@ def groups_of(
     """The groups of one label: one for each variant. Raises: MsaError when a fold has no run."""
     first, request, _ = own[0]
     recipe = recipe_of(first)
+    factor = metrics.on_scale(scale_of(corpus))[2]
     n = max(1, corpus.n_folds)
     repetitions: dict[int, list[int]] = {}
     for i, (run, _, _) in enumerate(own):
@@ -144,19 +155,19 @@ def groups_of(
     groups = []
     for v, settings in enumerate(request.variants):
         scores = tuple(
-            {c: _merged([own[i][2][v][c] for i in members])[tested].astype(np.float64) for c in request.conditions}
+            {c: on_scale(_merged([own[i][2][v][c] for i in members])[tested], factor) for c in request.conditions}
             for members in repetitions.values()
         )
         told = settings if settings != request.variants[0] or recipe.kind == "naive" else {}
         name = [f"{'absent' if k == 'fill' else k} = {value}" for k, value in told.items()]
         kind = "variant" if name and recipe.kind != "naive" else recipe.kind
-        covered, width = _coverage([(run, found[v]) for run, _, found in own], corpus) if v == 0 else ({}, {})
+        covered, width = _coverage([(run, found[v]) for run, _, found in own], corpus, factor) if v == 0 else ({}, {})
         groups.append(
             Group(
                 ", ".join([first.label, *name]),
                 recipe._replace(title=", ".join([recipe.title, *name]), kind=kind),
                 methods.method_of(first.manifest, first.folder.name), str(first.manifest["train"]["regime"]),
-                first.manifest.get("n_parameters"), patterns, scores, corpus.score[tested].astype(np.float64),
+                first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.score[tested], factor),
                 covered, width,
                 tuple(m["sha256"][checkpoint.MODEL] for m in manifests),
                 tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher")),
@@ -173,7 +184,9 @@ def _merged(parts: Sequence[np.ndarray]) -> np.ndarray:
     return result
 
 
-def _coverage(runs: Sequence[tuple[Run, Scores]], corpus: Corpus) -> tuple[dict[str, float], dict[str, float]]:
+def _coverage(
+    runs: Sequence[tuple[Run, Scores]], corpus: Corpus, factor: float
+) -> tuple[dict[str, float], dict[str, float]]:
     """Share of utterances inside the interval of their run, and its mean width, per pattern that was calibrated."""
     hits: dict[str, list[np.ndarray]] = {}
     widths: dict[str, list[float]] = {}
@@ -182,7 +195,7 @@ def _coverage(runs: Sequence[tuple[Run, Scores]], corpus: Corpus) -> tuple[dict[
         for p in (p for p in scores if p in PATTERNS and p in half):
             error = np.abs(scores[p] - corpus.score)
             hits.setdefault(p, []).append(error[np.isfinite(error)] <= half[p])
-            widths.setdefault(p, []).append(2 * half[p])
+            widths.setdefault(p, []).append(2 * half[p] / factor)
     return (
         {p: float(np.concatenate(h).mean()) for p, h in hits.items()},
         {p: float(np.mean(w)) for p, w in widths.items()},

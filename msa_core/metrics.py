@@ -51,16 +51,9 @@ def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     return result
 
 
-def on_scale(scale: str) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], dict[str, float]]]:
-    """Names and function of the metrics of a corpus for scores in [-3, 3]; scale "sims" turns them into [-1, 1].
-
-    They are rounded to six decimals, so that a label on a cut is on it again.
-    """
-    if scale == "sims":
-        return SIMS_NAMES, lambda predicted, true: sims_scores(
-            *(np.round(v / SIMS_FACTOR, 6) for v in (predicted, true))
-        )
-    return NAMES, scores
+def on_scale(scale: str) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], dict[str, float]], float]:
+    """Names and function of a corpus' metrics, and what divides a score in [-3, 3] first: 3 for "sims", else 1."""
+    return (SIMS_NAMES, sims_scores, SIMS_FACTOR) if scale == "sims" else (NAMES, scores, 1.0)
 
 
 def mae(predicted: np.ndarray, true: np.ndarray) -> float:

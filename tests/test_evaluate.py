@@ -273,5 +273,8 @@ def test_slices_and_sims_scale(tmp_path):
     result = evaluate.report(rated, [trained(tmp_path / "b-seed0", data=rated)])
     row = rows_of(result)["b"]
     assert result["metrics"] == list(metrics.SIMS_NAMES) and result["scale"] == "sims"
-    assert row["table"]["text"]["mae"] < row["slices"]["conflict"]["text"]  # labels in [-1, 1], slices in [-3, 3]
+    plain = rows_of(evaluate.report(CORPUS, [tmp_path / "b-seed0"]))["b"]
+    assert (
+        row["six"] == pytest.approx(plain["six"] / 3, abs=1e-5) and row["width"]["text"] == plain["width"]["text"] / 3
+    )
     assert set(row["slices"]) == {"conflict", "decorrelated"} and "## Slices" in tables.markdown(result)

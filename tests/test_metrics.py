@@ -62,7 +62,7 @@ def test_sims_by_hand_and_against_scikit_learn():
     assert m["acc5"] == pytest.approx(4 / 7)
     assert m["mae"] == pytest.approx((0.2 + 0.2 + 0.1 + 0.1 + 0.3 + 0.3 + 0.1) / 7)  # -1.2 is clipped to -1
     assert m["f1"] == pytest.approx(f1_score(true > 0, predicted > 0, average="weighted"))
-    names, measure = metrics.on_scale("sims")
-    assert names == tuple(m) or set(names) == set(m)
-    assert measure(3 * predicted, 3 * true) == pytest.approx(m)
-    assert metrics.on_scale("mosi") == (metrics.NAMES, metrics.scores)
+    assert metrics.on_scale("sims") == (metrics.SIMS_NAMES, metrics.sims_scores, 3.0) and set(
+        metrics.SIMS_NAMES
+    ) == set(m)
+    assert metrics.on_scale("mosi") == (metrics.NAMES, metrics.scores, 1.0)
