@@ -32,7 +32,7 @@ from typing import Any
 
 import gradio as gr
 
-from msa_core import figures, figures_clip, figures_page, preview
+from msa_core import figures, figures_clip, figures_numbers, figures_page, numbers, preview
 from msa_core.errors import MsaError
 from msa_core.figures_parts import TITLES, method_name
 from msa_core.predict import Analyser, switches
@@ -85,6 +85,8 @@ def build(analyser: Analyser) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Analyse"):
                 _analyse_screen(page, analyser)
+            with gr.Tab("Numbers"):
+                _numbers_screen()
             with gr.Tab("About"):
                 gr.Markdown(ABOUT.read_text(), elem_classes="mm-about")
                 gr.Markdown((EXAMPLES / "README.md").read_text(), elem_classes="mm-about")
@@ -93,9 +95,23 @@ def build(analyser: Analyser) -> gr.Blocks:
     return page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
 
 
-def _html(content: str, name: str | None = None, script: str | None = None) -> gr.HTML:
+def _html(content: str, name: str | None = None, script: str | None = None, **extra: Any) -> gr.HTML:
     """One of our own drawings; only our style sheet applies to it."""
-    return gr.HTML(content, elem_id=name, js_on_load=script, apply_default_css=False)
+    return gr.HTML(content, elem_id=name, js_on_load=script, apply_default_css=False, **extra)
+
+
+def _numbers_screen() -> None:
+    """Choices over one block of HTML that follows them; what papers report stands apart, below."""
+    with gr.Row(elem_id="mm-choices"):
+        chosen = [
+            gr.Dropdown(values, value=start, label=label, filterable=False, elem_id=f"mm-{name}")
+            for name, label, values, start in figures_numbers.choices()
+        ]
+    start = figures_numbers.screen(*(c.value for c in chosen))
+    shown = _html(start, "mm-numbers", figures_numbers.SCRIPT, server_functions=[numbers.as_json])
+    _html(figures_numbers.reported(), "mm-papers")
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last"}
+    gr.on([c.input for c in chosen], figures_numbers.screen, chosen, shown, api_name="numbers", **quick)
 
 
 def _analyse_screen(page: gr.Blocks, analyser: Analyser) -> None:
@@ -379,22 +395,10 @@ def theme() -> gr.themes.Base:
     """Gradio's own parts in the page's palette (`static/page.css`); system fonts, so nothing is fetched."""
     plain = gr.themes.Font("sans-serif")
     base = gr.themes.Base(primary_hue="violet", neutral_hue="zinc", radius_size="lg", font=[plain], font_mono=[plain])
-    return base.set(
-        body_background_fill="var(--mm-paper)",
-        body_background_fill_dark="var(--mm-paper)",
-        body_text_color="var(--mm-ink)",
-        body_text_color_dark="var(--mm-ink)",
-        block_background_fill="var(--mm-card)",
-        block_background_fill_dark="var(--mm-card)",
-        block_border_color="var(--mm-line)",
-        block_border_color_dark="var(--mm-line)",
-        block_info_text_color="var(--mm-ink3)",
-        block_info_text_color_dark="var(--mm-ink3)",
-        button_primary_background_fill="var(--mm-accent)",
-        button_primary_background_fill_dark="var(--mm-accent)",
-        button_primary_text_color="var(--mm-accent-ink)",
-        button_primary_text_color_dark="var(--mm-accent-ink)",
-    )
+    colours = {"body_background_fill": "paper", "body_text_color": "ink", "block_background_fill": "card"}
+    colours |= {"block_border_color": "line", "block_info_text_color": "ink3"}
+    colours |= {"button_primary_background_fill": "accent", "button_primary_text_color": "accent-ink"}
+    return base.set(**{part + dark: f"var(--mm-{name})" for part, name in colours.items() for dark in ("", "_dark")})
 
 
 def launch(page: gr.Blocks, **extra: Any) -> Any:

@@ -136,8 +136,6 @@ def _reading(result: Result, shown: Table, protocol: str, metric: str) -> str:
         better = "Lower" if metric in metrics.LOWER_IS_BETTER else "Higher"
         percent = "; in percent" if any(c.form == "share" for c in shown.columns) else ""
         said.append(f"{better} is better{percent}.")
-    elif result.get("scale") == "sims":
-        said.append("Errors and widths here are on the models' own scale, −3 to 3.")
     if protocol == "headline" and (naive := numbers.mapping(result.get("naive")).get("label")):
         said.append(f"N is {escape(str(naive))}.")
     if protocol == "intervals":

@@ -1,11 +1,15 @@
-"""Fixtures shared by all tests: clips derived from one real clip, the loaded models, an empty temporary folder."""
+"""Fixtures shared by all tests: derived clips, the loaded models, an empty temporary folder, the page in a browser."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlparse
 
+import browser as chrome
 import pytest
 import variants
 
@@ -42,3 +46,74 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield folder
     assert list(folder.rglob("*")) == []
+
+
+@pytest.fixture(scope="module")
+def evaluations() -> Path | None:
+    """The folder of evaluation files that the page shows; None: the shipped ones."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def site(
+    analyser: Any, evaluations: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimpleNamespace]:
+    """The real page with the real models on a free port, its temporary folder, and a count of extractions."""
+    folder = tmp_path_factory.mktemp("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
+        import app
+
+        if evaluations is not None:
+            patch.setattr(app.numbers, "FOLDER", evaluations)
+        extractions: list[str] = []
+        extract = analyser.extract
+
+        def counted(path: str, **options: Any) -> Any:
+            extractions.append(path)
+            return extract(path, **options)
+
+        patch.setattr(analyser, "extract", counted)
+        page = app.build(analyser)
+        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+        yield SimpleNamespace(url=url, folder=folder, extractions=extractions, page=page)
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium whose camera and microphone play a real talking clip."""
+    folder = tmp_path_factory.mktemp("camera")
+    chrome.camera(folder / "camera.y4m")
+    chrome.microphone(folder / "microphone.wav")
+    fake = [f"--use-file-for-fake-video-capture={folder}/camera.y4m"]
+    fake += [f"--use-file-for-fake-audio-capture={folder}/microphone.wav"]
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chrome.chromium(), args=[*chrome.FLAGS, *fake])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
+    """`visit(width, height, scheme)` opens the page as a new visitor; outside requests fail the test."""
+    contexts, hosts = [], set()
+
+    def open_page(width: int = 1366, height: int = 900, scheme: str = "light") -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, permissions=["camera", "microphone"]
+        )
+        contexts.append(context)
+        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
+        page = context.new_page()
+        page.set_default_timeout(chrome.PATIENCE_MS)
+        page.goto(f"{site.url}?__theme={scheme}")
+        page.wait_for_selector(".mm-examples button")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"

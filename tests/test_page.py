@@ -8,123 +8,23 @@ import statistics
 import subprocess
 import sys
 import time
-import wave
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlparse
 from urllib.request import urlopen
 
-import numpy as np
 import pytest
 import variants
+from browser import CLIP, ROOT, shown, stored
 
 from msa_core import report
 from msa_core.schema import Word
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parent.parent
-ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
-CLIP = ROOT / "examples" / "crema_happy.mp4"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
-).split()
 NASTY = '<img src=x onerror="window.hacked=1">'
-PATIENCE_MS = 120_000
 PROMMA = "ProMMA (reconstruction)"
-
-
-def chromium() -> str:
-    found = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("Chromium is not installed")
-    assert found, "CI must have Chromium: apt-get install -y chromium"
-    return found
-
-
-@pytest.fixture(scope="module")
-def site(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The real page with the real models on a free port, its temporary folder, and a count of extractions."""
-    folder = tmp_path_factory.mktemp("gradio")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
-        import app
-
-        extractions: list[str] = []
-        extract = analyser.extract
-
-        def counted(path: str, **options: Any) -> Any:
-            extractions.append(path)
-            return extract(path, **options)
-
-        patch.setattr(analyser, "extract", counted)
-        page = app.build(analyser)
-        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-        yield SimpleNamespace(url=url, folder=folder, extractions=extractions, page=page)
-        page.close()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium whose camera and microphone play a real talking clip."""
-    folder = tmp_path_factory.mktemp("camera")
-    camera(folder / "camera.y4m")
-    microphone(folder / "microphone.wav")
-    fake = [f"--use-file-for-fake-video-capture={folder}/camera.y4m"]
-    fake += [f"--use-file-for-fake-audio-capture={folder}/microphone.wav"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *fake])
-        yield started
-        started.close()
-
-
-def camera(path: Path) -> None:
-    """The example's pictures as raw y4m, the only moving picture that a fake camera takes besides mjpeg."""
-    import av
-
-    frames = [av.VideoFrame.from_ndarray(image).reformat(format="yuv420p") for _, image in variants.pictures(CLIP)]
-    with open(path, "wb") as f:
-        f.write(b"YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420jpeg\n" % (frames[0].width, frames[0].height))
-        for frame in frames:
-            f.write(b"FRAME\n" + frame.to_ndarray().tobytes())
-
-
-def microphone(path: Path) -> None:
-    samples = (np.clip(variants.sound(CLIP, 48_000), -1, 1) * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as f:
-        f.setnchannels(1)
-        f.setsampwidth(2)
-        f.setframerate(48_000)
-        f.writeframes(samples.tobytes())
-
-
-@pytest.fixture
-def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
-    """`visit(width, height, scheme)` opens the page as a new visitor; outside requests fail the test."""
-    contexts, hosts = [], set()
-
-    def open_page(width: int = 1366, height: int = 900, scheme: str = "light") -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, permissions=["camera", "microphone"]
-        )
-        contexts.append(context)
-        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{site.url}?__theme={scheme}")
-        page.wait_for_selector(".mm-examples button")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"
 
 
 def example(page: Any, name: str) -> None:
@@ -156,11 +56,16 @@ def expected(prediction: Any) -> list[str]:
 
 
 def switch(page: Any, selector: str) -> float:
-    """Click and wait until the answer has changed and is drawn; milliseconds as the browser sees them."""
+    """Click and wait until the answer has changed, not only its times, and is drawn; milliseconds in the browser."""
     return float(
         page.evaluate(
             """selector => new Promise((resolve, reject) => {
-                const drawn = () => document.querySelector('#mm-answer .mm-answer').innerHTML, before = drawn();
+                const drawn = () => {
+                    const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
+                    copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
+                    return copy.innerHTML;
+                };
+                const before = drawn();
                 const start = performance.now();
                 const seen = new MutationObserver(() => {
                     if (drawn() === before) return;
@@ -182,16 +87,6 @@ def choose_method(page: Any, name: str) -> None:
     page.click("#mm-method input")
     page.get_by_role("option", name=name).click()
     page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
-
-
-def stored(folder: Path) -> list[str]:
-    return [p.name for p in folder.rglob("*") if p.is_file()]
-
-
-def shown(page: Any, name: str) -> None:
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(500)
-    page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
 
 
 def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any, analyser: Any) -> None:
