@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import feature_files
 import pytest
 
 from msa_core.__main__ import main
+from msa_core.data import Corpus
 from msa_core.predict import Analyser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,3 +117,27 @@ def test_not_a_video(content, tmp_path_factory, capsys, loaded, nothing_left):
 def test_checkpoints_are_listed(capsys):
     assert main(["checkpoints"]) == 0
     assert "| sdumc-composite-v1 |" in capsys.readouterr().out
+
+
+def test_feature_files_are_checked_and_imported(tmp_path, capsys):
+    path = feature_files.dump(tmp_path / "mosi.pkl", feature_files.mmsa())
+    assert main(["check", str(path)]) == 0
+    assert "splits: train 5, valid 3, test 4" in capsys.readouterr().out
+    assert main(["import", str(path), "--name", "mine", "--out", str(tmp_path / "corpus")]) == 0
+    assert capsys.readouterr().out.startswith("mine: 12 utterances")
+    assert len(Corpus.load(tmp_path / "corpus")) == 12
+    swapped = feature_files.dump(tmp_path / "swapped.pkl", feature_files.mmsa(widths=(768, 20, 5)))
+    assert main(["check", str(swapped)]) == 2
+    assert "swapped" in capsys.readouterr().out
+    for argv in (["import", str(swapped), "--out", str(tmp_path / "no")], ["check", str(tmp_path / "nothing.pkl")]):
+        assert main(argv) == 2
+    said = capsys.readouterr()
+    assert "swapped" in said.err and said.err.count("\n") == 1 and "nothing.pkl" in said.out
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_corpus_by_name_needs_its_data(tmp_path, capsys):
+    for name in ("mosi", "mosi-cv", "mosei-922", "mmmo-120", "mosi-text"):
+        assert main(["corpus", name, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+        err = capsys.readouterr().err
+        assert "missing" in err and err.count("\n") == 1 and not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """The repository keeps its own promises: layout, style, imports, README."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from msa_core import figures_curves, tables
+from msa_core.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
@@ -112,3 +116,33 @@ def test_no_machine_paths():
         if name.endswith((".py", ".md", ".toml", ".txt", ".json", ".css", "run")):
             found = re.search(r"/(w[o]rk|r[o]ot|h[o]me/\w+|t[m]p/\w+)/", (ROOT / name).read_text())
             assert not found, f"{name}: {found[0] if found else ''}"
+
+
+EVALUATIONS = sorted((ROOT / "checkpoints" / "evaluation").glob("*.json"))
+
+
+def test_readme_tables_are_those_of_the_evaluation_files():
+    """No number in README is typed: every block of an evaluation is what its file says."""
+    readme, seen = (ROOT / "README.md").read_text(), 0
+    for path in EVALUATIONS:
+        result = json.loads(path.read_text())
+        if "protocols" not in result:
+            continue
+        for block, text in {"": tables.headline(result), **tables.parts(result)}.items():
+            name = "-".join(filter(None, (result["corpus"], block)))
+            found = re.search(rf"<!-- {name}:begin -->\n(.*?)\n<!-- {name}:end -->", readme, re.S)
+            assert found or block, f"README has no table of {name}"
+            assert not found or found[1] == text, f"README's {name} is not that of {path.name}: write it with evaluate"
+            seen += found is not None
+        assert path.with_suffix(".md").read_text() == tables.markdown(result)
+        assert path.with_suffix(".svg").read_text() == figures_curves.curves_svg(result)
+    assert seen >= 6
+
+
+def test_shipped_evaluation_has_every_reference():
+    result = json.loads((ROOT / "checkpoints" / "evaluation" / "composite.json").read_text())
+    kinds = {r["kind"] for r in result["rows"]}
+    assert kinds == {"constant", "naive", "complete", "masked", "specialist", "method", "variant", "ablation"}
+    main = [r for r in result["rows"] if r["kind"] in ("naive", "masked", "method", "specialist")]
+    assert all(r["seeds"] == 5 for r in main) and {r["method"] for r in main} == set(METHODS)
+    assert all("(reconstruction)" in r["title"] for r in result["rows"] if r["method"] == "promma")

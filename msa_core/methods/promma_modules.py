@@ -236,13 +236,11 @@ def best_thresholds(
     for i in missing.nonzero().squeeze(-1).tolist() * 2:
         inner = torch.quantile(gate[:, i], torch.linspace(0.025, 0.975, n_steps, device=gate.device))
         candidates = torch.cat([best.new_tensor([-BOUND]), inner, best.new_tensor([BOUND])])
-        means = []
-        for candidate in candidates:
-            trial = best.clone()
-            trial[i] = candidate
-            chosen = column(missing & (gate > trial))
-            means.append(error.gather(1, chosen[:, None]).mean())
-        best[i] = candidates[int(torch.stack(means).argmin())]
+        trial = best.repeat(len(candidates), 1)
+        trial[:, i] = candidates
+        generated = missing & (gate > trial[:, None])  # (C, N, 3)
+        chosen = column(generated.flatten(0, 1)).view(len(candidates), len(gate))
+        best[i] = candidates[int(error.gather(1, chosen.T).mean(0).argmin())]
     return best
 
 
