@@ -97,9 +97,12 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    from .corpora import voice_training
+    from .corpora import text_benchmark, voice_training
     from .features import expression_training
 
+    if args.network == "text":
+        text_benchmark.study(Path(args.data), _folder(args.out), args.seeds)
+        return
     fit = expression_training.fit if args.network == "expression" else voice_training.fit
     metrics = fit(Path(args.data))
     print(json.dumps(metrics, indent=2))
@@ -125,7 +128,12 @@ def _study(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from . import evaluate, report, tables
+    from .corpora import text_benchmark
 
+    if args.corpus == "text":
+        found = text_benchmark.command(Path(args.runs), _folder(args.out))
+        _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
+        return
     result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out), args.jobs)
     _table(args, result["corpus"], tables.headline(result))
     for part, text in tables.parts(result).items():
@@ -233,8 +241,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("path")
     p.add_argument("--table", help=TABLE)
     p = add("fit", _fit, "train a network that the feature extractors use")
-    p.add_argument("network", choices=["expression", "voice"])
-    p.add_argument("--data", required=True, help="folder with ferplus or ravdess and urdu")
+    p.add_argument("network", choices=["expression", "voice", "text"])
+    p.add_argument("--data", required=True, help="folder with ferplus, or ravdess and urdu, or mosi and mosei")
+    p.add_argument("--out", default="runs-text", help="folder for the runs of text")
+    p.add_argument("--seeds", type=_positive, default=3, help="of text")
     p = add("train", _train, "train a method on a corpus; the best epoch and seed are chosen on validation")
     p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd, promma")
     p.add_argument("--corpus", required=True)
@@ -251,8 +261,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--jobs", type=_positive, default=1, help="processes, one thread each")
     p.add_argument("--no-ablations", action="store_true")
     p.add_argument("--only", action="append", default=[], metavar="METHOD", help="may be repeated")
-    p = add("evaluate", _evaluate, "every trained run on the test set, by pattern; writes JSON and Markdown")
-    p.add_argument("--corpus", required=True)
+    p = add(
+        "evaluate", _evaluate, "every trained run on the test set, under every protocol; writes JSON, Markdown, SVG"
+    )
+    p.add_argument("--corpus", required=True, help="folder of a corpus, or `text` for the runs of `fit text`")
     p.add_argument("--runs", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
