@@ -3,6 +3,7 @@
 Utterances of one source row share a label, those of one speaker or video a voice: neither is a new observation. Whole
 clusters are drawn anew, in every direction at once: the weight of an utterance is the product of how often its row
 and how often its speaker was drawn (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics 1(2)).
+Errors are means over seeds: an interval speaks of these trained runs on new utterances, not of new trainings.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def pattern_means(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     there = np.isfinite(errors[:-1])
     total = weights @ np.where(there, errors[:-1], 0.0).T.astype(np.float32)
-    mean: np.ndarray = (total / np.maximum(weights @ there.T.astype(np.float32), 1e-9)).mean(1)
+    count = weights @ there.T.astype(np.float32)
+    mean: np.ndarray = np.where(count > 0, total / np.maximum(count, 1e-9), np.nan).mean(1)
     return mean
 
 
@@ -59,7 +61,7 @@ def gap_interval(
     n, m, s = (pattern_means(errors, weights) for errors in (naive, method, specialists))
     gap = n - s
     if (gap <= 0).mean() > (1 - level) / 2:
-        return None
+        return None  # the few resamples below are left out of the quantiles
     low, high = np.nanquantile((n - m) / np.where(gap > 0, gap, np.nan), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -69,5 +71,5 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Interval of the difference of the two means over the incomplete patterns, paired."""
     difference = pattern_means(method, weights) - pattern_means(other, weights)
-    low, high = np.quantile(difference, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile(difference, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -118,6 +118,13 @@ class Corpus:
         unknown = sorted(set(self.split.tolist()) - set(SPLITS))
         if unknown:
             raise MsaError(f"Corpus {self.name}: unknown split {unknown[0]!r}. Valid splits: {', '.join(SPLITS)}.")
+        if "fold" in self.columns:
+            folds = np.unique(self.columns["fold"])
+            if len(folds) < 3 or not np.array_equal(folds, np.arange(len(folds))):
+                raise MsaError(
+                    f"Corpus {self.name}: the folds are {folds.tolist()[:5]}; give whole numbers from 0, at least "
+                    "three of them (test, validation, training)."
+                )
         for stream in STREAMS:
             if stream not in self.pools or stream not in self.index:
                 raise MsaError(f"Corpus {self.name} has no {stream} pool and index; give an empty one if it is absent.")

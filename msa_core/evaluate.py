@@ -21,14 +21,14 @@ import numpy as np
 from . import bootstrap, checkpoint, figures_curves, metrics, protocols, slices, tables
 from .data import Corpus
 from .errors import MsaError
-from .groups import Group, Run, groups_of, on_scale, request_of, scale_of, six_pattern_mae
-from .methods import Method, Recipe
+from .groups import Group, Run, check, groups_of, on_scale, request_of, scale_of, six_pattern_mae
+from .methods import KINDS, Method, Recipe
 from .missing import PATTERNS
 from .predictions import kept, predict
 from .schema import MODALITIES
 from .train import LEVEL
 
-CLUSTERS = ("row", "speaker", "video")  # columns whose equal values are no independent observations
+CLUSTERS = ("row", "speaker", "video", "text_piece")  # columns whose equal values are no independent observations
 
 
 def patterns_of(corpus: Corpus, split: str) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def patterns_of(corpus: Corpus, split: str) -> tuple[str, ...]:
 
     Raises: MsaError when there is one modality only.
     """
-    rows = corpus.rows(split)
+    rows = np.arange(len(corpus)) if corpus.n_folds else corpus.rows(split)
     there = {m for m in MODALITIES if corpus.index[m].lengths[rows].any()}
     found = tuple(p for p, members in PATTERNS.items() if set(members) <= there)
     if len(found) < 2:
@@ -63,6 +63,8 @@ def report(
     Returns: what stands in the evaluation file (README, "Evaluation files").
     """
     runs = sorted((Run.read(f) for f in folders), key=lambda r: (r.label, r.seed))
+    for run in runs:
+        check(run, corpus)
     patterns = patterns_of(corpus, split)
     asked = protocols.conditions(patterns)
     requests = [request_of(run, corpus, split, asked) for run in runs]
@@ -84,9 +86,9 @@ def _compared(
     """The report: every group as a row, measured against the references among them."""
     scale = scale_of(corpus)
     patterns = list(asked["patterns"])
-    naive = min((g for g in groups if g.recipe.kind == "naive"), key=lambda g: g.six, default=None)
-    masked = next((g for g in groups if g.recipe.kind == "masked"), None)
-    own = {g.regime: g for g in groups if g.recipe.kind == "specialist"}
+    naive = min(_claim(groups, "naive"), key=lambda g: g.six, default=None)
+    masked = next(iter(_claim(groups, "masked")), None)
+    own = {p: g for p in patterns[:-1] for g in _claim([g for g in groups if g.regime == p], "specialist")}
     upper = None
     if all(p in own for p in patterns[:-1]):
         nothing = np.full(len(tested), np.nan)
@@ -95,10 +97,8 @@ def _compared(
     weights = bootstrap.cluster_weights([corpus.columns[c][tested] for c in CLUSTERS if c in corpus.columns]
                                         or [np.arange(len(tested))])  # fmt: skip
     rows = [_constant(corpus, split, tested, asked, parts, scale)]
-    order = {kind: i for i, kind in enumerate(("naive", "complete", "masked", "method", "variant", "ablation"))}
-    for g in sorted(
-        groups, key=lambda g: order.get(g.recipe.kind, 9) if g.recipe.kind != "variant" else order["method"]
-    ):
+    place = {kind: i for i, kind in enumerate(KINDS)} | {"variant": KINDS.index("method")}
+    for g in sorted(groups, key=lambda g: place[g.recipe.kind]):
         references = _own_complete(g, groups, naive), naive, masked, upper
         rows.append(_row(g, asked, parts, scale) | _against(g, *references, weights))
     return {
@@ -118,6 +118,20 @@ def _compared(
         "specialists": None if upper is None else six_pattern_mae(upper),
         "rows": rows,
     }
+
+
+def _claim(groups: Sequence[Group], kind: str) -> list[Group]:
+    """The groups that stand for a reference: those of a recipe, else the only label of that kind.
+
+    Raises: MsaError when several labels could.
+    """
+    found = [g for g in groups if g.recipe.kind == kind]
+    official = {r.label for g in found for r in g.method.recipes() if r.kind == kind}
+    known = [g for g in found if g.run_label in official]
+    if not known and len({g.run_label for g in found}) > 1:
+        names = ", ".join(sorted({g.run_label for g in found}))
+        raise MsaError(f"Several runs could be the {kind} reference: {names}. Keep one of them in the folder.")
+    return known or found
 
 
 def _realised(corpus: Corpus, rows: np.ndarray, condition: str) -> float:
@@ -140,9 +154,13 @@ def _constant(
         own = corpus.for_seed(fold)
         answer[own.rows(split)] = own.score[own.rows("train")].mean(dtype=np.float64)
     factor = metrics.on_scale(scale)[2]
-    scores = {c: on_scale(answer[tested], factor) for conditions in asked.values() for c in conditions}
-    g = Group("constant", Recipe("constant", "Constant (training mean)", "constant"), Method, "", None,
-              tuple(asked["patterns"]), (scores,), on_scale(corpus.score[tested], factor), {}, {}, (), ())  # fmt: skip
+    present = np.stack([corpus.index[m].lengths[tested] > 0 for m in MODALITIES], 1)
+    scores = {}
+    for c in (c for conditions in asked.values() for c in conditions):
+        members = [m in PATTERNS.get(c, MODALITIES) for m in MODALITIES]
+        scores[c] = np.where(present[:, members].any(1), on_scale(answer[tested], factor), np.nan)
+    g = Group("constant", "constant", Recipe("constant", "Constant (training mean)", "constant"), Method, "", None,
+              tuple(asked["patterns"]), (scores,), on_scale(corpus.score[tested], factor), {}, {}, {}, ())  # fmt: skip
     return _row(g, asked, parts, scale) | {"method": None, "seeds": 0}
 
 
@@ -163,7 +181,7 @@ def _row(
            for s in group.scores] if whole else []  # fmt: skip
     return {
         "label": group.label, "title": group.recipe.title, "kind": group.recipe.kind,
-        "method": getattr(group.method, "name", None), "reconstruction": "reconstruction" in group.recipe.title,
+        "method": getattr(group.method, "name", None), "reconstruction": group.method.reconstruction,
         "regime": group.regime, "seeds": len(group.scores), "n_parameters": group.n_parameters,
         "table": mean, "sd": spread,
         "slices": {
@@ -172,7 +190,7 @@ def _row(
         },
         "auilc": {m: _mean(a) for m, a in areas.items()} if curve else None,
         "coverage": dict(group.covered), "width": dict(group.width),
-        "six": float(np.mean(six)) if six else None, "six_sd": _sd(six) or 0.0,
+        "six": float(np.mean(six)) if six else None, "six_sd": _sd(six),
         "complete": group.complete if whole else None,
     }  # fmt: skip
 
@@ -217,15 +235,12 @@ def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) ->
     """
     if not group.teachers:
         return None if naive is None else (naive.label, naive.complete)
-    owner = {w: (g, i) for g in groups for i, w in enumerate(g.weights) if g.recipe.kind != "variant"}
+    owner = {w: (g, r) for g in groups for w, r in g.weights.items() if g.recipe.kind != "variant"}
     if not all(w in owner for w in group.teachers):
         return None
-    teacher = owner[group.teachers[0]][0]
-    if len(teacher.scores) == len(teacher.weights):  # one run a repetition: the very teachers
-        used = [owner[w] for w in group.teachers]
-        each = [float(np.nanmean(np.abs(g.scores[i][g.patterns[-1]] - g.true))) for g, i in used]
-        return teacher.label, float(np.mean(each))
-    return teacher.label, teacher.complete
+    used = {(g.label, r): (g, r) for g, r in (owner[w] for w in group.teachers)}
+    each = [float(np.nanmean(np.abs(g.scores[r][g.patterns[-1]] - g.true))) for g, r in used.values()]
+    return owner[group.teachers[0]][0].label, float(np.mean(each))
 
 
 def _measured(scores: np.ndarray, true: np.ndarray, measure: Any) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,20 @@ from .errors import MsaError
 from .methods import Method, Recipe
 from .missing import PATTERNS
 from .predictions import Request, Scores
+from .train import TrainConfig
 
 FILLS = ("zero", "mean")  # of an absent modality in the naive complete model
+NEEDED = (
+    "method",
+    "seed",
+    "config",
+    "train",
+    "corpus",
+    "dims",
+    "feature_set",
+    "calibration",
+    "sha256",
+)  # of a manifest
 BRIEF = ("complete", "ablation")  # kinds that are tested on the patterns only
 
 
@@ -32,8 +45,14 @@ class Run:
 
     @staticmethod
     def read(folder: Path) -> Run:
-        """The run in a checkpoint folder."""
-        return Run(folder, label_of(folder.name), checkpoint.read_manifest(folder))
+        """The run in a checkpoint folder. Raises: MsaError when it holds something else."""
+        manifest = checkpoint.read_manifest(folder)
+        lost = [k for k in NEEDED if k not in manifest]
+        if lost:
+            raise MsaError(
+                f"{folder.name} is no trained run of a method: its manifest has no {lost[0]!r}. Move it away."
+            )
+        return Run(folder, label_of(folder.name), manifest)
 
     @property
     def seed(self) -> int:
@@ -43,14 +62,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one label under one variant of their settings.
+    """The runs of one label (run_label) under one variant of their settings (label names both).
 
     scores: per repetition condition -> (U,) of the tested utterances; true (U,); both on the corpus' scale. patterns:
-    those of the corpus. covered, width: share inside the conformal interval and its width, per pattern. weights,
-    teachers: per run the sha256 of its weights and of its teacher's.
+    those of the corpus. covered, width: share inside the conformal interval and its width, per pattern. weights: the
+    sha256 of every run's weights -> its repetition. teachers: the sha256 of the runs' teachers.
     """
 
     label: str
+    run_label: str
     recipe: Recipe
     method: type[Method]
     regime: str
@@ -60,7 +80,7 @@ class Group:
     true: np.ndarray
     covered: Mapping[str, float]
     width: Mapping[str, float]
-    weights: tuple[str, ...]
+    weights: Mapping[str, int]
     teachers: tuple[str, ...]
 
     @cached_property
@@ -103,19 +123,36 @@ def label_of(run: str) -> str:
 
 
 def recipe_of(run: Run) -> Recipe:
-    """The recipe of a run's label, or what its manifest says it is."""
-    method = methods.method_of(run.manifest, run.folder.name)
-    known = {r.label: r for r in method.recipes()}
-    if run.label in known:
-        return known[run.label]
-    regime = str(run.manifest["train"]["regime"])
+    """The recipe of a run's label when it was trained on that recipe's input, else what its manifest says it is."""
+    method, regime = methods.method_of(run.manifest, run.folder.name), str(run.manifest["train"]["regime"])
+    known = {r.label: r for r in method.recipes()}.get(run.label)
+    if known is not None and known.loop.get("regime", TrainConfig.regime) == regime:
+        return known
     if regime == "complete":
         kind = "complete" if method.published else "naive"
     elif regime in PATTERNS and not method.published:
         kind = "specialist"
     else:
         kind = "method" if method.published else "masked"
-    return Recipe(run.label, run.label, kind)
+    said = method.reconstruction and "reconstruction" not in run.label
+    return Recipe(run.label, f"{run.label} (reconstruction)" if said else run.label, kind)
+
+
+def check(run: Run, corpus: Corpus) -> None:
+    """Raises: MsaError for a run of another corpus or fold (it may have seen these rows), or of other widths."""
+    own = {"name": corpus.name, **corpus.for_seed(run.seed).manifest}
+    if json.dumps(run.manifest["corpus"], sort_keys=True) != json.dumps(own, sort_keys=True):
+        theirs = run.manifest["corpus"]
+        raise MsaError(
+            f"Run {run.folder.name} was trained on another corpus than this {corpus.name} "
+            f"({theirs.get('name')}, fold {theirs.get('fold', '-')}; its manifest says more): it may have seen these "
+            "test rows. Train it on this corpus, or give its own with --corpus."
+        )
+    if dict(run.manifest["dims"]) != corpus.dims or run.manifest["feature_set"] != corpus.feature_set:
+        raise MsaError(
+            f"Run {run.folder.name} has widths {run.manifest['dims']} of {run.manifest['feature_set']!r}, corpus "
+            f"{corpus.name} has {corpus.dims} of {corpus.feature_set!r}. Train it again on this corpus."
+        )
 
 
 def request_of(run: Run, corpus: Corpus, split: str, asked: Mapping[str, Sequence[str]]) -> Request:
@@ -139,24 +176,15 @@ def groups_of(
     """The groups of one label: one for each variant. Raises: MsaError when a fold has no run."""
     first, request, _ = own[0]
     recipe = recipe_of(first)
+    _need_one_setting([run for run, _, _ in own])
     factor = metrics.on_scale(scale_of(corpus))[2]
-    n = max(1, corpus.n_folds)
-    repetitions: dict[int, list[int]] = {}
-    for i, (run, _, _) in enumerate(own):
-        repetitions.setdefault(run.seed // n, []).append(i)
-    for members in repetitions.values():
-        if len(members) != n:
-            seeds = ", ".join(str(own[i][0].seed) for i in members)
-            raise MsaError(
-                f"{first.label}: {corpus.name} has {n} folds, there are runs of seed {seeds}. Train the others of "
-                f"this block of {n} seeds, or remove these."
-            )
+    repetitions = _repetitions([run for run, _, _ in own], max(1, corpus.n_folds))
     manifests = [run.manifest for run, _, _ in own]
     groups = []
     for v, settings in enumerate(request.variants):
         scores = tuple(
             {c: on_scale(_merged([own[i][2][v][c] for i in members])[tested], factor) for c in request.conditions}
-            for members in repetitions.values()
+            for members in repetitions
         )
         told = settings if settings != request.variants[0] or recipe.kind == "naive" else {}
         name = [f"{'absent' if k == 'fill' else k} = {value}" for k, value in told.items()]
@@ -164,16 +192,54 @@ def groups_of(
         covered, width = _coverage([(run, found[v]) for run, _, found in own], corpus, factor) if v == 0 else ({}, {})
         groups.append(
             Group(
-                ", ".join([first.label, *name]),
+                ", ".join([first.label, *name]), first.label,
                 recipe._replace(title=", ".join([recipe.title, *name]), kind=kind),
                 methods.method_of(first.manifest, first.folder.name), str(first.manifest["train"]["regime"]),
                 first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.score[tested], factor),
                 covered, width,
-                tuple(m["sha256"][checkpoint.MODEL] for m in manifests),
+                {manifests[i]["sha256"][checkpoint.MODEL]: r for r, members in enumerate(repetitions) for i in members},
                 tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher")),
             )
         )  # fmt: skip
     return groups
+
+
+def _need_one_setting(runs: Sequence[Run]) -> None:
+    """Raises: MsaError when runs of one label were not trained alike, but for the seed."""
+
+    def setting(run: Run) -> str:
+        loop = {k: v for k, v in run.manifest["train"].items() if k != "seed"}
+        return json.dumps([run.manifest["method"], run.manifest["config"], loop], sort_keys=True)
+
+    other = next((r for r in runs if setting(r) != setting(runs[0])), None)
+    if other is not None:
+        raise MsaError(
+            f"{runs[0].folder.name} and {other.folder.name} have one label but other settings: they are no "
+            "seeds of one row. Rename one of them."
+        )
+
+
+def _repetitions(runs: Sequence[Run], n: int) -> list[list[int]]:
+    """The numbers of the runs (sorted by seed) of every repetition: one run each, or one for each of n folds.
+
+    Raises: MsaError for two runs of one seed, or a fold without a run.
+    """
+    seeds = [run.seed for run in runs]
+    for i, seed in enumerate(seeds[1:], 1):
+        if seed == seeds[i - 1]:
+            names = f"{runs[i - 1].folder.name} and {runs[i].folder.name}"
+            raise MsaError(f"{names} are both of seed {seed}. Remove one of them.")
+    found: dict[int, list[int]] = {}
+    for i, seed in enumerate(seeds):
+        found.setdefault(seed // n, []).append(i)
+    for members in found.values():
+        if len(members) != n:
+            there = ", ".join(str(seeds[i]) for i in members)
+            raise MsaError(
+                f"{runs[0].label}: the corpus has {n} folds, there are runs of seed {there}. Train the others of this "
+                f"block of {n} seeds, or remove these."
+            )
+    return list(found.values())
 
 
 def _merged(parts: Sequence[np.ndarray]) -> np.ndarray:

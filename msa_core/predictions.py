@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def predict(
     """Answer the requests: per request and variant the scores of every condition, indexed by utterance (len(corpus),).
 
     Args: path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
-    Raises: MsaError when a run does not fit the corpus.
+    Raises: MsaError when a process was killed; CheckpointError when a run is damaged.
     """
     chunks = list(_chunks(requests, corpus))
     results = [[_empty(r, corpus) for _ in r.variants] for r in requests]
@@ -121,10 +122,6 @@ class _Worker:
         if number not in self.models:
             folder = self.requests[number].folder
             model, _ = methods.load(folder, self.corpus.feature_set)
-            if model.dims != self.corpus.dims:
-                raise MsaError(
-                    f"Run {folder.name} has widths {model.dims}, corpus {self.corpus.name} has {self.corpus.dims}."
-                )
             self.models[number] = model.to(self.device).eval()
         return self.models[number]
 
@@ -150,7 +147,10 @@ def _in_processes(
     """The answers in the order of the chunks."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (path, requests, device)) as pool:
-        yield from pool.map(_answer, chunks)
+        try:
+            yield from pool.map(_answer, chunks)
+        except BrokenProcessPool as e:
+            raise MsaError(f"A scoring process was killed, perhaps for memory. Give fewer than {jobs} --jobs.") from e
 
 
 def _empty(request: Request, corpus: Corpus) -> Scores:

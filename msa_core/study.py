@@ -1,16 +1,19 @@
 """Everything that a table needs, trained from one command: every method's recipes on a corpus, several seeds.
 
 The recipes stand in the methods (`Method.recipes`): what is here is which of them a corpus can have, in which order,
-and on how many processes. A run that is already there is left alone, so a killed study goes on where it stopped.
+and on how many processes. A run that is already there is left alone, so a killed study goes on where it stopped; one of
+another corpus or of other settings is refused.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +24,15 @@ from .config import from_dict
 from .data import Corpus
 from .errors import MsaError
 from .evaluate import patterns_of
+from .groups import Run, check
 from .methods import Recipe
 from .train import TrainConfig, fit
 
-MIN_UPDATES = 200  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
+MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
 BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
+
+
+FAILED = ": failed: "
 
 
 class Job(NamedTuple):
@@ -55,10 +62,27 @@ def plan(corpus: Corpus, out: Path, seeds: int, ablations: bool = True, only: Se
             if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
                 continue
             for seed in range(seeds * max(1, corpus.n_folds)):
-                folder = out / f"{recipe.label}-seed{seed}"
-                if not (folder / checkpoint.MANIFEST).is_file():
-                    stages[recipe.teacher is not None].append(Job(name, recipe, seed, folder))
+                job = Job(name, recipe, seed, out / f"{recipe.label}-seed{seed}")
+                if not _is_done(job, corpus):
+                    stages[recipe.teacher is not None].append(job)
     return stages
+
+
+def _is_done(job: Job, corpus: Corpus) -> bool:
+    """True when the run is there. Raises: MsaError when it is one of another corpus or other settings."""
+    if not (job.folder / checkpoint.MANIFEST).is_file():
+        return False
+    check(Run.read(job.folder), corpus)
+    manifest = checkpoint.read_manifest(job.folder)
+    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
+        for key, value in json.loads(json.dumps(asdict(wanted))).items():
+            if manifest[what].get(key) != value:
+                raise MsaError(
+                    f"{job.folder.name} was trained with {key} = {manifest[what].get(key)!r}, the recipe says "
+                    f"{value!r}. Move it away, or give another --out."
+                )
+    return True
 
 
 def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
@@ -71,10 +95,13 @@ def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
 
 
 def train(job: Job, corpus: Corpus) -> str:
-    """Train one run. Returns: a line that says how it went."""
+    """Train one run. Returns: a line that says how it went; a run that cannot be trained does not stop the others."""
     config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
     teacher = None if job.recipe.teacher is None else job.folder.parent / f"{job.recipe.teacher}-seed{job.seed}"
-    fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
+    try:
+        fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
+    except MsaError as e:
+        return f"{job.folder.name}{FAILED}{e}"
     return f"{job.folder.name}: validation MAE {checkpoint.read_manifest(job.folder)['selection']['valid_mae']:.4f}"
 
 
@@ -97,11 +124,22 @@ def command(
     corpus_path: Path, out: Path, seeds: int, jobs: int = 1, ablations: bool = True, only: Sequence[str] = ()
 ) -> Iterator[str]:
     """The command line: train what is missing, a line per run."""
-    corpus = Corpus.load(corpus_path, memmap=True)
+    corpus, failed = Corpus.load(corpus_path, memmap=True), 0
     for stage in plan(corpus, Path(out), seeds, ablations, only):
-        if jobs == 1:
-            yield from (train(job, corpus) for job in stage)
-        elif stage:
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(jobs, context, _start, (Path(corpus_path),)) as pool:
-                yield from pool.map(_train, stage)
+        for line in (train(job, corpus) for job in stage) if jobs == 1 else _in_processes(stage, corpus_path, jobs):
+            failed += FAILED in line
+            yield line
+    if failed:
+        raise MsaError(f"{failed} runs failed (see above). What is trained stays; start again to try the others.")
+
+
+def _in_processes(stage: Sequence[Job], corpus_path: Path, jobs: int) -> Iterator[str]:
+    """A line per run, in the order in which they end."""
+    if not stage:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (Path(corpus_path),)) as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(_train, job) for job in stage]))
+        except BrokenProcessPool as e:
+            raise MsaError(f"A training process was killed, perhaps for memory. Give fewer than {jobs} --jobs.") from e

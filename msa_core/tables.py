@@ -20,7 +20,7 @@ def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
     lines = [head, "|---|" + "---|" * (len(names) + 4)]
     for row in _chosen(result, ablations):
         cells = " | ".join(_number(row["table"].get(p, {}).get("mae")) for p in names)
-        spread = f" ± {row['six_sd']:.3f}" if row["seeds"] > 1 else ""
+        spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
         lines.append(
             f"| {_title(row)} | {cells} | {_number(row['six'])}{spread} | {_gap(row)} | {_share(row.get('distance'))} "
             f"| {_share(row.get('price'))} |"
@@ -130,7 +130,8 @@ def _share(value: float | None) -> str:
 
 
 def _gap(row: Row) -> str:
+    """The gap closed with its interval; a dash where the gap itself could as well be none."""
     gap, interval = row.get("gap_closed"), row.get("gap_interval")
     if gap is None:
         return ""
-    return f"{gap:.2f}" + ("" if interval is None else f" ({interval[0]:.2f} to {interval[1]:.2f})")
+    return "–" if interval is None else f"{gap:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

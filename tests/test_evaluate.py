@@ -116,7 +116,21 @@ def test_report_of_every_role(folders):
     curve = [masked["table"][c]["mae"] for c in ALL["frames"]]
     assert masked["auilc"]["mae"] == pytest.approx(protocols.auilc(curve))
     assert set(masked["coverage"]) == set(PATTERNS) and all(0 <= v <= 1 for v in masked["coverage"].values())
-    constant = result["rows"][0]
+    rows_ = CORPUS.rows("test")
+    hits, each = [], []
+    for seed in (0, 1):
+        model, manifest = methods.load(folders / f"baseline-mrm-seed{seed}", CORPUS.feature_set)
+        error = np.abs(pattern_scores(model, CORPUS, rows_, ("vision",))["vision"] - CORPUS.score[rows_])
+        error = error[np.isfinite(error)]
+        hits.append((error <= manifest["calibration"]["half_width"]["vision"]).mean())
+        each.append(error.mean())
+    assert masked["coverage"]["vision"] == pytest.approx(np.mean(hits))
+    assert masked["sd"]["vision"]["mae"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    assert naive[0]["six_sd"] is None and masked["six_sd"] > 0
+    constant, seen = result["rows"][0], CORPUS.index["vision"].lengths[rows_] > 0
+    mean = CORPUS.score[CORPUS.rows("train")].mean()
+    same = np.abs(CORPUS.score[rows_][seen] - mean).mean()  # on the utterances that methods are measured on
+    assert constant["table"]["vision"]["mae"] == pytest.approx(same, abs=1e-5) and not seen.all()
     assert constant["table"]["text"]["pearson"] is None and constant["seeds"] == 0
     assert 0 < result["realised"]["modality:0.1"] < result["realised"]["modality:0.7"] < 0.7
 
@@ -191,7 +205,7 @@ def test_a_new_method_gets_its_rows_without_touching_the_evaluation(tmp_path, mo
             return [Recipe("mean", "Mean of everything", "method"), Recipe("mean, half", "Mean, half", "ablation")]
 
     monkeypatch.setitem(METHODS, "mean", Mean)
-    found = [trained(tmp_path / "mean-seed0", method="mean"), trained(tmp_path / "mean, half-seed0", method="mean")]
+    found = [trained(tmp_path / f"{name}-seed0", "subset", "mean") for name in ("mean", "mean, half")]
     rows = rows_of(evaluate.report(CORPUS, found))
     assert rows["mean"]["kind"] == "method" and rows["mean"]["title"] == "Mean of everything"
     assert rows["mean, half"]["kind"] == "ablation" and "frame:0.5" not in rows["mean, half"]["table"]
@@ -209,12 +223,15 @@ def test_folds_test_every_utterance_once(tmp_path):
     result = evaluate.report(folded, runs)
     row = rows_of(result)["b"]
     assert result["n"] == 150 and result["folds"] == 3 and row["seeds"] == 2  # two repetitions of three folds
-    scores = np.full(150, np.nan)
-    for s in range(3):  # the first repetition by hand
-        model, own = methods.load(runs[s], folded.feature_set)[0], folded.for_seed(s)
-        scores[own.rows("test")] = pattern_scores(model, own, own.rows("test"), ("audio",))["audio"]
-    second = 2 * row["table"]["audio"]["mae"] - np.nanmean(np.abs(scores - folded.score))
-    assert 0 < second < 3
+    errors = []
+    for block in (0, 3):  # both repetitions by hand
+        scores = np.full(150, np.nan)
+        for s in range(block, block + 3):
+            model, own = methods.load(runs[s], folded.feature_set)[0], folded.for_seed(s)
+            scores[own.rows("test")] = pattern_scores(model, own, own.rows("test"), ("audio",))["audio"]
+        errors.append(np.abs(scores - folded.score).mean())
+    assert row["table"]["audio"]["mae"] == pytest.approx(np.mean(errors), abs=1e-5)
+    assert row["sd"]["audio"]["mae"] == pytest.approx(np.std(errors, ddof=1), abs=1e-5)
     with pytest.raises(MsaError, match="has 3 folds, there are runs of seed 3, 4. Train the others"):
         evaluate.report(folded, runs[:5])
     teacher = trained(tmp_path / "t", "complete", "corrkd", 0, data=folded, distil=False)
@@ -232,6 +249,52 @@ def test_gap_closed_by_hand():
     assert bootstrap.gap_interval(truth, truth + 0.1, truth + 0.2, weights) is None
     low, high = bootstrap.difference_interval(truth + 0.1, truth, weights)
     assert low == pytest.approx(0.1, abs=1e-4) and high == pytest.approx(0.1, abs=1e-4)
+
+
+def test_an_absent_modality_is_no_error_of_zero():
+    errors = np.ones((3, 40))
+    errors[0, 10:] = np.nan
+    errors[1] = 3.0
+    weights = bootstrap.cluster_weights([np.arange(40)])
+    assert np.allclose(bootstrap.pattern_means(errors, weights), 2.0)
+    alone = np.where(np.arange(40) < 1, 1.0, np.nan) * np.ones((2, 1))
+    means = bootstrap.pattern_means(alone, weights)
+    assert np.isnan(means).any() and np.allclose(means[np.isfinite(means)], 1.0)
+
+
+def test_runs_that_do_not_belong_are_refused(tmp_path):
+    other = replace(CORPUS, name="other")
+    with pytest.raises(MsaError, match="Run b-seed0 was trained on another corpus than this synthetic .other, fold -"):
+        evaluate.report(CORPUS, [trained(tmp_path / "b-seed0", data=other)])
+    folded = replace(CORPUS, columns={**CORPUS.columns, "fold": np.arange(150) % 3.0})
+    with pytest.raises(MsaError, match="may have seen these test rows"):
+        evaluate.report(folded, [trained(tmp_path / "c-seed0")])
+    twice = [trained(tmp_path / "d-seed0"), trained(tmp_path / "d-seed1")]
+    with pytest.raises(MsaError, match="d-seed0 and d-seed1 are both of seed 0. Remove one"):
+        evaluate.report(CORPUS, twice)
+    unlike = [trained(tmp_path / "e-seed0"), trained(tmp_path / "e-seed1", seed=1, d_model=4)]
+    with pytest.raises(MsaError, match="one label but other settings"):
+        evaluate.report(CORPUS, unlike)
+    masked = [trained(tmp_path / "f-seed0"), trained(tmp_path / "g-seed0")]
+    with pytest.raises(MsaError, match="Several runs could be the masked reference: f, g"):
+        evaluate.report(CORPUS, masked)
+    official = trained(tmp_path / "masked late fusion-seed0", "subset")
+    rows = rows_of(evaluate.report(CORPUS, [*masked, official]))
+    assert rows["masked late fusion"]["against_masked"] is None and rows["f"]["against_masked"] is not None
+    lying = trained(tmp_path / "late fusion-seed0", "mrm")  # a recipe's label on another training
+    assert rows_of(evaluate.report(CORPUS, [lying]))["late fusion"]["kind"] == "masked"
+    with pytest.raises(MsaError, match="expression-ferplus-v1 is no trained run of a method: its manifest has no"):
+        evaluate.report(CORPUS, [checkpoint.ROOT / "expression-ferplus-v1"])
+    for folds in (np.arange(150) % 2.0, np.arange(150) % 3 + 1.0):
+        with pytest.raises(MsaError, match="the folds are .* at least three"):
+            replace(CORPUS, columns={"fold": folds})
+
+
+def test_a_reconstruction_is_called_so_under_any_label(tmp_path):
+    teacher = trained(tmp_path / "t-seed0", "complete", "promma", prompted=False)
+    run = trained(tmp_path / "mine-seed0", "subset", "promma", teacher=teacher)
+    row = rows_of(evaluate.report(CORPUS, [run]))["mine"]
+    assert row["reconstruction"] is True and row["title"] == "mine (reconstruction)"
 
 
 def test_intervals_widen_with_the_clusters():
@@ -273,7 +336,10 @@ def test_slices_and_sims_scale(tmp_path):
     result = evaluate.report(rated, [trained(tmp_path / "b-seed0", data=rated)])
     row = rows_of(result)["b"]
     assert result["metrics"] == list(metrics.SIMS_NAMES) and result["scale"] == "sims"
-    plain = rows_of(evaluate.report(CORPUS, [tmp_path / "b-seed0"]))["b"]
+    plain = rows_of(evaluate.report(CORPUS, [trained(tmp_path / "c-seed0")]))["c"]
+    scores = predict([Request(tmp_path / "b-seed0", ({},), ("text",), rows)], rated)[0][0]["text"][rows]
+    by_hand = np.nanmean(np.abs(scores - rated.score[rows])[parts["conflict"]]) / 3
+    assert row["slices"]["conflict"]["text"] == pytest.approx(by_hand, abs=1e-5)
     assert (
         row["six"] == pytest.approx(plain["six"] / 3, abs=1e-5) and row["width"]["text"] == plain["width"]["text"] / 3
     )

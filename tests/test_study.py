@@ -1,4 +1,5 @@
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from synthetic import corpus
 from msa_core import checkpoint, evaluate, study
 from msa_core.__main__ import main
 from msa_core.errors import MsaError
-from msa_core.methods import KINDS, METHODS
+from msa_core.methods import KINDS, METHODS, Recipe
 from msa_core.methods.contract import Method
 from msa_core.missing import INCOMPLETE
 
@@ -62,3 +63,35 @@ def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, c
     result = evaluate.command(tmp_path / "corpus", tmp_path / "runs", tmp_path / "out", jobs=1)
     assert result["folds"] == 3 and result["n"] == 60 and result["specialists"] is not None
     assert checkpoint.read_manifest(tmp_path / "runs" / "late fusion-seed1")["corpus"]["fold"] == 1
+
+
+def test_a_study_refuses_runs_of_other_settings_and_goes_on_after_a_failure(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(study, "MIN_UPDATES", 1)
+    CORPUS.save(tmp_path / "corpus")
+    small = METHODS["corrkd"].Config.debug()
+    teacher, student = (
+        Recipe("t", "T", "complete", {**asdict(small), "distil": False}, {"regime": "complete"}),
+        Recipe("s", "S", "method", asdict(small), {"epochs": 1}, "t"),
+    )
+    recipes = [teacher._replace(loop={"regime": "complete", "epochs": 1}), student]
+    monkeypatch.setattr(METHODS["corrkd"], "recipes", classmethod(lambda cls: recipes))
+    argv = ["study", "--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs"), "--seeds", "1"]
+    argv += ["--only", "corrkd"]
+    fit, calls = study.fit, []
+
+    def failing(method, corpus, folder, *rest):
+        calls.append(folder.name)
+        if folder.name == "t-seed0" and len(calls) == 1:
+            raise MsaError("The loss is not finite.")
+        return fit(method, corpus, folder, *rest)
+
+    monkeypatch.setattr(study, "fit", failing)
+    assert main(argv) == 2  # the teacher fails, and its student with it
+    said = capsys.readouterr()
+    assert "t-seed0: failed: The loss is not finite." in said.out and "2 runs failed" in said.err
+    assert main(argv) == 0 and "s-seed0: validation MAE" in capsys.readouterr().out
+    recipes[1] = student._replace(loop={"epochs": 2})
+    assert main(argv) == 2
+    assert "s-seed0 was trained with epochs = 1, the recipe says 2. Move it away" in capsys.readouterr().err
+    replace(CORPUS, name="other").save(tmp_path / "corpus")
+    assert main(argv) == 2 and "trained on another corpus" in capsys.readouterr().err

@@ -24,14 +24,24 @@ class Displayed(NamedTuple):
     signed: bool
 
 
-KINDS = ("naive", "complete", "masked", "specialist", "method", "ablation")  # the rows of a table, in this order
+KINDS = (
+    "constant",
+    "naive",
+    "complete",
+    "masked",
+    "method",
+    "variant",
+    "ablation",
+    "specialist",
+)  # rows, in this order
 
 
 class Recipe(NamedTuple):
     """How the runs of one row of a table are trained: `study` trains them, `evaluate` knows them by their label.
 
-    label: of the run folders. title: as people read it. kind: one of KINDS; "naive" is a complete model that others
-    are measured against, "complete" a method's own. config, loop: settings of the method and of the training loop.
+    label: of the run folders. title: as people read it. kind: one of KINDS but "constant" and "variant", which are not
+    trained; "naive" is a complete model that others are measured against, "complete" a method's own. config, loop:
+    settings of the method and of the training loop.
     teacher: label of the runs that the teacher of the same seed comes from.
     """
 
@@ -73,7 +83,8 @@ class Method(nn.Module):
     """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
 
     name: key of METHODS. title: how people write it. published: a system from a paper, offered on the page and the
-    command line. double_flow: the trainer also runs the complete batch, with the same weights.
+    command line. reconstruction: rebuilt from less than a paper, which is said wherever it is shown. double_flow: the
+    trainer also runs the complete batch, with the same weights.
     Config: the dataclass of `config`. dims: width per stream.
     """
 
@@ -81,6 +92,7 @@ class Method(nn.Module):
     title: ClassVar[str]
     published: ClassVar[bool] = True
     double_flow: ClassVar[bool] = False
+    reconstruction: ClassVar[bool] = False
     Config: ClassVar[Any]
 
     def __init__(self, config: Any, dims: Mapping[str, int]):

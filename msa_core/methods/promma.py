@@ -105,6 +105,7 @@ class ProMMA(Method):
 
     name = "promma"
     title = "ProMMA (reconstruction)"
+    reconstruction = True
     Config = ProMMAConfig
 
     def __init__(self, config: ProMMAConfig, dims: Mapping[str, int]):
