@@ -7,8 +7,9 @@ modalities (`mrm`) the masked baseline, on one pattern only a specialist. It nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,19 +91,33 @@ class Baseline(Method):
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch (schema.Batch). Trace: attention_<modality> (B, T)."""
+        stacked, there, trace = self._vectors(batch)
+        if self.training:
+            self._track(stacked.detach(), there)
+        return self._fused(stacked, there, self.config.fill, trace)
+
+    def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
+        """As in the contract; every fill of an absent modality reads the same vectors."""
+        if not all(set(settings) <= {"fill"} for settings in variants):
+            return super().answers(batch, variants)
+        stacked, there, trace = self._vectors(batch)
+        return [self._fused(stacked, there, v.get("fill", self.config.fill), trace).score for v in variants]
+
+    def _vectors(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """The modality vectors (B, 3, d), which are there (B, 3), and the trace."""
         keep = usable(batch)
-        there = available(keep)  # (B, 3)
         vectors, trace = [], {}
         for m in MODALITIES:
             frames = self.encode[m](batch.features[m], keep[m], self.statistics(m))
             pooled, weights = self.pool[m](replace(frames, values=F.gelu(frames.values)))
             vectors.append(self.utterance[m](pooled))
             trace[f"attention_{m}"] = weights
-        stacked = torch.stack(vectors, 1)  # (B, 3, d)
-        if self.training:
-            self._track(stacked.detach(), there)
-        fill = self.mean_vector if self.config.fill == "mean" else torch.zeros_like(self.mean_vector)
-        joint = self.fuse(torch.where(there[..., None], stacked, fill).flatten(1))
+        return torch.stack(vectors, 1), available(keep), trace
+
+    def _fused(self, stacked: Tensor, there: Tensor, fill: str, trace: dict[str, Tensor]) -> Output:
+        """The answer from modality vectors (B, 3, d) of what is there (B, 3)."""
+        absent = self.mean_vector if fill == "mean" else torch.zeros_like(self.mean_vector)
+        joint = self.fuse(torch.where(there[..., None], stacked, absent).flatten(1))
         return Output(score=bounded(self.head(joint).squeeze(-1)), joint=joint, trace=trace)
 
     def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
