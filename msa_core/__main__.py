@@ -15,7 +15,6 @@ from pathlib import Path
 
 from .errors import MsaError
 
-CORPORA = ("composite", "ravdess", "mosi", "mosi-cv", "mosei-922", "mmmo-120", "mosi-text", "mosei-text")
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
 README = "also put the table into its block of this Markdown file"
 
@@ -75,7 +74,9 @@ def _extract(args: argparse.Namespace) -> None:
 
 def _corpus(args: argparse.Namespace) -> None:
     from .corpora import build
+    from .data import needs_place
 
+    needs_place(Path(args.out))  # before minutes of work
     corpus = build(args.name, Path(args.data), Path(args.out), args.seed)
     print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
 
@@ -226,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("corpus", _corpus, "build a corpus from research data")
-    p.add_argument("name", choices=list(CORPORA))
+    p.add_argument("name", help="composite, ravdess, mosi, mosi-cv, mosei-922, mmmo-120, mosi-text or mosei-text")
     p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mmmo, mosei, mosi, ravdess, urdu")
     p.add_argument("--out", required=True)
     p.add_argument("--seed", type=int, default=0, help="of what is drawn: pairs, folds")

@@ -223,7 +223,11 @@ class Corpus:
         return features, np.arange(features.shape[1]) < n_frames[:, None]
 
     def save(self, folder: Path) -> None:
-        """Write the corpus atomically; the manifest gets the sha256 of every file."""
+        """Write the corpus atomically in place of an older one; the manifest gets the sha256 of every file.
+
+        Raises: MsaError as `needs_place`.
+        """
+        needs_place(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -291,6 +295,12 @@ class Corpus:
             columns={k: table[k].copy() for k in table.dtype.names or () if k not in own},
             manifest=manifest["facts"],
         )
+
+
+def needs_place(folder: Path) -> None:
+    """Raises: MsaError when `folder` holds anything but a corpus: writing one there would delete it."""
+    if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise MsaError(f"{folder} is there and is no corpus; its contents would be lost. Give another --out.")
 
 
 def _manifest(path: Path) -> dict[str, Any]:

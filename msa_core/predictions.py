@@ -60,7 +60,8 @@ def predict(
     for (rows, _), found in zip(chunks, bar, strict=True):
         for number, variant, condition, scores in found:
             results[number][variant][condition][rows] = scores
-    return [[_derived(s, r, corpus) for s in found] for found, r in zip(results, requests, strict=True)]
+    masks: dict[tuple[bytes, str], np.ndarray] = {}  # of modality rates: the same for all runs of the same utterances
+    return [[_derived(s, r, corpus, masks) for s in found] for found, r in zip(results, requests, strict=True)]
 
 
 Chunk = tuple[np.ndarray, tuple[int, ...]]  # utterances, and the numbers of the requests that want them
@@ -157,8 +158,8 @@ def _empty(request: Request, corpus: Corpus) -> Scores:
     return {c: np.full(len(corpus), np.nan, np.float32) for c in _computed(request.conditions)}
 
 
-def _derived(scores: Scores, request: Request, corpus: Corpus) -> Scores:
-    """Add what needs no pass: rate 0, and modality rates as a choice among the patterns."""
+def _derived(scores: Scores, request: Request, corpus: Corpus, masks: dict[tuple[bytes, str], np.ndarray]) -> Scores:
+    """Add what needs no pass: rate 0, and modality rates as a choice among the patterns; masks are kept in `masks`."""
     patterns = [c for c in request.conditions if c in PATTERNS]
     result = {}
     for condition in request.conditions:
@@ -167,7 +168,10 @@ def _derived(scores: Scores, request: Request, corpus: Corpus) -> Scores:
         elif condition == "frame:0.0":
             result[condition] = scores[patterns[-1]]
         else:
-            left = kept(corpus, request.rows, condition)
+            key = request.rows.tobytes(), condition
+            if key not in masks:
+                masks[key] = kept(corpus, request.rows, condition)
+            left = masks[key]
             result[condition] = np.full(len(corpus), np.nan, np.float32)
             for pattern, members in PATTERNS.items():
                 rows = request.rows[(left == [m in members for m in MODALITIES]).all(1)]

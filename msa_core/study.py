@@ -30,8 +30,6 @@ from .train import TrainConfig, fit
 
 MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
 BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
-
-
 FAILED = ": failed: "
 
 
@@ -72,14 +70,14 @@ def _is_done(job: Job, corpus: Corpus) -> bool:
     """True when the run is there. Raises: MsaError when it is one of another corpus or other settings."""
     if not (job.folder / checkpoint.MANIFEST).is_file():
         return False
-    check(Run.read(job.folder), corpus)
-    manifest = checkpoint.read_manifest(job.folder)
+    run = Run.read(job.folder)
+    check(run, corpus)
     config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
     for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
         for key, value in json.loads(json.dumps(asdict(wanted))).items():
-            if manifest[what].get(key) != value:
+            if run.manifest[what].get(key) != value:
                 raise MsaError(
-                    f"{job.folder.name} was trained with {key} = {manifest[what].get(key)!r}, the recipe says "
+                    f"{job.folder.name} was trained with {key} = {run.manifest[what].get(key)!r}, the recipe says "
                     f"{value!r}. Move it away, or give another --out."
                 )
     return True

@@ -136,6 +136,22 @@ def test_feature_files_are_checked_and_imported(tmp_path, capsys):
     assert not (tmp_path / "no").exists()
 
 
+def test_a_folder_that_is_no_corpus_is_never_replaced(tmp_path, capsys):
+    path = feature_files.dump(tmp_path / "mosi.pkl", feature_files.mmsa())
+    mine = tmp_path / "features"
+    mine.mkdir()
+    (mine / "clip.npz").write_bytes(b"hours of work")
+    for argv in (["import", str(path)], ["corpus", "mosi", "--data", str(tmp_path)]):
+        assert main([*argv, "--out", str(mine)]) == 2
+        assert "is no corpus; its contents would be lost" in capsys.readouterr().err
+    assert (mine / "clip.npz").read_bytes() == b"hours of work"
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):  # into an empty folder, and over the corpus that is then there
+        assert main(["import", str(path), "--out", str(tmp_path / "empty")]) == 0
+    assert main(["corpus", "nothing", "--data", "x", "--out", str(tmp_path / "new")]) == 2
+    assert "Valid corpora: composite, ravdess, mosi" in capsys.readouterr().err
+
+
 def test_a_corpus_by_name_needs_its_data(tmp_path, capsys):
     for name in ("mosi", "mosi-cv", "mosei-922", "mmmo-120", "mosi-text"):
         assert main(["corpus", name, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
