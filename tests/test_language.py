@@ -1,0 +1,73 @@
+"""Languages: every text that the code says has a translation with the same fields, and sentences are recognised."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from msa_core import language
+from msa_core.errors import MsaError
+from msa_core.language import known, say, use
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = [ROOT / "app.py", *sorted((ROOT / "msa_core").rglob("*.py"))]
+OTHERS = [code for code in language.LANGUAGES if code != language.ENGLISH]
+
+
+def texts(path: Path) -> set[str]:
+    """The literal first arguments of `say` and `_say` in a file."""
+    calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and n.args]
+    named = [c for c in calls if getattr(c.func, "id", getattr(c.func, "attr", None)) == "say"]
+    return {c.args[0].value for c in named if isinstance(c.args[0], ast.Constant)}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_everything_said_is_translated(code: str) -> None:
+    said = {text for path in SOURCES for text in texts(path)}
+    missing = sorted(said - set(language.catalogue(code)))
+    assert not missing, f"{len(missing)} texts without {code}: {missing[:10]}"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_translations_have_the_same_fields_and_are_no_english(code: str) -> None:
+    for text, translation in language.catalogue(code).items():
+        assert language.fields(text) == language.fields(translation), text
+        assert translation.strip(), text
+
+
+@pytest.mark.parametrize("path", sorted(language.STATIC.glob("*/*.json")), ids=lambda p: p.name)
+def test_catalogues_are_sorted_json(path: Path) -> None:
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    assert path.read_text(encoding="utf-8") == json.dumps(entries, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def test_english_is_the_code_itself() -> None:
+    assert say("{n} words heard", n=3) == "3 words heard" and language.active() == "en"
+    assert known("no speech found") == "no speech found"
+
+
+def test_a_finished_sentence_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {"Missing: {reason}": "缺失：{reason}", "no {what} track": "没有{what}轨道", "{x} s": "{x}秒"}
+    monkeypatch.setattr(language, "catalogue", lambda code: entries if code == "zh" else {})
+    language._templates.cache_clear()
+    try:
+        with use("zh"):
+            assert known("Missing: no video track") == "缺失：没有video轨道"
+            assert known("something else") == "something else"
+            assert say("{x} s", x="{y}") == "{y}秒"
+        assert known("no video track") == "no video track"
+    finally:
+        language._templates.cache_clear()
+
+
+def test_language_of_a_browser() -> None:
+    assert language.nearest("zh-CN,zh;q=0.9,en;q=0.8") == "zh" and language.nearest("de-DE, en;q=0.5") == "en"
+    assert language.nearest("fr") == "en" and language.nearest("") == "en"
+
+
+def test_unknown_language_is_refused() -> None:
+    with pytest.raises(MsaError, match="Unknown language 'xx'"), use("xx"):
+        pass
