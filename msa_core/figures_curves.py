@@ -84,7 +84,7 @@ def curves_svg(result: Result, metric: str = "mae") -> str:
         if lower
         else say("{metric} on {corpus}, {split} (higher is better)", **on)
     )
-    told = "; ".join(f"{known(c.title)}: {_ends(c, metric)}" for c in found)
+    told = say("; ").join(f"{known(c.title)}{say(': ')}{_ends(c, metric)}" for c in found)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mm-curves" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" role="img" aria-labelledby="mm-curves-title mm-curves-told">'

@@ -115,12 +115,12 @@ def _range(low: object, high: object) -> str:
 def _measured(result: Result, shown: Table, protocol: str, metric: str) -> str:
     """The table with what it shows, or why there is none."""
     title = known(PROTOCOLS[protocol]).capitalize()
-    title += "" if protocol in OWN_METRIC else f": {escape(known(METRICS[metric]))}"
+    title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
     corpus = escape(str(result["corpus"]))
     if not shown.columns:
         return card(title, say("The evaluation of {corpus} has none of these numbers.", corpus=corpus), "")
     if not shown.lines:
-        names = ", ".join(known(METRICS.get(str(m), str(m))) for m in result.get("metrics", ()))
+        names = say(", ").join(known(METRICS.get(str(m), str(m))) for m in result.get("metrics", ()))
         hint = (
             say("No row of {corpus} has this metric; it has: {metrics}.", corpus=corpus, metrics=escape(names))
             if names
@@ -136,7 +136,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
     """What the table of a protocol shows."""
     if protocol == "slices":
         sizes = numbers.mapping(result.get("slices")).items()
-        parts = ", ".join(f"{known(str(name))} {n}" for name, n in sizes)
+        parts = say(", ").join(f"{known(str(name))} {n}" for name, n in sizes)
         return say("MAE on parts of the test rows ({parts} rows).", parts=escape(parts))
     if protocol == "intervals":
         return say("Share of test rows inside their interval, and the interval's full width in points of the scale.")

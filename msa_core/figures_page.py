@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from . import language, media
+from . import __version__, language, media
 from .figures_clip import picture
 from .figures_parts import STEPS, icon
 from .language import known, say
@@ -92,7 +92,7 @@ def troubles() -> dict[str, str]:
 
 def about() -> str:
     """The About text as Markdown, from `static/about.md` or its counterpart in the active language."""
-    return _read(language.STATIC, "about")
+    return _read(language.STATIC, "about").format(version=__version__)
 
 
 def sources(folder: Path) -> str:
