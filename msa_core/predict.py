@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import data, methods, missing, timeline
+from . import data, edits, methods, missing, timeline
 from .checkpoint import REPAIR, available, read_manifest
 from .config import MediaLimits
 from .contributions import shapley
@@ -92,6 +92,10 @@ class Analyser:
     ) -> Utterance:
         """Features of one clip. Raises: MediaError, FeatureError. See `Extractor.utterance`."""
         return self.extractor.utterance(path, limits or MediaLimits(), progress)
+
+    def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
+        """The clip with an edited transcript and without the words number `struck`. Raises: MsaError. See `edits`."""
+        return edits.edit(utterance, self.extractor.text, transcript, struck)
 
     def predict(
         self,
