@@ -47,10 +47,12 @@ def _analyse(args: argparse.Namespace) -> None:
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
+    rates = _rates(args.frames)
     media.probe(args.clip, MediaLimits.command_line())
     analyser = Analyser.load(args.device, args.method)
     utterance = analyser.extract(args.clip, MediaLimits.command_line())
-    prediction = analyser.predict(utterance, args.method, dropped, args.text)
+    utterance = analyser.edit(utterance, args.transcript)
+    prediction = analyser.predict(utterance, args.method, dropped, args.text, rates)
     as_json = json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     if args.json == "-":
         print(as_json)
@@ -60,6 +62,17 @@ def _analyse(args: argparse.Namespace) -> None:
     from .report import summary
 
     print(summary(prediction))
+
+
+def _rates(text: str) -> dict[str, float]:
+    """The rates of `--frames text=0.5,audio=0.3`. Raises: MsaError."""
+    from .predict import frame_rates
+
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    try:
+        return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
+    except ValueError as e:
+        raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -219,6 +232,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("clip", help="a video or sound file")
     p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
+    p.add_argument("--frames", default="", metavar="M=R,M=R", help="share of frames dropped: text=0.5,audio=0.3")
+    p.add_argument("--transcript", metavar="TEXT", help="read these words in place of those that were heard")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")

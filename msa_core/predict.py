@@ -308,8 +308,8 @@ def _timed(weights: Sequence[float], utterance: Utterance, name: str) -> list[di
     if times is None:
         return []
     pairs = list(zip(times.tolist(), weights, strict=False))
-    if name == "text" and utterance.words:
-        return _by_word(pairs, utterance.words)
+    if name == "text" and (read := [w for w in utterance.words if not w.struck]):
+        return _by_word(pairs, read)
     ends = [t for t, _ in pairs[1:]] + [utterance.duration_s]
     return [{"start_s": t, "end_s": max(t, end), "weight": float(w)} for (t, w), end in zip(pairs, ends, strict=True)]
 
