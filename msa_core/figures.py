@@ -62,14 +62,13 @@ def gauges_of(prediction: Prediction) -> list[str]:
         (complete, say("with what is left: {left}", left=" + ".join(left) or say("nothing"))),
         (method_name(prediction.method), say("with what is left: {left}", left=" + ".join(imagined + left))),
     )
-    full = scores["complete_model_full"]
+    fulls = (None, scores["complete_model_full"], scores.get("missing_model_full"))
     gauges = []
-    for (title, what), key in zip(titles, GAUGES, strict=True):
-        note = [] if key == GAUGES[0] else _shift(scores[key], full)
+    for (title, what), key, full in zip(titles, GAUGES, fulls, strict=True):
+        note = _shift(scores[key], full)
         if shown := prediction.interval if key == GAUGES[2] else None:
             note.append(_interval(prediction, shown))
-        tick = None if key == GAUGES[0] else full
-        gauges.append(_gauge(title, what, scores[key], tick, shown, note, "mm-ours" if key == GAUGES[2] else ""))
+        gauges.append(_gauge(title, what, scores[key], full, shown, note, "mm-ours" if key == GAUGES[2] else ""))
     return gauges
 
 
@@ -105,7 +104,10 @@ def _gauge(
     note: Sequence[str] = (),
     css: str = "",
 ) -> str:
-    """One gauge on [-3, 3]; a tick marks `full`, the reading with everything. Title, what and note are HTML."""
+    """One gauge on [-3, 3]; a tick marks `full`, the model's own reading with everything.
+
+    Title, what and note are HTML.
+    """
     if score is None:
         number, words = "–", say("no answer")
         meter = f'role="img" aria-label="{title}, {what}: {words}"'
@@ -130,8 +132,8 @@ def _shift(score: float | None, full: float | None) -> list[str]:
     if abs(delta := score - full) < 0.005:
         return [say("same as with everything")]
     if delta > 0:
-        return [say("{points:.2f} above the full reading", points=delta)]
-    return [say("{points:.2f} below the full reading", points=-delta)]
+        return [say("{points:.2f} above its own full reading", points=delta)]
+    return [say("{points:.2f} below its own full reading", points=-delta)]
 
 
 def _dial(score: float | None, full: float | None, interval: Mapping[str, float] | None) -> str:

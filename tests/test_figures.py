@@ -111,7 +111,14 @@ def meters(html: str) -> list[float]:
 def test_three_gauges_say_the_three_scores() -> None:
     html = figures.answer(prediction())
     assert meters(html) == [1.25, -0.5, 0.75]
-    for said in ("+1.25", "−0.50", "+0.75", "1.75 below the full reading", "90% interval −0.25 to +1.75"):
+    for said in (
+        "+1.25",
+        "−0.50",
+        "+0.75",
+        "1.75 below its own full reading",
+        "0.30 below its own full reading",
+        "90% interval −0.25 to +1.75",
+    ):
         assert said in html
     assert html.count("interval −0.25") == 1  # only the missing-modality model has one
 
