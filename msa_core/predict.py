@@ -134,7 +134,10 @@ class Analyser:
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
         reads = loaded.model.reads_simulated and bool(mechanism.get("text_simulated", True))  # it may decide against
         interval = _interval(loaded.manifest, left, score)
-        uncalibrated = (NOT_CALIBRATED,) if interval and any(m in players for m in rates) else ()
+        lost = [m for m in players if m in rates]
+        emptied = [m for m in lost if not any(t["observed"][m] for t in seconds)]
+        notes = [f"Every frame of {m} was dropped: no model sees any of it." for m in emptied]
+        notes += [NOT_CALIBRATED] if interval and lost else []
         return Prediction(
             clip=utterance.id,
             duration_s=utterance.duration_s,
@@ -156,7 +159,7 @@ class Analyser:
             mechanism=mechanism,
             timeline=seconds,
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
-            notes=(*utterance.notes, *uncalibrated),
+            notes=(*utterance.notes, *notes),
             frame_missing_rate=rates,
             edited=[w.text for w in utterance.words] != [w.text for w in whole.words],
             frames_s=tuple(t.time_s for t in utterance.thumbnails),

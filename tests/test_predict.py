@@ -259,6 +259,22 @@ def test_an_absent_modality_stays_absent(analyser, happy):
     assert all(t["observed"]["vision"] == 0 for t in p.timeline) and predict.NOT_CALIBRATED not in p.notes
 
 
+@pytest.mark.parametrize("method", ["sdumc", "corrkd", "promma"])
+def test_a_modality_that_lost_every_frame_says_so(analyser, happy, method):
+    token = replace(happy, text=Stream(happy.text.values[:1], happy.text.times_s[:1]))
+    named = (replace(token, id=f"clip {i}") for i in range(20))
+    u = next(u for u in named if not _seen(u)["text"].any())  # a name by which the one piece of text is dropped
+    p = analyser.predict(u, method, ["audio", "vision"], "transcript", {"text": 0.9})
+    assert "Every frame of text was dropped: no model sees any of it." in p.notes
+    assert all(math.isfinite(v) for v in p.scores.values()) and all(t["score"] is None for t in p.timeline)
+    assert p.modalities["text"]["present"]
+    assert not any("Every frame" in n for n in analyser.predict(u, method).notes)
+
+
+def _seen(utterance):
+    return missing.frame(collate([utterance]), torch.tensor([[0.9, 0.0, 0.0]]), predict.FRAME_SEED).observed
+
+
 def test_presence_of_every_second_by_hand(happy):
     times = np.array([0.1, 0.6, 1.2, 1.4, 1.6, 2.9, 3.5], np.float32)  # 3.5 s lies behind the end: in the last second
     width = happy.audio.values.shape[1]
