@@ -62,6 +62,28 @@ def _analyse(args: argparse.Namespace) -> None:
     print(summary(prediction))
 
 
+def _compare(args: argparse.Namespace) -> None:
+    from . import compare, media
+    from .config import MediaLimits
+    from .predict import Analyser
+
+    clips = [args.clip, *([args.other] if args.other else [])]
+    for clip in clips:
+        media.probe(clip, MediaLimits.command_line())
+    analyser = Analyser.load(args.device)
+    utterances = [analyser.extract(clip, MediaLimits.command_line()) for clip in clips]
+    found = [(compare.compare(analyser, u), compare.robustness(analyser, u)) for u in utterances]
+    if args.csv is not None:
+        _write(Path(args.csv), compare.as_csv(*(part for pair in found for part in pair)), "--csv")
+    as_json = '{"clips": [' + ",\n".join(compare.as_json(*pair) for pair in found) + "]}"
+    if args.json == "-":
+        print(as_json)
+        return
+    if args.json is not None:
+        _write(Path(args.json), as_json + "\n")
+    print("\n\n".join(compare.summary(comparison) for comparison, _ in found))
+
+
 def _extract(args: argparse.Namespace) -> None:
     from .config import MediaLimits
     from .extract import folder
@@ -199,11 +221,12 @@ def _table(args: argparse.Namespace, block: str, text: str) -> None:
     print(text)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, option: str = "--json") -> None:
     try:
         path.write_text(text)
     except OSError as e:
-        raise MsaError(f"Cannot write {str(path)!r} ({e.strerror}). Give --json a file in a folder that exists.") from e
+        why = f"Cannot write {str(path)!r} ({e.strerror})."
+        raise MsaError(f"{why} Give {option} a file in a folder that exists.") from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -221,6 +244,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
+    p = add("compare", _compare, "every method on everything that can be missing from one clip, or from two")
+    p.add_argument("clip", help="a video or sound file")
+    p.add_argument("other", nargs="?", help="a second one")
+    p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="OUT", help="write one table: clip, condition, method, flow, score, ..")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
     p = add("extract", _extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")

@@ -80,6 +80,22 @@ class Analyser:
         """The manifest of a loaded method."""
         return self._method(method).manifest
 
+    def models(self, method: str) -> tuple[Method, Method]:
+        """The missing-modality model of a loaded method and the complete-modality model that stands beside it."""
+        loaded = self._method(method)
+        return loaded.model, loaded.teacher or self.complete.model
+
+    def left(self, utterance: Utterance, dropped: Collection[str] = (), text_source: str = "transcript") -> Utterance:
+        """What the models may see after the switches (see `predict`). Raises: MsaError when nothing is left."""
+        left = _leave(utterance, gone := switches(dropped, text_source), text_source)
+        if not any(left.stream(m).present for m in MODALITIES):
+            raise MsaError(_nothing_left(utterance, gone))
+        return left
+
+    def interval(self, method: str, left: Utterance, score: float) -> dict[str, float] | None:
+        """Level, low and high of the conformal interval around a score for what is `left`; None: not calibrated."""
+        return _interval(self.manifest(method), left, score)
+
     def extract(
         self,
         path: str | Path,

@@ -85,7 +85,7 @@ def test_readme_commands_are_the_commands():
 
 
 README_LINES = re.findall(
-    r"^\.venv/bin/python (-m msa_core (?:analyse|checkpoints).*)$", (ROOT / "README.md").read_text(), re.M
+    r"^\.venv/bin/python (-m msa_core (?:analyse|compare|checkpoints).*)$", (ROOT / "README.md").read_text(), re.M
 )
 
 
