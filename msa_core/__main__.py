@@ -41,22 +41,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _analyse(args: argparse.Namespace) -> None:
-    from . import media
+    from . import export, language, media
     from .config import MediaLimits
-    from .predict import Analyser, switches
+    from .predict import Analyser, checkpoint_of, shipped_methods, switches
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
     media.probe(args.clip, MediaLimits.command_line())
-    analyser = Analyser.load(args.device, args.method)
+    checkpoint = checkpoint_of(args.method)
+    side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
+    analyser = Analyser.load(args.device, None if side_by_side else args.method)
     utterance = analyser.extract(args.clip, MediaLimits.command_line())
-    prediction = analyser.predict(utterance, args.method, dropped, args.text)
-    as_json = json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    predictions = {m: analyser.predict(utterance, m, dropped, args.text) for m in analyser.methods}
+    prediction = predictions[args.method]
+    if args.csv is not None:
+        _write(Path(args.csv), export.as_csv(prediction), "--csv")
+    if args.report is not None:
+        with language.use(args.language):
+            text = export.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+        _write(Path(args.report), text, "--report")
     if args.json == "-":
-        print(as_json)
+        print(export.as_json(prediction), end="")
         return
     if args.json is not None:
-        _write(Path(args.json), as_json + "\n")
+        _write(Path(args.json), export.as_json(prediction), "--json")
     from .report import summary
 
     print(summary(prediction))
@@ -199,11 +207,13 @@ def _table(args: argparse.Namespace, block: str, text: str) -> None:
     print(text)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, option: str) -> None:
     try:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", newline="")
     except OSError as e:
-        raise MsaError(f"Cannot write {str(path)!r} ({e.strerror}). Give --json a file in a folder that exists.") from e
+        raise MsaError(
+            f"Cannot write {str(path)!r} ({e.strerror}). Give {option} a file in a folder that exists."
+        ) from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -221,6 +231,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="FILE", help="write every number and word, one a row")
+    p.add_argument("--report", metavar="FILE", help="write a report on one page as an HTML file, all methods beside")
+    p.add_argument("--no-pictures", action="store_true", help="keep faces out of the report")
+    p.add_argument("--language", default="en", choices=["en", "zh"], help="of the report")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
     p = add("extract", _extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
