@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
-from .figures_report import report_html
+from .figures_report import report_html, word_attention
 from .schema import Prediction
 
 __all__ = ["COLUMNS", "MIME", "SAVE", "as_csv", "as_json", "file_name", "report_html"]
@@ -62,21 +62,13 @@ def file_name(prediction: Prediction, ending: str) -> str:
 
 
 def _rows(prediction: Prediction) -> Iterator[Row]:
-    attention = _attention(prediction)
     for section, content in prediction.to_json().items():
         if section == "words" and isinstance(content, list):
-            content = [{**w, "attention": attention.get((w["word"], w["start_s"]))} for w in content]
+            content = [{**w, "attention": a} for w, a in zip(content, word_attention(prediction), strict=True)]
         if isinstance(content, Mapping | list):
             yield from _flat(section, "", content)
         else:
             yield from _flat("prediction", section, content)
-
-
-def _attention(prediction: Prediction) -> dict[tuple[object, object], float]:
-    """{(word, start): attention} of the words that the method reads."""
-    found = prediction.mechanism.get("attention")
-    pieces = found.get("text", ()) if isinstance(found, Mapping) else ()
-    return {(p.get("token"), p["start_s"]): p["weight"] for p in pieces}
 
 
 def _flat(section: str, key: str, value: object, times: Times = (None, None)) -> Iterator[Row]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from html import escape
 from typing import Any
@@ -16,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, figures, figures_clip, figures_page, predict, report
-from .figures_parts import TITLES, method_name, signed
+from .figures_parts import TITLES, card, method_name, signed
 from .language import STATIC, active, known, say
-from .schema import MODALITIES, Prediction, Utterance
+from .schema import Prediction, Utterance
 
+OWN = "report.css"
 MAX_FRAMES = 4  # beside each other in half the width of the sheet
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser asks nobody for anything
+_HINT = re.compile(r'(<p class="mm-hint">).*?(</p>)', re.S)
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _RULE = re.compile(r"([^{}]+)\{((?:[^{}]|\{[^{}]*\})*)\}")  # a rule, or a block of rules
 
@@ -52,15 +53,14 @@ def report_html(
         day=(day or date.today()).isoformat(),
         seconds=utterance.duration_s,
     )
-    seen = _frames(utterance) if with_pictures else ""
     done = "".join(f"<li>{escape(s)}</li>" for s in (*_switched(prediction), *changes, *map(known, prediction.notes)))
     body = (
         f'<main class="mm mm-report"><header><h1>{escape(title)}</h1><p class="mm-hint">{escape(facts)}</p></header>'
         f'{_scale()}<p class="mm-verdict">{escape(report.sentence(prediction))}</p><ul class="mm-changes">{done}</ul>'
         f'<div class="mm-gauges">{"".join(figures.gauges_of(prediction))}</div>'
         f'<div class="mm-pair">{figures.contributions(prediction)}'
-        f'<div class="mm-stack">{figures_clip.transcript(prediction)}{seen}</div>'
-        f"</div>{figures_clip.timeline(prediction)}"
+        f'<div class="mm-stack">{_words(prediction)}{_frames(utterance) if with_pictures else ""}</div></div>'
+        f"{_seconds(prediction)}"
         f"{_side_by_side(predictions_by_method, chosen_method)}{_patterns(comparison, chosen_method)}"
         f"{_foot(utterance, predictions_by_method, with_pictures)}</main>"
     )
@@ -75,14 +75,12 @@ def report_html(
 
 def _switched(prediction: Prediction) -> list[str]:
     """What the visitor switched off, dropped or edited, what the clip lacks, and what took the place of the text."""
-    off = [known(TITLES[m]) for m in prediction.dropped]
+    absent = {m: str(state["reason"]) for m, state in prediction.modalities.items() if not state["present"]}
+    off = [known(TITLES[m]) for m in absent if absent[m] == predict.SWITCHED_OFF]
     said = [say("Switched off: {what}.", what=say(", ").join(off)) if off else say("Nothing was switched off.")]
-    for m in MODALITIES:
-        state = prediction.modalities[m]
-        if not state["present"] and m not in prediction.dropped:
-            said.append(
-                say("{modality} is missing: {reason}.", modality=known(TITLES[m]), reason=known(_reason(state)))
-            )
+    for m, reason in absent.items():
+        if reason != predict.SWITCHED_OFF:
+            said.append(say("{modality} is missing: {reason}.", modality=known(TITLES[m]), reason=known(reason)))
     if prediction.text_source == "simulated":
         said.append(say("The text was imagined from the voice."))
     facts: dict[str, Any] = prediction.to_json()
@@ -95,10 +93,6 @@ def _switched(prediction: Prediction) -> list[str]:
     return said
 
 
-def _reason(state: Mapping[str, object]) -> str:
-    return str(state["reason"] or "not in the clip").rstrip(".")
-
-
 def _scale() -> str:
     """The colours of the gauges' arcs, from -3 to 3."""
     stops = "".join(f'<stop offset="{i / 6:.3f}" class="mm-stop-{t}"/>' for i, t in enumerate(figures.TONES))
@@ -108,13 +102,50 @@ def _scale() -> str:
     )
 
 
+def word_attention(prediction: Prediction) -> list[float | None]:
+    """The method's attention on each word, None for words that it does not read."""
+    found = prediction.mechanism.get("attention")
+    pieces = found.get("text", ()) if isinstance(found, Mapping) else ()
+    weights = {(p.get("token"), p["start_s"]): float(p["weight"]) for p in pieces}
+    return [weights.get((w.text, w.start_s)) for w in prediction.words]
+
+
+def _words(prediction: Prediction) -> str:
+    """The words, the darker the more attention; struck through what no model reads."""
+    title, weights = say("What was said"), word_attention(prediction)
+    if not weights:
+        reason = known(str(prediction.modalities["text"]["reason"] or "no words were found"))
+        return card(title, escape(reason), "", "mm-text")
+    top = max((w for w in weights if w is not None), default=0.0) or 1.0
+    words = ""
+    for word, weight in zip(prediction.words, weights, strict=True):
+        css = "mm-word mm-struck" if weight is None else "mm-word"
+        words += f'<span class="{css}" style="--w:{(weight or 0.0) / top:.3f}">{escape(word.text)}</span> '
+    if any(w is not None for w in weights):
+        hint = say("The darker a word, the more attention {method} pays it.", method=method_name(prediction.method))
+    else:
+        hint = say("No model reads these words.")
+    return card(title, hint, f'<p class="mm-said">{words}</p>', "mm-text")
+
+
+def _seconds(prediction: Prediction) -> str:
+    """The page's time line; on paper nothing can be clicked, so its line of explanation is another."""
+    hint = say("The score of a three-second window around each second; below, where attention lies.")
+    return _HINT.sub(lambda found: found[1] + hint + found[2], figures_clip.timeline(prediction), count=1)
+
+
 def _frames(utterance: Utterance) -> str:
-    """A short strip of frames over the whole clip; "" for a clip without pictures."""
+    """A short strip of frames over the whole clip with the face box; "" for a clip without pictures."""
     shots = utterance.thumbnails
     if not shots:
         return ""
-    chosen = sorted({round(i) for i in np.linspace(0, len(shots) - 1, min(MAX_FRAMES, len(shots)))})
-    return figures_clip.frames(replace(utterance, thumbnails=tuple(shots[i] for i in chosen)))
+    strip = ""
+    for i in sorted({round(i) for i in np.linspace(0, len(shots) - 1, min(MAX_FRAMES, len(shots)))}):
+        told = say("{time:.1f} s of the clip", time=shots[i].time_s)
+        strip += f'<figure><img src="{figures_clip.picture(figures_clip.boxed(shots[i]))}" alt="{told}">'
+        strip += f"<figcaption>{shots[i].time_s:.1f} s</figcaption></figure>"
+    hint = say("The box is the face that is followed.")
+    return card(say("What was seen"), hint, f'<div class="mm-strip">{strip}</div>')
 
 
 def _side_by_side(predictions: Mapping[str, Prediction], chosen: str) -> str:
@@ -202,8 +233,10 @@ def _version(name: str) -> str:
 
 
 def style(body: str) -> str:
-    """The rules of `page.css` that `body` uses, then `report.css`; dark only on a screen that asks for it."""
-    page, own = (_COMMENT.sub("", (STATIC / name).read_text()) for name in ("page.css", "report.css"))
+    """The rules of the page's style sheets that `body` uses, then `report.css`; dark only on a screen that asks."""
+    first = STATIC / "page.css"
+    sheets = [first, *sorted(p for p in STATIC.glob("*.css") if p.name not in (first.name, OWN))]
+    page, own = (_COMMENT.sub("", "\n".join(p.read_text() for p in group)) for group in (sheets, [STATIC / OWN]))
     classes = set(re.findall(r"mm-[\w-]+", body))
     return f"{_used(page, classes)}\n{own.strip()}"
 
