@@ -210,7 +210,7 @@ def _foot(utterance: Utterance, predictions: Mapping[str, Prediction], with_pict
     licence = say("Code: MIT licence. Checkpoints: for research and teaching, because of the data behind them.")
     if utterance.id in figures_page.EXAMPLE_TITLES:
         licence += " " + say("Example clips: CREMA-D (ODbL), GRID (CC BY 4.0), LatentSync (Apache 2.0), US government.")
-    told = f"{say('Limits')}: {' '.join(limits)}"
+    told = say("Limits: {what}", what=" ".join(limits))
     return (
         f'<footer><p class="mm-disclaimer"><b>{escape(known(report.DISCLAIMER))}</b></p><p>{escape(told)}</p>'
         f"<p>{escape(models)} {escape(licence)}</p></footer>"
