@@ -167,6 +167,13 @@ def _checkpoints(args: argparse.Namespace) -> None:
     _table(args, "checkpoints", table())
 
 
+def _sheet(args: argparse.Namespace) -> None:
+    from .lessons import sheet
+
+    for line in sheet.command(_folder(args.out) if args.out else sheet.FOLDER, args.device):
+        print(line)
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -285,6 +292,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--clip", default=str(Path(__file__).resolve().parent.parent / "examples" / "latentsync_demo1.mp4"))
     p.add_argument("--repeats", type=_positive, default=5)
     p.add_argument("--readme", help=README)
+    p = add("sheet", _sheet, "the teacher's sheet in every language: Markdown, and PDF where there is a Chromium")
+    p.add_argument("--out", help="folder; default: examples/teaching")
+    p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("checkpoints", _checkpoints, "verify and list the installed checkpoints")
     p.add_argument("--readme", help=README)
     return parser

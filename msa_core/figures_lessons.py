@@ -169,7 +169,7 @@ def weights(before: Mapping[str, float], now: Mapping[str, float], names: tuple[
 
 def level(label: str, value: float, threshold: float, own: float) -> str:
     """A share on a track with the visitor's threshold and the model's own."""
-    told = say("{value} against {threshold}", value=f"{value:.2f}", threshold=f"{threshold:.2f}")
+    told = say("worth {value}, threshold {threshold}", value=f"{value:.2f}", threshold=f"{threshold:.2f}")
     marks = f'<i class="mm-bar mm-weight" style="left:0;width:{percent(value, 0, 1)}%"></i>'
     marks += f'<i class="mm-gate mm-own-gate" style="left:{percent(own, 0, 1)}%"></i>'
     marks += f'<i class="mm-gate" style="left:{percent(threshold, 0, 1)}%"></i>'
@@ -180,7 +180,7 @@ def level(label: str, value: float, threshold: float, own: float) -> str:
 
 def interval(score: float, low: float, high: float, rating: float | None, name: str) -> str:
     """A score with its interval on the scale, and the visitor's own rating."""
-    told = say("{score}, from {low} to {high}", score=signed(score), low=signed(low), high=signed(high))
+    told = say("score {score}, interval {low} to {high}", score=signed(score), low=signed(low), high=signed(high))
     marks = f'<i class="mm-range" style="left:{percent(low)}%;width:{percent(high) - percent(low):.2f}%"></i>'
     marks += f'<i class="mm-now-at mm-{tone(score)}" style="left:{percent(score)}%"></i>'
     if rating is not None:
