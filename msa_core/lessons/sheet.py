@@ -174,11 +174,11 @@ def _plan() -> Table:
 def _lesson(number: int, lesson: Lesson, analyser: Analyser, utterance: Utterance) -> list[Block]:
     answer, told = lesson.answer(analyser, utterance), notes()[lesson.name]
     assert answer.correct is not None, f"{lesson.name} has no answer on its own clip"
-    letters = "; ".join(f"{chr(65 + i)} {choice}" for i, choice in enumerate(lesson.choices))
+    letters = " · ".join(f"{chr(65 + i)} {choice}" for i, choice in enumerate(lesson.choices))
     code = ", ".join(f"{c.path} ({c.symbol})" for c in lesson.code)
     return [
         Heading(f"{number}. {lesson.title}", 3),
-        Paragraph(f"{lesson.texts.question} {letters}.", say("Question.")),
+        Paragraph(f"{lesson.texts.question} {letters}", say("Question.")),
         Paragraph(
             answer.said,
             say(
