@@ -43,13 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _analyse(args: argparse.Namespace) -> None:
     from . import media
     from .config import MediaLimits
+    from .damage import Damage
     from .predict import Analyser, switches
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
+    damage = Damage(args.blur, args.noise)
     media.probe(args.clip, MediaLimits.command_line())
     analyser = Analyser.load(args.device, args.method)
-    utterance = analyser.extract(args.clip, MediaLimits.command_line())
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), damage=damage, spoken=args.spoken)
     prediction = analyser.predict(utterance, args.method, dropped, args.text)
     as_json = json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     if args.json == "-":
@@ -220,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
+    p.add_argument("--spoken", choices=["en", "zh"], default="en", help="language of the clip; zh is translated to en")
+    p.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="blur the picture first, 0 to 0.1 of it")
+    p.add_argument("--noise", type=float, metavar="DB", help="add noise to the sound first, -10 to 30 dB")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
     p = add("extract", _extract, "features of every clip in a folder, resumable")

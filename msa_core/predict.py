@@ -19,6 +19,7 @@ from . import data, methods
 from .checkpoint import REPAIR, available, read_manifest
 from .config import MediaLimits
 from .contributions import shapley
+from .damage import Damage
 from .errors import CheckpointError, MsaError
 from .extract import Extractor
 from .features import COMPACT
@@ -85,9 +86,11 @@ class Analyser:
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: Callable[[str, float], None] | None = None,
+        damage: Damage | None = None,
+        spoken: str = "en",
     ) -> Utterance:
-        """Features of one clip. Raises: MediaError, FeatureError. See `Extractor.utterance`."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress)
+        """Features of one clip. Raises: MediaError, FeatureError, MsaError. See `Extractor.utterance`."""
+        return self.extractor.utterance(path, limits or MediaLimits(), progress, damage, spoken)
 
     def predict(
         self,
@@ -130,6 +133,7 @@ class Analyser:
             text_source=_effective_source(left, reads),
             modalities={m: {"present": left.stream(m).present, "reason": left.stream(m).reason} for m in MODALITIES},
             transcript=utterance.transcript,
+            translation=utterance.translation,
             words=utterance.words,
             scores={
                 "complete_model_full": complete.score[0].item(),

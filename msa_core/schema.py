@@ -89,6 +89,7 @@ class Utterance:
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. "2 faces: following the larger steady one"
     timings_s: Mapping[str, float] = field(default_factory=dict)
     score: float | None = None
+    translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
 
     def stream(self, name: str) -> Stream:
         """The stream called `name`, one of STREAMS."""
@@ -173,6 +174,7 @@ class Prediction:
     timeline: tuple[Mapping[str, float | None], ...]  # start_s, end_s, score or None where nothing is
     timings_s: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    translation: str = ""  # of the transcript to English; empty when English was spoken
 
     def to_json(self) -> dict[str, object]:
         """The public JSON object (README, "JSON contract"); plain floats, null where nothing exists."""
@@ -185,6 +187,7 @@ class Prediction:
             "text_source": self.text_source,
             "modalities": {m: dict(v) for m, v in self.modalities.items()},
             "transcript": self.transcript,
+            "translation": self.translation,
             "words": [{"word": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in self.words],
             "scores": dict(self.scores),
             "interval": None if self.interval is None else dict(self.interval),
