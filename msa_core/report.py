@@ -158,6 +158,8 @@ def summary(prediction: Prediction) -> str:
     lines += [f"  {told}" for told in verdicts(prediction).values()]
     if prediction.transcript:
         lines += ["", f"  “{prediction.transcript}”"]
+    if prediction.translation:
+        lines += [f"  “{prediction.translation}”"]
     lines += [f"  note: {n}" for n in prediction.notes]
     seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
     return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import feature_files
@@ -42,6 +43,23 @@ def test_analyse_for_people(capsys, loaded):
     assert "Without the voice" in out and "not a measure of feelings" in out and "contributions" in out
 
 
+def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkeypatch):
+    assert main(["analyse", HAPPY, "--blur", "0.03", "--noise", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "note: Noise was added to the sound at 20 dB." in out and "blurred by 3 % of its shorter side" in out
+    extract, asked = analyser.extract, []
+
+    def translated(path, limits, **options):
+        asked.append(options["spoken"])
+        return replace(extract(path, limits), transcript="别忘了外套。", translation="Don't forget a jacket.")
+
+    monkeypatch.setattr(analyser, "extract", translated)
+    assert main(["analyse", HAPPY, "--spoken", "zh"]) == 0 and asked == ["zh"]
+    assert "“别忘了外套。”\n  “Don't forget a jacket.”" in capsys.readouterr().out
+    assert main(["analyse", HAPPY, "--spoken", "zh", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["translation"] == "Don't forget a jacket."
+
+
 def test_json_file(tmp_path, capsys, loaded):
     out = tmp_path / "answer.json"
     assert main(["analyse", HAPPY, "--json", str(out)]) == 0
@@ -55,6 +73,8 @@ def test_json_file(tmp_path, capsys, loaded):
         ([HAPPY, "--drop", "smell"], "Unknown modality 'smell'"),
         ([HAPPY, "--drop", "text,audio,vision"], "Nothing is left to analyse"),
         ([HAPPY, "--text", "braille"], "Unknown text source 'braille'"),
+        ([HAPPY, "--blur", "0.5"], "The blur is 0.5. Give a share of the picture from 0 to 0.1."),
+        ([HAPPY, "--noise", "40"], "The noise is at 40.0 dB. Give a signal-to-noise ratio from -10 to 30 dB"),
         ([HAPPY, "--method", "nope"], "No checkpoint 'nope'"),
         ([HAPPY, "--method", "expression-ferplus-v1"], "expression-ferplus-v1"),
     ],
