@@ -106,6 +106,7 @@ class SpeechReader:
     """Reads clips with one Whisper model; `read` and `read_many` answer the same for a clip."""
 
     never: Sequence[int] = ()  # tokens that are not said
+    longest_s, cut_from_s = WINDOW_S, CUT_FROM_S  # of a window
     doubt = staticmethod(doubt)
 
     def __init__(self, model: Whisper, language: str | None = None) -> None:
@@ -139,7 +140,7 @@ class SpeechReader:
 
     def frames(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The frames (T, D) of `read` and their times (T,) in s, without the decoder."""
-        windows = cut_windows(0, checked(waveform))
+        windows = self._windows(0, waveform)
         return self.encode_many([waveform])[0], np.concatenate([_frame_times(w) for w in windows])
 
     @torch.inference_mode()
@@ -168,9 +169,12 @@ class SpeechReader:
                 kept.append(x)
         return torch.stack(kept).mean(dim=0), encoder.ln_post(x)
 
+    def _windows(self, clip: int, waveform: np.ndarray) -> list[Window]:
+        return cut_windows(clip, checked(waveform), self.longest_s, self.cut_from_s)
+
     def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[Window]]:
         """Windows of all clips, those of one padded length together, at most `batch` each."""
-        windows = [w for i, wave in enumerate(waveforms) for w in cut_windows(i, checked(wave))]
+        windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
         windows.sort(key=lambda w: (w.padded_s, w.clip, w.start_s))
         batches: list[list[Window]] = []
         for window in windows:
@@ -286,11 +290,11 @@ def is_silent(sound: np.ndarray) -> bool:
     return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
 
 
-def cut_windows(clip: int, wave: np.ndarray) -> list[Window]:
-    """Windows of at most 30 s; long audio is cut at its quietest 0.1 s between 20 and 30 s."""
+def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from_s: int = CUT_FROM_S) -> list[Window]:
+    """Windows of at most `longest_s`; longer audio is cut at its quietest 0.1 s between `cut_from_s` and that."""
     windows, start = [], 0
-    while len(wave) - start > WINDOW_S * SAMPLE_RATE_HZ:
-        low, high = start + CUT_FROM_S * SAMPLE_RATE_HZ, start + WINDOW_S * SAMPLE_RATE_HZ
+    while len(wave) - start > longest_s * SAMPLE_RATE_HZ:
+        low, high = start + cut_from_s * SAMPLE_RATE_HZ, start + longest_s * SAMPLE_RATE_HZ
         quietest = int(np.argmin(loudness_dbfs(wave[low:high])))
         cut = low + int((quietest + 0.5) * 0.1 * SAMPLE_RATE_HZ)
         cut -= (cut - start) % (POOL * FRAME_SAMPLES)  # windows start on an audio frame

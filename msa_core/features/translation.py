@@ -51,6 +51,7 @@ class TranslatingReader(SpeechReader):
     """Reads clips in Chinese: `Speech` with transcript in Chinese, translation and words in English, no states."""
 
     doubt = staticmethod(doubt_multilingual)
+    longest_s, cut_from_s = 8, 3  # several sentences at once, and some of them are left out
 
     def __init__(self, model: Whisper) -> None:
         super().__init__(model, LANGUAGE)
@@ -85,7 +86,8 @@ class TranslatingReader(SpeechReader):
         aligned = force(self.model, encoded, tokenizer, [tokens], [window.n_frames])[0]
         spans = trimmed([(start, end) for _, start, end in aligned.words], window.sound)
         words = [Word(text.strip(), *span) for (text, _, _), span in zip(aligned.words, spans, strict=True)]
-        return replace(heard, english=spread(words), rough=loop > 0 or found.avg_logprob < ROUGH)
+        repeats = loop > 0 or len(set(tokens)) < len(tokens) / 2
+        return replace(heard, english=spread(words), rough=repeats or found.avg_logprob < ROUGH)
 
     def _speech(self, parts: Sequence[tuple[Window, np.ndarray, Heard]]) -> Speech:
         """Join the windows of one clip."""
