@@ -1,4 +1,4 @@
-"""The page: layout and wiring only. `python app.py` opens it; every number comes from `msa_core`.
+"""The page: layout and wiring only. `python app.py` opens it; every number and every drawing comes from `msa_core`.
 
 Privacy, in one place: a clip lives in gradio's temporary folder, is deleted at once when it is bad, and otherwise
 when it is replaced, when its page closes or after 15 to 20 minutes; the extracted features live in memory as long.
@@ -20,10 +20,12 @@ except ImportError:
         return function
 
 
+import json
 import logging
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,29 +34,56 @@ from typing import Any
 
 import gradio as gr
 
-from msa_core import figures, figures_clip, figures_numbers, figures_page, numbers, preview
+from msa_core import (
+    compare,
+    damage,
+    export,
+    figures,
+    figures_clip,
+    figures_compare,
+    figures_lessons,
+    figures_numbers,
+    figures_page,
+    lessons,
+    numbers,
+    preview,
+)
+from msa_core.damage import Damage
 from msa_core.errors import MsaError
-from msa_core.figures_parts import TITLES, method_name
+from msa_core.figures_parts import method_name
+from msa_core.language import ENGLISH, LANGUAGES, active, catalogue, known, say, use
+from msa_core.lessons import sheet
 from msa_core.predict import Analyser, switches
-from msa_core.schema import MODALITIES, Utterance
+from msa_core.schema import MODALITIES, Prediction, Utterance
 from msa_core.uploads import Uploads
+from msa_core.visit import Edit, Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
 
 HERE = Path(__file__).resolve().parent
-CSS = HERE / "msa_core" / "static" / "page.css"
-ABOUT = HERE / "msa_core" / "static" / "about.md"
+STATIC = HERE / "msa_core" / "static"
 EXAMPLES = HERE / "examples"
-OUR_FAULT = "Something failed on our side, not in your clip. The clip was deleted; try again or try another one."
 KEEP_S = 900  # seconds a clip and its features stay, at most
-SEEK = """element.addEventListener('click', event => {
-  const at = event.target.closest('[data-seek]'), video = document.querySelector('#mm-clip video');
-  if (at && video) { video.currentTime = Number(at.dataset.seek); video.play(); }
-});"""
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+HEAVY: dict[str, Any] = {
+    "show_progress": "hidden",
+    "concurrency_id": "extract",
+    "concurrency_limit": 1,
+    "api_visibility": "private",
+}
 CHOOSE = """element.addEventListener('click', event => {
   const button = event.target.closest('button[data-clip]');
   if (button) trigger('choose', {clip: button.dataset.clip});
 });"""
+STRIKE = """element.addEventListener('click', event => {
+  const word = event.target.closest('button[data-word]');
+  if (word) trigger('strike', {word: Number(word.dataset.word)});
+});"""
 SHOW_ANSWER = """() => { if (innerWidth < 760 && document.querySelector('#mm-status .mm-done'))
   document.querySelector('#mm-switches').parentElement.scrollIntoView(); }"""
+WANTED = f"""() => {{ const wanted = (localStorage.getItem('mm-language') || navigator.language).toLowerCase();
+  return {list(LANGUAGES)}.find(code => wanted.startsWith(code)) || '{ENGLISH}'; }}"""
+SAVE = f"file => {{ if (file) ({export.SAVE})(...file); }}"
+REMEMBER = """language => { localStorage.setItem('mm-language', language); document.documentElement.lang = language;
+  return language; }"""
 
 
 def _uploads() -> Path:
@@ -63,262 +92,557 @@ def _uploads() -> Path:
 
 
 UPLOADS = Uploads(_uploads)
+PRESENCE = Presence()
+
+
+class Words:
+    """The components that carry words, so that they can be said again in another language."""
+
+    def __init__(self) -> None:
+        self.components: list[Any] = []
+        self._texts: list[Callable[[], dict[str, Any]]] = []
+        self._marker, self._plain = gr.I18n(), set[str]()
+
+    def put(self, kind: Callable[..., Any], texts: Callable[[], dict[str, Any]], **fixed: Any) -> Any:
+        """A component of `kind`; `texts` gives the settings that are words, in the active language."""
+        component = kind(**{k: self._marked(v) for k, v in texts().items()}, **fixed)
+        self.components.append(component)
+        self._texts.append(texts)
+        return component
+
+    def said(self) -> list[Any]:
+        """An update for each component, in the active language."""
+        return [gr.update(**texts()) for texts in self._texts]
+
+    def _marked(self, value: Any) -> Any:
+        """A plain text as gradio's own translatable text: the first picture is in the browser's language already."""
+        if (
+            not isinstance(value, str)
+            or "}" in value
+            or any(value not in catalogue(c) for c in LANGUAGES if c != ENGLISH)
+        ):
+            return value
+        self._plain.add(value)
+        return self._marker(value)
+
+    @property
+    def i18n(self) -> gr.I18n:
+        """The marked texts in every language, for `launch`."""
+        return gr.I18n(**{code: {t: catalogue(code).get(t, t) for t in sorted(self._plain)} for code in LANGUAGES})
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What one browser tab has: the extracted clip, the file behind its preview and the claim on it, its session."""
+class Desk:
+    """The components of the Analyse screen that other screens read, in the order that events receive them."""
 
-    utterance: Utterance
-    clip: str
-    claim: str
-    session: str | None
+    visit: gr.State
+    edit: gr.State
+    absent_text: gr.Radio
+    method: gr.Dropdown
+    switches: dict[str, gr.Checkbox]
+    rates: dict[str, gr.Slider]
+    language: gr.Radio
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What `Asked` is made from."""
+        return [self.visit, self.edit, self.language, self.absent_text, self.method,
+                *self.switches.values(), *self.rates.values()]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The values of `Desk.inputs` in an event."""
+
+    visit: Visit | None
+    edit: Edit | None
+    language: str
+    settings: Settings
+
+    @staticmethod
+    def of(visit: Visit | None, edit: Edit | None, language: str, absent_text: str, method: str, *rest: Any) -> Asked:
+        """From the values in order."""
+        n = len(MODALITIES)
+        on = dict(zip(MODALITIES, map(bool, rest[:n]), strict=True))
+        rates = {m: float(r or 0) / 100 for m, r in zip(MODALITIES, rest[n : 2 * n], strict=True)}
+        return Asked(visit, edit, language, Settings(on, rates, absent_text, method))
+
+    @property
+    def utterance(self) -> Utterance | None:
+        """The visitor's clip as it is now, or None."""
+        return None if self.visit is None else seen(self.visit, self.edit)
 
 
 def build(analyser: Analyser) -> gr.Blocks:
     """The page around loaded models."""
     gr.set_static_paths([EXAMPLES])
+    words, shipped = Words(), Shipped(EXAMPLES, analyser.extract)
     with gr.Blocks(
         title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
     ) as page:
-        _html(figures_page.HEAD)
-        with gr.Tabs():
-            with gr.Tab("Analyse"):
-                _analyse_screen(page, analyser)
-            with gr.Tab("Numbers"):
-                _numbers_screen()
-            with gr.Tab("About"):
-                gr.Markdown(ABOUT.read_text(), elem_classes="mm-about")
-                gr.Markdown((EXAMPLES / "README.md").read_text(), elem_classes="mm-about")
-        gr.api(_api(analyser), api_name="analyse", concurrency_limit=16)  # claimed on arrival
+        with gr.Row(elem_id="mm-top"):
+            words.put(_html, lambda: {"value": figures_page.head()}, name="mm-head")
+            language = words.put(
+                gr.Radio, lambda: {"label": say("Language")}, choices=[(v, k) for k, v in LANGUAGES.items()],
+                value=ENGLISH, elem_id="mm-language", min_width=150, scale=0, container=False,
+            )  # fmt: skip
+        words.put(_html, lambda: {"value": figures_page.notices()}, name="mm-notices")
+        with gr.Tabs(elem_id="mm-tabs") as tabs:
+            with words.put(gr.Tab, lambda: {"label": say("Analyse")}, id="analyse"):
+                desk, redraw_analyse = _analyse_screen(page, analyser, words, language)
+            with words.put(gr.Tab, lambda: {"label": say("Compare")}, id="compare") as compare_tab:
+                redraw_compare = _compare_screen(analyser, words, desk, shipped, compare_tab)
+            with words.put(gr.Tab, lambda: {"label": say("Learn")}, id="learn"):
+                redraw_learn = _learn_screen(analyser, words, desk, shipped)
+            with words.put(gr.Tab, lambda: {"label": say("Numbers")}, id="numbers"):
+                redraw_numbers = _numbers_screen(words, language)
+            with words.put(gr.Tab, lambda: {"label": say("About")}, id="about"):
+                words.put(gr.Markdown, lambda: {"value": figures_page.about()}, elem_classes="mm-about")
+                words.put(gr.Markdown, lambda: {"value": figures_page.sources(EXAMPLES)}, elem_classes="mm-about")
+        _languages(page, words, language, [redraw_analyse, redraw_compare, redraw_learn, redraw_numbers])
+        _api(analyser, shipped)
         page.unload(_leaving(page))
+    del tabs
+    page.words = words.i18n  # `launch` hands it to gradio
     return page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
 
 
-def _html(content: str, name: str | None = None, script: str | None = None, **extra: Any) -> gr.HTML:
+Redraw = tuple[Callable[..., list[Any]], list[Any], list[Any]]  # function, inputs, outputs: what depends on a clip
+
+
+def _languages(page: gr.Blocks, words: Words, language: gr.Radio, redraws: list[Redraw]) -> None:
+    """Say everything again when the language changes; start in the browser's, or in the one chosen last time."""
+
+    def begin(chosen: str) -> list[Any]:
+        return [chosen, *speak(chosen)] if chosen != ENGLISH else [gr.skip()] * (1 + len(words.components))
+
+    def speak(chosen: str) -> list[Any]:
+        with use(chosen):
+            return words.said()
+
+    opened = page.load(begin, language, [language, *words.components], js=WANTED, **QUICK)
+    changed = language.input(speak, language, words.components, js=REMEMBER, **QUICK)
+    for function, inputs, outputs in redraws:
+        changed.then(function, inputs, outputs, **QUICK)
+        opened.then(_unless_english(function, len(outputs)), [language, *inputs], outputs, **QUICK)
+
+
+def _unless_english(function: Callable[..., list[Any]], n: int) -> Callable[..., list[Any]]:
+    """The page is built in English: nothing is drawn again for it."""
+    return lambda language, *values: [gr.skip()] * n if language == ENGLISH else function(*values)
+
+
+def _html(value: str = "", name: str | None = None, script: str | None = None, **extra: Any) -> gr.HTML:
     """One of our own drawings; only our style sheet applies to it."""
-    return gr.HTML(content, elem_id=name, js_on_load=script, apply_default_css=False, **extra)
+    return gr.HTML(value, elem_id=name, js_on_load=script, apply_default_css=False, **extra)
 
 
-def _numbers_screen() -> None:
-    """Choices over one block of HTML that follows them; what papers report stands apart, below."""
-    with gr.Row(elem_id="mm-choices"):
-        chosen = [
-            gr.Dropdown(values, value=start, label=label, filterable=False, elem_id=f"mm-{name}")
-            for name, label, values, start in figures_numbers.choices()
-        ]
-    start = figures_numbers.screen(*(c.value for c in chosen))
-    shown = _html(start, "mm-numbers", figures_numbers.SCRIPT, server_functions=[numbers.as_json])
-    _html(figures_numbers.reported(), "mm-papers")
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last"}
-    gr.on([c.input for c in chosen], figures_numbers.screen, chosen, shown, api_name="numbers", **quick)
+# ---------------------------------------------------------------- Analyse
 
 
-def _analyse_screen(page: gr.Blocks, analyser: Analyser) -> None:
+def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language: gr.Radio) -> tuple[Desk, Redraw]:
     visit = gr.State(None, time_to_live=KEEP_S, delete_callback=_forgetting(page))
+    edit = gr.State(None, time_to_live=KEEP_S)
     with gr.Row(elem_id="mm-screen"):
         with gr.Column(scale=4, min_width=300, elem_id="mm-left"):
-            video, examples, again, status = _clip_column()
+            video, spoken, examples, again, status = _clip_column(words, language)
         with gr.Column(scale=9, min_width=300):
-            switches, absent_text, method = _controls(analyser)
-            answer = _html(figures.answer(None), "mm-answer", SEEK)
-            seen = _html("", "mm-seen", SEEK)
-    shown = {"video": video, "status": status, "visit": visit, "answer": answer, "seen": seen, **switches}
-    analyse = _analysing(analyser, shown)
-    settings = [visit, absent_text, method]
-    heavy: dict[str, Any] = {
-        "outputs": list(shown.values()),
-        "show_progress": "hidden",
-        "concurrency_id": "extract",
-        "concurrency_limit": 1,
-        "api_visibility": "private",
-    }
-    uploaded = gr.on(
-        [video.upload, video.stop_recording, again.click], analyse, [video, *settings], api_name="page_analyse", **heavy
-    )
-    chosen = examples.choose(_choosing(analyse, video), settings, api_name="page_example", **heavy)
+            desk = _controls(analyser, words, visit, edit, language)
+            lower = _changes(words)
+            answer = _html(figures.answer(None), "mm-answer", STRIKE + figures_clip.SCRIPT)
+            with gr.Row(elem_id="mm-saves"):
+                csv = words.put(gr.Button, lambda: {"value": say("Save CSV")}, elem_id="mm-save-csv", size="sm")
+                report = words.put(
+                    gr.Button, lambda: {"value": say("Save a report")}, elem_id="mm-save-report", size="sm"
+                )
+            seen_html = _html("", "mm-seen", figures_clip.SCRIPT)
+    shown = {"video": video, "status": status, "visit": visit, "edit": edit, "answer": answer, "seen": seen_html,
+             "transcript": lower["transcript"], "text_status": lower["status"],
+             "blur": lower["blur"], "noise": lower["noise"],
+             **{f"rate_{m}": s for m, s in desk.rates.items()}, **desk.switches}  # fmt: skip
+    read = _reading(analyser, shown)
+    settings = [visit, desk.absent_text, desk.method, spoken, language]
+    heavy = {"outputs": list(shown.values()), **HEAVY}
+
+    def analyse(request: gr.Request, clip: str | None, *rest: Any) -> Iterator[dict[Any, Any]]:
+        yield from read(clip, None, *rest, request)
+
+    def choose(event: gr.EventData, request: gr.Request, *rest: Any) -> Iterator[dict[Any, Any]]:
+        if event.clip not in figures_page.EXAMPLE_TITLES:
+            raise gr.Error(f"There is no example {event.clip!r}.")
+        path = str(EXAMPLES / event.clip)
+        yield {video: path}
+        yield from read(path, None, *rest, request)
+
+    def reread(request: gr.Request, blur: float, noise: float, *rest: Any) -> Iterator[dict[Any, Any]]:
+        how = Damage(blur / 100, None if not noise else damage.MAX_NOISE_DB - noise)
+        yield from read(rest[0] and rest[0].original, how, *rest, request)
+
+    uploaded = gr.on([video.upload, video.stop_recording, again.click], analyse, [video, *settings],
+                     api_name="page_analyse", **heavy)  # fmt: skip
+    chosen = examples.choose(choose, settings, api_name="page_example", **heavy)
+    lower["apply"].click(reread, [lower["blur"], lower["noise"], *settings], api_name="page_reread", **heavy)
     for event in (uploaded, chosen):
         event.then(None, js=SHOW_ANSWER)
+    draw = _drawing(analyser)
     gr.on(
-        [*(s.input for s in switches.values()), absent_text.input, method.input],
-        _predicting(analyser),
-        [*settings, *switches.values()],
-        answer,
-        api_name="predict",
-        queue=False,
-        show_progress="hidden",
-        trigger_mode="always_last",
-    )
+        [*(s.input for s in desk.switches.values()), *(r.input for r in desk.rates.values()),
+         desk.absent_text.input, desk.method.input],
+        draw, desk.inputs, answer, api_name="predict", trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
+    _editing(analyser, desk, answer, lower)
+    _saving(analyser, desk, csv, report)
+    return desk, (_redraw_analyse(draw), desk.inputs, [answer, seen_html, status, *desk.switches.values()])
 
 
-def _clip_column() -> tuple[gr.Video, gr.HTML, gr.Button, gr.HTML]:
+def _clip_column(words: Words, language: gr.Radio) -> tuple[gr.Video, gr.Radio, gr.HTML, gr.Button, gr.HTML]:
     """Player, camera consent, examples, steps. The camera can only be chosen after consent."""
-    video = gr.Video(
-        sources=["upload"],
-        label="Your clip",
-        show_label=False,
-        elem_id="mm-clip",
-        webcam_options=gr.WebcamOptions(mirror=False),
-        include_audio=True,
-        buttons=[],
-    )
+    video = words.put(
+        gr.Video, lambda: {"label": say("Your clip")}, sources=["upload"], show_label=False, elem_id="mm-clip",
+        webcam_options=gr.WebcamOptions(mirror=False), include_audio=True, buttons=[],
+    )  # fmt: skip
     with gr.Row():
-        record = gr.Button("Record yourself", elem_id="mm-record")
-        again = gr.Button("Analyse", variant="primary", elem_id="mm-analyse")
+        record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
+        again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")
     with gr.Column(visible=False, elem_id="mm-consent") as consent:
-        _html(figures_page.CONSENT)
+        words.put(_html, lambda: {"value": figures_page.consent()})
         with gr.Row():
-            no = gr.Button("Not now", elem_id="mm-refuse")
-            yes = gr.Button("I agree, go on", variant="primary", elem_id="mm-agree")
+            no = words.put(gr.Button, lambda: {"value": say("Not now")}, elem_id="mm-refuse")
+            yes = words.put(gr.Button, lambda: {"value": say("I agree, go on")}, variant="primary", elem_id="mm-agree")
     status = _html("", "mm-status")
-    examples = _html(figures_page.examples(EXAMPLES), "mm-examples", CHOOSE)
-    _html(figures_page.PRIVACY)
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    record.click(lambda: gr.Column(visible=True), None, consent, **quick)
-    no.click(lambda: gr.Column(visible=False), None, consent, **quick)
+    spoken = words.put(
+        gr.Radio,
+        lambda: {
+            "label": say("Speech in the clip"),
+            "choices": [(say("English"), "en"), (say("Chinese"), "zh")],
+        },
+        value="en",
+        elem_id="mm-spoken",
+    )
+    examples = words.put(_html, lambda: {"value": figures_page.examples(EXAMPLES)}, name="mm-examples", script=CHOOSE)
+    words.put(_html, lambda: {"value": figures_page.privacy()})
+    record.click(lambda: gr.Column(visible=True), None, consent, **QUICK)
+    no.click(lambda: gr.Column(visible=False), None, consent, **QUICK)
     yes.click(
         lambda: (gr.Column(visible=False), gr.Video(sources=["webcam", "upload"], value=None)),
         None,
         [consent, video],
-        **quick,
+        **QUICK,
     )
-    return video, examples, again, status
+    return video, spoken, examples, again, status
 
 
-def _controls(analyser: Analyser) -> tuple[dict[str, gr.Checkbox], gr.Radio, gr.Dropdown]:
+def _controls(analyser: Analyser, words: Words, visit: gr.State, edit: gr.State, language: gr.Radio) -> Desk:
     with gr.Row(elem_id="mm-switches"):
         switches = {
-            m: gr.Checkbox(
-                True, label=TITLES[m], info="no clip yet", interactive=False, elem_id=f"mm-{m}", min_width=90
+            m: words.put(
+                gr.Checkbox, lambda m=m: {"label": figures_page.title(m), "info": say("no clip yet")}, value=True,
+                interactive=False, elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
-        }
+        }  # fmt: skip
     with gr.Row(elem_id="mm-settings"):
-        absent_text = gr.Radio(
-            [("imagine it from the voice", "simulated"), ("use nothing", "none")],
+        absent_text = words.put(
+            gr.Radio,
+            lambda: {
+                "label": say("When text is off"),
+                "choices": [(say("imagine it from the voice"), "simulated"), (say("use nothing"), "none")],
+            },
             value="simulated",
-            label="When text is off",
             elem_id="mm-absent-text",
         )
-        method = gr.Dropdown(
-            [(method_name(m), m) for m in analyser.methods],
+        method = words.put(
+            gr.Dropdown,
+            lambda: {"label": say("Missing-modality model")},
+            choices=[(method_name(m), m) for m in analyser.methods],
             value=analyser.methods[0],
-            label="Missing-modality model",
             filterable=False,
             elem_id="mm-method",
         )
-    method.input(
-        lambda name: _absent_text(analyser, name),
-        method,
-        absent_text,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    return switches, absent_text, method
+    with words.put(gr.Accordion, lambda: {"label": say("Drop some of the words, the voice or the face")}, open=False,
+                   elem_id="mm-drops"), gr.Row(elem_id="mm-rates"):  # fmt: skip
+        rates = {
+            m: words.put(
+                gr.Slider, lambda m=m: {"label": figures_page.dropped_title(m)}, minimum=0, maximum=90, step=10,
+                value=0, elem_id=f"mm-rate-{m}", min_width=150, buttons=[],
+            )
+            for m in MODALITIES
+        }  # fmt: skip
+    method.input(lambda name, said: _absent_text(analyser, name, said), [method, language], absent_text, **QUICK)
+    return Desk(visit, edit, absent_text, method, switches, rates, language)
 
 
-def _absent_text(analyser: Analyser, method: str) -> gr.Radio:
+def _changes(words: Words) -> dict[str, Any]:
+    """Other words, a blurred picture, a noisy sound."""
+    with words.put(
+        gr.Accordion,
+        lambda: {"label": say("Change the words, blur the picture, add noise")},
+        open=False,
+        elem_id="mm-changes",
+    ):
+        transcript = words.put(
+            gr.Textbox, lambda: {"label": say("Edit the words")}, lines=2, max_length=2000, elem_id="mm-transcript"
+        )
+        with gr.Row():
+            heard = words.put(gr.Button, lambda: {"value": say("What was heard again")}, elem_id="mm-heard", size="sm")
+            use_words = words.put(
+                gr.Button, lambda: {"value": say("Use these words")}, variant="primary", elem_id="mm-use", size="sm"
+            )
+        status = _html("", "mm-text-status")
+        with gr.Row():
+            blur = words.put(
+                gr.Slider,
+                lambda: {"label": say("Blur the picture (percent of its shorter side)")},
+                minimum=0,
+                maximum=100 * damage.MAX_BLUR,
+                step=0.5,
+                value=0,
+                elem_id="mm-blur",
+                min_width=200,
+                buttons=[],
+            )
+            noise = words.put(
+                gr.Slider,
+                lambda: {"label": say("Add noise to the sound (0 is none)")},
+                minimum=0,
+                maximum=damage.MAX_NOISE_DB - damage.MIN_NOISE_DB,
+                step=1,
+                value=0,
+                elem_id="mm-noise",
+                min_width=200,
+                buttons=[],
+            )
+        apply = words.put(gr.Button, lambda: {"value": say("Apply and read the clip again")}, elem_id="mm-apply")
+        words.put(_html, lambda: {"value": figures_page.slower()})
+    return {"transcript": transcript, "heard": heard, "use": use_words, "status": status, "blur": blur,
+            "noise": noise, "apply": apply}  # fmt: skip
+
+
+def _absent_text(analyser: Analyser, method: str, language: str) -> Any:
     """The choice behind a switched-off text is only there for methods that read imagined text."""
     reads = analyser.reads_simulated(method)
-    return gr.Radio(interactive=reads, info=None if reads else f"{method_name(method)} reads no imagined text")
+    with use(language):
+        info = None if reads else say("{method} reads no imagined text", method=method_name(method))
+    return gr.update(interactive=reads, info=info)
 
 
-def _analysing(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterator[dict[Any, Any]]]:
+def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterator[dict[Any, Any]]]:
     """The event that reads a clip: steps while it works, then everything at once; errors leave the old answer."""
     extraction = _extraction(analyser)
 
-    def analyse(
-        clip: str | None, visit: Visit | None, absent_text: str, method: str, request: gr.Request
+    def read(
+        clip: str | None,
+        how: Damage | None,
+        visit: Visit | None,
+        absent_text: str,
+        method: str,
+        spoken: str,
+        language: str,
+        request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:
+        """`how` is None for a new clip; else the clip of the visit is read again, damaged like this."""
         status, started, steps = shown["status"], time.perf_counter(), ["media"]
+
+        def line(drawing: Callable[..., str], *values: Any) -> dict[Any, Any]:
+            with use(language):
+                return {status: drawing(*values)}
+
         if not clip:
-            yield {status: figures_page.failed("There is no clip yet: record, upload or choose one first.")}
+            yield line(figures_page.failed, "There is no clip yet: record, upload or choose one first.")
             return
-        claim, kept = UPLOADS.claim(clip), ""
+        claims = [(clip, UPLOADS.claim(clip))]
+        here = PRESENCE.watch(request.session_hash)
         try:
-            yield {status: figures_page.working(steps, 0.0)}
-            for item in extraction(_ours(clip)):
+            yield line(figures_page.working, steps, 0.0)
+            for item in extraction(_ours(clip), how or Damage(), spoken, here):
                 if isinstance(item, Utterance):
                     utterance = item
                     break
                 step, share = item
                 steps += [step] if step not in steps else []
-                yield {status: figures_page.working(steps, share)}
+                yield line(figures_page.working, steps, share)
             source = "transcript" if utterance.text.present else absent_text
-            answer = figures.answer(analyser.predict(utterance, method, (), source))
-            kept = _playable(clip)
-            kept_claim = UPLOADS.claim(kept)
-        except MsaError as e:
-            yield {status: figures_page.failed(str(e)), shown["video"]: visit and visit.clip}
+            with use(language):
+                answer = figures.answer(analyser.predict(utterance, method, (), source))
+                seen_html = figures_clip.clip(utterance)
+            kept = _playable(clip, how)
+            claims.append((kept, UPLOADS.claim(kept)))
+            here()
+        except Left:
+            _release(claims)
             return
-        except Exception:
-            logging.exception("analysis failed")
-            yield {status: figures_page.failed(OUR_FAULT), shown["video"]: visit and visit.clip}
+        except (MsaError, Exception) as e:
+            _release(claims)
+            ours = not isinstance(e, MsaError)
+            if ours:
+                logging.exception("analysis failed")
+            yield {
+                **line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e)),
+                shown["video"]: visit and visit.clip,
+            }
             return
-        finally:
-            UPLOADS.release(clip, claim)
-            if visit and kept:
-                UPLOADS.release(visit.clip, visit.claim)
+        if visit:
+            _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
+        (original, original_claim), (_, claim) = claims
         yield {
-            status: figures_page.finished(utterance, time.perf_counter() - started),
-            shown["visit"]: Visit(utterance, kept, kept_claim, request.session_hash),
+            **line(figures_page.finished, utterance, time.perf_counter() - started),
+            shown["visit"]: Visit(
+                utterance, kept, claim, original, original_claim, request.session_hash, time.perf_counter() - started
+            ),
+            shown["edit"]: None,
             shown["answer"]: answer,
-            shown["seen"]: figures_clip.clip(utterance),
-            **({} if kept == clip else {shown["video"]: kept}),
-            **{shown[m]: _switch(utterance, m) for m in MODALITIES},
+            shown["seen"]: seen_html,
+            shown["transcript"]: figures_page.editable(utterance),
+            shown["text_status"]: "",
+            **({} if kept == clip and how is None else {shown["video"]: kept}),
+            **({shown["blur"]: 0, shown["noise"]: 0} if how is None else {}),
+            **{shown[f"rate_{m}"]: 0 for m in MODALITIES},
+            **{shown[m]: _switch(utterance, m, language) for m in MODALITIES},
         }
 
-    return analyse
+    return read
 
 
-def _switch(utterance: Utterance, modality: str) -> gr.Checkbox:
+def _release(claims: list[tuple[str, str]]) -> None:
+    for clip, claim in claims:
+        UPLOADS.release(clip, claim)
+
+
+def _switch(utterance: Utterance, modality: str, language: str, **value: bool) -> Any:
     """A new clip starts with everything it has switched on; what it lacks cannot be switched."""
     there = utterance.stream(modality).present
-    return gr.Checkbox(value=there, interactive=there, info=figures_page.state(utterance, modality))
+    with use(language):
+        return gr.update(**({"value": there} | value), interactive=there, info=figures_page.state(utterance, modality))
 
 
-def _choosing(
-    analyse: Callable[..., Iterator[dict[Any, Any]]], video: gr.Video
-) -> Callable[..., Iterator[dict[Any, Any]]]:
-    def choose(
-        visit: Visit | None, absent_text: str, method: str, event: gr.EventData, request: gr.Request
-    ) -> Iterator[dict[Any, Any]]:
-        if event.clip not in figures_page.EXAMPLE_TITLES:
-            raise gr.Error(f"There is no example {event.clip!r}.")
-        path = str(EXAMPLES / event.clip)
-        yield {video: path}
-        yield from analyse(path, visit, absent_text, method, request)
+def _drawing(analyser: Analyser) -> Callable[..., str]:
+    """The event behind every switch and slider: nothing is extracted again, one HTML block changes."""
 
-    return choose
+    def draw(*values: Any) -> str:
+        asked = Asked.of(*values)
+        with use(asked.language):
+            if asked.utterance is None:
+                return figures.answer(None, figures_page.gone(KEEP_S)) if _touched(asked) else figures.answer(None)
+            try:
+                return figures.answer(predict(analyser, asked.utterance, asked.settings))
+            except MsaError as e:
+                return figures.answer(None, known(str(e)))
+
+    return draw
 
 
-def _predicting(analyser: Analyser) -> Callable[..., str]:
-    """The event behind every switch: nothing is extracted again, one HTML block changes."""
+def _touched(asked: Asked) -> bool:
+    return not all(asked.settings.on.values()) or any(asked.settings.rates.values())
 
-    def predict(visit: Visit | None, absent_text: str, method: str, text: bool, audio: bool, vision: bool) -> str:
-        if visit is None:
-            return figures.answer(
-                None, f"No clip is there: clips are deleted after {KEEP_S // 60} minutes. Choose one."
-            )
-        on = dict(zip(MODALITIES, (text, audio, vision), strict=True))
-        dropped = [m for m in MODALITIES if not on[m] and visit.utterance.stream(m).present]
-        source = "transcript" if text and visit.utterance.text.present else absent_text
+
+def _redraw_analyse(draw: Callable[..., str]) -> Callable[..., list[Any]]:
+    def redraw(*values: Any) -> list[Any]:
+        asked = Asked.of(*values)
+        answer = draw(*values)
+        if asked.visit is None:
+            return [answer, "", "", *[gr.update()] * len(MODALITIES)]
+        with use(asked.language):
+            drawn = figures_clip.clip(asked.visit.utterance)
+            line = figures_page.finished(asked.visit.utterance, asked.visit.seconds)
+        on = asked.settings.on
+        return [answer, drawn, line, *(_switch(asked.utterance, m, asked.language, value=on[m]) for m in MODALITIES)]
+
+    return redraw
+
+
+def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, Any]) -> None:
+    """Strike single words out by clicking them, or write other words: only the text is encoded again."""
+    draw = _drawing(analyser)
+    out = [desk.edit, answer, lower["transcript"], lower["status"], *desk.switches.values()]
+
+    def change(make: Callable[[Asked], Edit | None], values: tuple[Any, ...]) -> list[Any]:
+        asked = Asked.of(*values)
+        same = [gr.update()] * len(MODALITIES)
+        with use(asked.language):
+            if asked.visit is None:
+                return [None, figures.answer(None, figures_page.gone(KEEP_S)), gr.update(), "", *same]
+            try:
+                edit = make(asked)
+            except MsaError as e:
+                return [asked.edit, gr.update(), gr.update(), figures_page.failed(str(e)), *same]
+        utterance = seen(asked.visit, edit)
+        on = dict(asked.settings.on)
+        if utterance.text.present and not seen(asked.visit, asked.edit).text.present:
+            on["text"] = True  # words where there were none: they are what was asked for
+        on = {m: on[m] and utterance.stream(m).present for m in MODALITIES}
+        rates = values[5 + len(MODALITIES) :]
+        drawn = draw(asked.visit, edit, *values[2:5], *on.values(), *rates)
+        shown = figures_page.editable(utterance)
+        return [edit, drawn, shown, "", *(_switch(utterance, m, asked.language, value=on[m]) for m in MODALITIES)]
+
+    def strike_word(event: gr.EventData, *values: Any) -> list[Any]:
+        word = event.word if isinstance(event.word, int) else -1
+        return change(lambda asked: strike(analyser, asked.visit, asked.edit, word), values)  # type: ignore[arg-type]
+
+    def write(text: str, *values: Any) -> list[Any]:
+        return change(lambda asked: rewrite(analyser, asked.visit, text), values)  # type: ignore[arg-type]
+
+    def as_heard(*values: Any) -> list[Any]:
+        return change(lambda asked: None, values)
+
+    answer.strike(strike_word, desk.inputs, out, api_name="page_strike", **QUICK)
+    gr.on([lower["use"].click, lower["transcript"].submit], write, [lower["transcript"], *desk.inputs], out,
+          api_name="page_words", **QUICK)  # fmt: skip
+    lower["heard"].click(as_heard, desk.inputs, out, api_name="page_as_heard", **QUICK)
+
+
+def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button) -> None:
+    """Files are made in the browser from what the event returns: the server writes none."""
+    file = gr.JSON(visible="hidden")
+
+    def save_csv(*values: Any) -> Any:
+        asked = Asked.of(*values)
+        if asked.utterance is None:
+            return None
         try:
-            return figures.answer(analyser.predict(visit.utterance, method, dropped, source))
-        except MsaError as e:
-            return figures.answer(None, str(e))
+            prediction = predict(analyser, asked.utterance, asked.settings)
+        except MsaError:
+            return None
+        return ["prediction.csv", "text/csv", export.as_csv(prediction)]
 
-    return predict
+    def save_report(*values: Any) -> Any:
+        asked = Asked.of(*values)
+        if asked.utterance is None:
+            return None
+        with use(asked.language):
+            try:
+                by_method = {
+                    m: predict(analyser, asked.utterance, _with_method(asked.settings, m)) for m in analyser.methods
+                }
+            except MsaError:
+                return None
+            html = export.report_html(asked.utterance, by_method, asked.settings.method)
+        return ["missing-modality-report.html", "text/html", html]
+
+    for button, function in ((csv, save_csv), (report, save_report)):
+        button.click(function, desk.inputs, file, **QUICK).then(None, file, None, js=SAVE)
 
 
-def _extraction(analyser: Analyser) -> Callable[[str], Iterator[tuple[str, float] | Utterance]]:
+def _with_method(settings: Settings, method: str) -> Settings:
+    return Settings(settings.on, settings.rates, settings.absent_text, method)
+
+
+def _extraction(
+    analyser: Analyser,
+) -> Callable[[str, Damage, str, Callable[[], None]], Iterator[tuple[str, float] | Utterance]]:
     @gpu
-    def extract(clip: str) -> Iterator[tuple[str, float] | Utterance]:
-        """The steps as they happen, then the utterance. Raises: MsaError."""
+    def extract(
+        clip: str, how: Damage, spoken: str, here: Callable[[], None]
+    ) -> Iterator[tuple[str, float] | Utterance]:
+        """The steps as they happen, then the utterance. Raises: MsaError; Left when `here` does."""
         news: SimpleQueue[tuple[str, float] | None] = SimpleQueue()
+
+        def tell(step: str, share: float) -> None:
+            here()
+            news.put((step, share))
+
         with ThreadPoolExecutor(1) as worker:
-            job = worker.submit(analyser.extract, clip, progress=lambda step, share: news.put((step, share)))
+            job = worker.submit(analyser.extract, clip, progress=tell, damage=how, spoken=spoken)
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item
@@ -327,32 +651,411 @@ def _extraction(analyser: Analyser) -> Callable[[str], Iterator[tuple[str, float
     return extract
 
 
-def _api(analyser: Analyser) -> Callable[..., dict[str, Any]]:
+# ---------------------------------------------------------------- Compare
+
+
+def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipped, tab: gr.Tab) -> Redraw:
+    second = gr.State(None, time_to_live=KEEP_S)
+    with gr.Row(elem_id="mm-compare-choices"):
+        other = words.put(
+            gr.Dropdown,
+            lambda: {
+                "label": say("Compare with a second clip"),
+                "choices": [(say("none"), ""), *((known(t), n) for n, t in figures_page.EXAMPLE_TITLES.items())],
+            },
+            value="",
+            filterable=False,
+            elem_id="mm-second",
+        )
+        upload = words.put(
+            gr.UploadButton, lambda: {"label": say("Upload the second clip")}, file_types=["video", "audio"],
+            elem_id="mm-second-upload",
+        )  # fmt: skip
+    status = _html("", "mm-compare-status")
+    drawn = _html(figures_compare.empty(), "mm-compare")
+
+    def draw(visit: Visit | None, edit: Edit | None, language: str, beside: Utterance | None) -> str:
+        with use(language):
+            if visit is None:
+                return figures_compare.empty()
+            try:
+                utterance = seen(visit, edit)
+                found = compare.compare(analyser, utterance)
+                lost = compare.robustness(analyser, utterance)
+                other = None if beside is None else compare.compare(analyser, beside)
+            except MsaError as e:
+                return figures_page.failed(str(e))
+            return figures_compare.screen(found, lost, other)
+
+    def redraw(*values: Any) -> list[Any]:
+        return [draw(*values)]
+
+    inputs = [desk.visit, desk.edit, desk.language, second]
+
+    def read(clip: str | None, language: str, spoken_in: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        if not clip:
+            yield {status: "", second: None}
+            return
+        claim = UPLOADS.claim(clip)
+        try:
+            for item in extraction(_ours(clip), Damage(), spoken_in, PRESENCE.watch(request.session_hash)):
+                if isinstance(item, Utterance):
+                    yield {status: "", second: item}
+                    return
+                with use(language):
+                    yield {status: figures_page.working([item[0]], item[1])}
+        except Left:
+            return
+        except (MsaError, Exception) as e:
+            if not isinstance(e, MsaError):
+                logging.exception("analysis failed")
+            with use(language):
+                message = str(e) if isinstance(e, MsaError) else figures_page.OUR_FAULT
+                yield {status: figures_page.failed(message)}
+        finally:
+            UPLOADS.release(clip, claim)
+
+    extraction = _extraction(analyser)
+
+    def uploaded(clip: str | None, language: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from read(clip, language, "en", request)
+
+    def chosen(name: str, language: str) -> dict[Any, Any]:
+        if not name:
+            return {status: "", second: None}
+        try:
+            return {status: "", second: shipped.utterance(name)}
+        except MsaError as e:
+            with use(language):
+                return {status: figures_page.failed(str(e))}
+
+    out = [status, second]
+    tab.select(draw, inputs, drawn, api_name="page_compare", **QUICK)
+    upload.upload(uploaded, [upload, desk.language], out, **HEAVY).then(draw, inputs, drawn, **QUICK)
+    other.input(chosen, [other, desk.language], out, **HEAVY).then(draw, inputs, drawn, **QUICK)
+    return redraw, inputs, [drawn]
+
+
+# ---------------------------------------------------------------- Learn
+
+
+def _learn_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipped) -> Redraw:
+    """Every lesson: the idea, a guess, the computed answer, something to try."""
+    done = gr.State([], time_to_live=KEEP_S)
+    overview = _html(figures_lessons.overview(lessons.LESSONS, (), lessons.LESSONS[0].name), "mm-overview")
+    with gr.Row(elem_id="mm-learn-choices"):
+        whose = words.put(
+            gr.Radio,
+            lambda: {
+                "label": say("Clip of the lessons"),
+                "choices": [(say("the example of each lesson"), "example"), (say("your own clip"), "own")],
+            },
+            value="example",
+            elem_id="mm-whose",
+        )
+        for kind, title in (("pdf", "Teacher's sheet (PDF)"), ("md", "Teacher's sheet (Markdown)")):
+            words.put(
+                gr.DownloadButton,
+                lambda kind=kind, title=title: {"label": known(title), "value": str(sheet.path(active(), kind))},
+                elem_id=f"mm-sheet-{kind}",
+                scale=0,
+                min_width=220,
+            )
+    with gr.Tabs(elem_id="mm-lessons"):
+        built = [
+            _lesson(words, number, lesson, _learning(analyser, desk, shipped, lesson))
+            for number, lesson in enumerate(lessons.LESSONS, 1)
+        ]
+    base = [desk.visit, desk.edit, desk.language, whose]
+    for screen in built:
+        _wire_lesson(screen, base, done, overview)
+
+    def redraw(visit: Visit | None, edit: Edit | None, language: str, own: str, answered: list[str], *rest: Any) -> Any:
+        values = iter(rest)
+        with use(language):
+            drawn: list[Any] = [figures_lessons.overview(lessons.LESSONS, answered)]
+        for screen in built:
+            guess, *tried = (next(values) for _ in (screen.guess, *screen.controls))
+            if screen.lesson.name in answered:
+                drawn += [
+                    screen.answer_to(visit, edit, language, own, guess),
+                    screen.try_out(visit, edit, language, own, *tried),
+                ]
+            else:
+                drawn += ["", ""]
+        return drawn
+
+    inputs = [*base, done, *(c for screen in built for c in (screen.guess, *screen.controls))]
+    return redraw, inputs, [overview, *(html for screen in built for html in (screen.answer, screen.finding))]
+
+
+@dataclass(frozen=True)
+class LessonScreen:
+    """One lesson on the page: its components, and the functions that draw its answer and what is tried."""
+
+    lesson: lessons.Lesson
+    guess: gr.Radio
+    ask: gr.Button
+    answer: gr.HTML
+    controls: list[Any]
+    finding: gr.HTML
+    answer_to: Callable[..., str]
+    try_out: Callable[..., str]
+
+
+def _learning(
+    analyser: Analyser, desk: Desk, shipped: Shipped, lesson: lessons.Lesson
+) -> tuple[Callable[..., str], Callable[..., str]]:
+    """Functions that draw the answer to a lesson and what comes of its controls, on its example or one's own clip."""
+
+    def clip(visit: Visit | None, edit: Edit | None, own: str) -> Utterance:
+        if own == "own":
+            if visit is None:
+                raise MsaError("There is no clip of yours yet: open Analyse and record, upload or choose one first.")
+            return seen(visit, edit)
+        return shipped.utterance(lesson.clip)
+
+    def answer_to(visit: Visit | None, edit: Edit | None, language: str, own: str, guess: int | None) -> str:
+        with use(language):
+            try:
+                return figures_lessons.answered(lesson, lesson.answer(analyser, clip(visit, edit, own)), guess)
+            except MsaError as e:
+                return figures_page.failed(str(e))
+
+    def try_out(visit: Visit | None, edit: Edit | None, language: str, own: str, *values: Any) -> str:
+        with use(language):
+            try:
+                named = {c.name: v for c, v in zip(lesson.controls, values, strict=True)}
+                return figures_lessons.found(lesson.experiment(analyser, clip(visit, edit, own), **named))
+            except MsaError as e:
+                return figures_page.failed(str(e))
+
+    return answer_to, try_out
+
+
+def _lesson(
+    words: Words, number: int, lesson: lessons.Lesson, functions: tuple[Callable[..., str], Callable[..., str]]
+) -> LessonScreen:
+    with (
+        words.put(gr.Tab, lambda: {"label": f"{number} · {lesson.title}"}, id=lesson.name),
+        gr.Row(elem_classes="mm-lesson-row"),
+    ):
+        with gr.Column(scale=5, min_width=300):
+            words.put(_html, lambda: {"value": figures_lessons.card(lesson, number)}, name=f"mm-lesson-{lesson.name}")
+        with gr.Column(scale=6, min_width=300):
+            guess = words.put(
+                gr.Radio,
+                lambda: {"label": lesson.texts.question, "choices": [(c, i) for i, c in enumerate(lesson.choices)]},
+                elem_id=f"mm-guess-{lesson.name}",
+                elem_classes="mm-guess",
+            )
+            ask = words.put(
+                gr.Button, lambda: {"value": say("Show the answer")}, variant="primary", elem_id=f"mm-ask-{lesson.name}"
+            )
+            answer = _html("", f"mm-answer-{lesson.name}")
+            words.put(_html, lambda: {"value": figures_lessons.task(lesson)})
+            with gr.Row(elem_classes="mm-trial"):
+                controls = [_control(words, lesson, i) for i in range(len(lesson.controls))]
+            finding = _html("", f"mm-finding-{lesson.name}")
+    return LessonScreen(lesson, guess, ask, answer, controls, finding, *functions)
+
+
+def _wire_lesson(screen: LessonScreen, base: list[Any], done: gr.State, overview: gr.HTML) -> None:
+    def ask(
+        visit: Visit | None,
+        edit: Edit | None,
+        language: str,
+        own: str,
+        answered: list[str],
+        guess: int | None,
+        *rest: Any,
+    ) -> list[Any]:
+        answered = [*answered, screen.lesson.name] if screen.lesson.name not in answered else answered
+        with use(language):
+            listed = figures_lessons.overview(lessons.LESSONS, answered, screen.lesson.name)
+        told = screen.answer_to(visit, edit, language, own, guess)
+        return [told, screen.try_out(visit, edit, language, own, *rest), answered, listed]
+
+    out = [screen.answer, screen.finding, done, overview]
+    screen.ask.click(ask, [*base, done, screen.guess, *screen.controls], out, **HEAVY)
+    gr.on(
+        [c.input for c in screen.controls], screen.try_out, [*base, *screen.controls], screen.finding,
+        trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
+
+
+def _control(words: Words, lesson: lessons.Lesson, at: int) -> Any:
+    """The component of one thing that can be tried."""
+    control = lesson.controls[at]
+    name = f"mm-try-{lesson.name}-{control.name}"
+    if control.kind == "slider":
+        return words.put(
+            gr.Slider, lambda: {"label": lesson.controls[at].label}, minimum=control.low, maximum=control.high,
+            step=control.step, value=control.start, elem_id=name, buttons=[],
+        )  # fmt: skip
+    return words.put(
+        gr.Radio,
+        lambda: {"label": lesson.controls[at].label, "choices": list(lesson.controls[at].options)},
+        value=control.start,
+        elem_id=name,
+    )
+
+
+# ---------------------------------------------------------------- Numbers
+
+
+def _numbers_screen(words: Words, language: gr.Radio) -> Redraw:
+    """Choices over one block of HTML that follows them; what papers report stands apart, below."""
+    with gr.Row(elem_id="mm-choices"):
+        chosen = [
+            words.put(
+                gr.Dropdown,
+                lambda i=i: dict(zip(("label", "choices"), figures_numbers.choices()[i][1:3], strict=True)),
+                value=start,
+                filterable=False,
+                elem_id=f"mm-{name}",
+            )
+            for i, (name, _, _, start) in enumerate(figures_numbers.choices())
+        ]
+    start = figures_numbers.screen(*(c.value for c in chosen))
+    shown = _html(start, "mm-numbers", figures_numbers.SCRIPT, server_functions=[numbers.as_json])
+    words.put(_html, lambda: {"value": figures_numbers.reported()}, name="mm-papers")
+
+    def draw(*values: Any) -> str:
+        *choices, language = values
+        with use(language):
+            return figures_numbers.screen(*choices)
+
+    inputs = [*chosen, language]
+    gr.on([c.input for c in chosen], draw, inputs, shown, trigger_mode="always_last", api_name="page_numbers", **QUICK)
+    return lambda *values: [draw(*values)], inputs, [shown]
+
+
+# ---------------------------------------------------------------- for programs
+
+
+def _api(analyser: Analyser, shipped: Shipped) -> None:
+    """Every action under a stable name (README, "From a program"); nothing of a clip outlives the call."""
     one_at_a_time = threading.Lock()
 
-    def analyse(
-        clip: gr.FileData, dropped: list[str] | None = None, text_source: str = "transcript", method: str = "sdumc"
-    ) -> dict[str, Any]:
-        """One clip to one JSON object (README, "JSON contract"); the clip is deleted before this returns."""
+    def reading(clip: Any, spoken: str, how: Damage, use_it: Callable[[Utterance], Any]) -> Any:
         if not isinstance(clip, dict) or not isinstance(clip.get("path"), str):
             raise gr.Error("Give a clip: handle_file(PATH) of gradio_client.", print_exception=False)
         path = clip["path"]
         claim = UPLOADS.claim(path)
         try:
-            gone = [] if dropped is None else dropped
-            if not isinstance(gone, list) or not isinstance(method, str):
-                raise MsaError(f"dropped is {gone!r}, method is {method!r}; give a list of names and a name.")
-            switches(gone, text_source)
-            analyser.manifest(method)
             with one_at_a_time:
-                utterance = analyser.extract(_ours(path))
-            return analyser.predict(utterance, method, gone, text_source).to_json()
+                return use_it(analyser.extract(_ours(path), damage=how, spoken=spoken))
         except MsaError as e:
             raise gr.Error(str(e), print_exception=False) from e
         finally:
             UPLOADS.release(path, claim)
 
-    return analyse
+    def analyse(
+        clip: gr.FileData,
+        dropped: list[str] | None = None,
+        text_source: str = "transcript",
+        method: str = "sdumc",
+        frame_missing_rate: dict[str, float] | None = None,
+        transcript: str | None = None,
+        struck: list[int] | None = None,
+        blur: float = 0.0,
+        noise_db: float | None = None,
+        spoken: str = "en",
+    ) -> dict[str, Any]:
+        """One clip to one JSON object (README, "JSON contract"); the clip is deleted before this returns."""
+        try:
+            gone, how = _checked(analyser, dropped, text_source, method, blur, noise_db)
+        except MsaError as e:
+            UPLOADS.release(clip["path"], UPLOADS.claim(clip["path"])) if _is_file(clip) else None
+            raise gr.Error(str(e), print_exception=False) from e
+
+        def answer(utterance: Utterance) -> dict[str, Any]:
+            if transcript is not None or struck:
+                utterance = analyser.edit(utterance, transcript, struck or ())
+            return analyser.predict(utterance, method, gone, text_source, frame_missing_rate or {}).to_json()
+
+        return reading(clip, spoken, how, answer)
+
+    def compared(clip: gr.FileData, second: gr.FileData | None = None, spoken: str = "en") -> dict[str, Any]:
+        """Seven patterns x every method x both flows, and robustness over dropped frames; of a second clip too."""
+
+        def answer(utterance: Utterance) -> dict[str, Any]:
+            return {
+                "comparison": compare.compare(analyser, utterance).to_json(),
+                "robustness": compare.robustness(analyser, utterance).to_json(),
+            }
+
+        beside = {} if second is None else {"second": reading(second, spoken, Damage(), answer)}
+        return reading(clip, spoken, Damage(), answer) | beside
+
+    def report(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None, language: str = "en") -> str:
+        """The one-page report as HTML."""
+
+        def answer(utterance: Utterance) -> str:
+            with use(language):
+                by_method = {m: switched(utterance, m, dropped) for m in analyser.methods}
+                return export.report_html(utterance, by_method, method)
+
+        return reading(clip, "en", Damage(), answer)
+
+    def numbers_as_csv(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None) -> str:
+        """The numbers of an analysis as CSV."""
+        return reading(clip, "en", Damage(), lambda u: export.as_csv(switched(u, method, dropped)))
+
+    def switched(utterance: Utterance, method: str, dropped: list[str] | None) -> Prediction:
+        gone, _ = _checked(analyser, dropped, "transcript", method, 0.0, None)
+        return analyser.predict(utterance, method, gone, "simulated" if "text" in gone else "transcript")
+
+    def lesson(
+        name: str, example: str | None = None, settings: dict[str, Any] | None = None, language: str = "en"
+    ) -> dict[str, Any]:
+        """A lesson's computed answer and what its experiment finds, on an example clip."""
+        try:
+            found = _lesson_called(name)
+            utterance = shipped.utterance(example or found.clip)
+            with use(language):
+                answer = found.answer(analyser, utterance)
+                tried = found.experiment(analyser, utterance, **(settings or {}))
+                return {"title": found.title, "question": found.texts.question, "choices": list(found.choices),
+                        "correct": answer.correct, "said": answer.said, "facts": dict(answer.facts),
+                        "tried": {"said": tried.said, "facts": dict(tried.facts)}}  # fmt: skip
+        except MsaError as e:
+            raise gr.Error(str(e), print_exception=False) from e
+
+    def evaluation(name: str) -> dict[str, Any]:
+        """One evaluation file, as the evaluation command wrote it."""
+        try:
+            return json.loads(numbers.as_json(name))
+        except MsaError as e:
+            raise gr.Error(str(e), print_exception=False) from e
+
+    for function, name in ((analyse, "analyse"), (compared, "compare"), (report, "report"), (numbers_as_csv, "csv"),
+                           (lesson, "lesson"), (evaluation, "evaluation")):  # fmt: skip
+        gr.api(function, api_name=name, concurrency_limit=16)  # clips are claimed on arrival
+
+
+def _lesson_called(name: str) -> lessons.Lesson:
+    for lesson in lessons.LESSONS:
+        if lesson.name == name:
+            return lesson
+    raise MsaError(f"There is no lesson {name!r}. Choose from: {', '.join(x.name for x in lessons.LESSONS)}.")
+
+
+def _is_file(clip: Any) -> bool:
+    return isinstance(clip, Mapping) and isinstance(clip.get("path"), str)
+
+
+def _checked(
+    analyser: Analyser, dropped: Any, text_source: str, method: Any, blur: float, noise_db: float | None
+) -> tuple[list[str], Damage]:
+    """The settings of an API call. Raises: MsaError for what is not possible."""
+    gone = [] if dropped is None else dropped
+    if not isinstance(gone, list) or not isinstance(method, str):
+        raise MsaError(f"dropped is {gone!r}, method is {method!r}; give a list of names and a name.")
+    switches(gone, text_source)
+    analyser.manifest(method)
+    return gone, Damage(blur, noise_db)
 
 
 def _ours(clip: str) -> str:
@@ -363,11 +1066,11 @@ def _ours(clip: str) -> str:
     return clip
 
 
-def _playable(clip: str) -> str:
-    """A file the browser can show: the clip, or a copy beside it."""
-    if Path(clip).is_relative_to(EXAMPLES):
-        return clip
-    return str(preview.browser_copy(clip, Path(clip).parent))
+def _playable(clip: str, how: Damage | None) -> str:
+    """A file the browser can show: the clip, a copy beside it, or what the models got when it was damaged."""
+    if how is not None and not how.none:
+        return str(damage.preview(clip, how, tempfile.mkdtemp(dir=_uploads())))
+    return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
 
 
 def _forgetting(page: gr.Blocks) -> Callable[[Visit | None], None]:
@@ -375,16 +1078,17 @@ def _forgetting(page: gr.Blocks) -> Callable[[Visit | None], None]:
 
     def forget(visit: Visit | None) -> None:
         if visit is not None:
-            UPLOADS.release(visit.clip, visit.claim)
+            _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
             page.state_holder.session_data.pop(visit.session, None)
 
     return forget
 
 
 def _leaving(page: gr.Blocks) -> Callable[[gr.Request], None]:
-    """When a tab closes, everything of it is dropped at once."""
+    """When a tab closes, everything of it is dropped at once and what is computed for it stops."""
 
     def leave(request: gr.Request) -> None:
+        PRESENCE.leave(request.session_hash)
         page.state_holder.delete_state(request.session_hash)
         page.state_holder.session_data.pop(request.session_hash, None)
 
@@ -398,6 +1102,7 @@ def theme() -> gr.themes.Base:
     colours = {"body_background_fill": "paper", "body_text_color": "ink", "block_background_fill": "card"}
     colours |= {"block_border_color": "line", "block_info_text_color": "ink3"}
     colours |= {"button_primary_background_fill": "accent", "button_primary_text_color": "accent-ink"}
+    colours |= {"button_primary_background_fill_hover": "accent", "slider_color": "accent"}
     return base.set(**{part + dark: f"var(--mm-{name})" for part, name in colours.items() for dark in ("", "_dark")})
 
 
@@ -415,7 +1120,12 @@ def launch(page: gr.Blocks, **extra: Any) -> Any:
         state_session_capacity=64,
         allowed_paths=[str(EXAMPLES)],
         theme=theme(),
-        css_paths=CSS,
+        css_paths=[
+            STATIC / "page.css",
+            *sorted(set(STATIC.glob("*.css")) - {STATIC / "page.css", STATIC / "report.css"}),
+        ],
+        head=f"<script>{(STATIC / 'page.js').read_text()}</script>",
+        i18n=page.words,
         **extra,
     )
 

@@ -41,25 +41,69 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _analyse(args: argparse.Namespace) -> None:
-    from . import media
+    from . import export, language, media
     from .config import MediaLimits
-    from .predict import Analyser, switches
+    from .damage import Damage
+    from .predict import Analyser, checkpoint_of, shipped_methods, switches
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
+    rates, damage = _rates(args.frames), Damage(args.blur, args.noise)
     media.probe(args.clip, MediaLimits.command_line())
-    analyser = Analyser.load(args.device, args.method)
-    utterance = analyser.extract(args.clip, MediaLimits.command_line())
-    prediction = analyser.predict(utterance, args.method, dropped, args.text)
-    as_json = json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    checkpoint = checkpoint_of(args.method)
+    side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
+    analyser = Analyser.load(args.device, None if side_by_side else args.method)
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), damage=damage, spoken=args.spoken)
+    utterance = analyser.edit(utterance, args.transcript)
+    predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
+    prediction = predictions[args.method]
+    if args.csv is not None:
+        _write(Path(args.csv), export.as_csv(prediction), "--csv")
+    if args.report is not None:
+        with language.use(args.language):
+            text = export.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+        _write(Path(args.report), text, "--report")
+    if args.json == "-":
+        print(export.as_json(prediction), end="")
+        return
+    if args.json is not None:
+        _write(Path(args.json), export.as_json(prediction), "--json")
+    from .report import summary
+
+    print(summary(prediction))
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from . import compare, media
+    from .config import MediaLimits
+    from .predict import Analyser
+
+    clips = [args.clip, *([args.other] if args.other else [])]
+    for clip in clips:
+        media.probe(clip, MediaLimits.command_line())
+    analyser = Analyser.load(args.device)
+    utterances = [analyser.extract(clip, MediaLimits.command_line()) for clip in clips]
+    found = [(compare.compare(analyser, u), compare.robustness(analyser, u)) for u in utterances]
+    if args.csv is not None:
+        _write(Path(args.csv), compare.as_csv(*(part for pair in found for part in pair)), "--csv")
+    as_json = '{"clips": [' + ",\n".join(compare.as_json(*pair) for pair in found) + "]}"
     if args.json == "-":
         print(as_json)
         return
     if args.json is not None:
         _write(Path(args.json), as_json + "\n")
-    from .report import summary
+    print("\n\n".join(compare.summary(comparison) for comparison, _ in found))
 
-    print(summary(prediction))
+
+def _rates(text: str) -> dict[str, float]:
+    """The rates of `--frames text=0.5,audio=0.3`. Raises: MsaError."""
+    from .predict import frame_rates
+
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    try:
+        return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
+    except ValueError as e:
+        raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -167,6 +211,13 @@ def _checkpoints(args: argparse.Namespace) -> None:
     _table(args, "checkpoints", table())
 
 
+def _sheet(args: argparse.Namespace) -> None:
+    from .lessons import sheet
+
+    for line in sheet.command(_folder(args.out) if args.out else sheet.FOLDER, args.device):
+        print(line)
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -199,11 +250,12 @@ def _table(args: argparse.Namespace, block: str, text: str) -> None:
     print(text)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, option: str = "--json") -> None:
     try:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", newline="")
     except OSError as e:
-        raise MsaError(f"Cannot write {str(path)!r} ({e.strerror}). Give --json a file in a folder that exists.") from e
+        why = f"Cannot write {str(path)!r} ({e.strerror})."
+        raise MsaError(f"{why} Give {option} a file in a folder that exists.") from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -219,8 +271,23 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("clip", help="a video or sound file")
     p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
+    p.add_argument("--frames", default="", metavar="M=R,M=R", help="share of frames dropped: text=0.5,audio=0.3")
+    p.add_argument("--transcript", metavar="TEXT", help="read these words in place of those that were heard")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
+    p.add_argument("--spoken", choices=["en", "zh"], default="en", help="language of the clip; zh is translated to en")
+    p.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="blur the picture first, 0 to 0.1 of it")
+    p.add_argument("--noise", type=float, metavar="DB", help="add noise to the sound first, -10 to 30 dB")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="FILE", help="write every number and word, one a row")
+    p.add_argument("--report", metavar="FILE", help="write a report on one page as an HTML file, all methods beside")
+    p.add_argument("--no-pictures", action="store_true", help="keep faces out of the report")
+    p.add_argument("--language", default="en", choices=["en", "zh"], help="of the report")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
+    p = add("compare", _compare, "every method on everything that can be missing from one clip, or from two")
+    p.add_argument("clip", help="a video or sound file")
+    p.add_argument("other", nargs="?", help="a second one")
+    p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="OUT", help="write one table: clip, condition, method, flow, score, ..")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
     p = add("extract", _extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
@@ -285,6 +352,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--clip", default=str(Path(__file__).resolve().parent.parent / "examples" / "latentsync_demo1.mp4"))
     p.add_argument("--repeats", type=_positive, default=5)
     p.add_argument("--readme", help=README)
+    p = add("sheet", _sheet, "the teacher's sheet in every language: Markdown, and PDF where there is a Chromium")
+    p.add_argument("--out", help="folder; default: examples/teaching")
+    p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("checkpoints", _checkpoints, "verify and list the installed checkpoints")
     p.add_argument("--readme", help=README)
     return parser

@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,18 +25,25 @@ from tqdm import tqdm
 
 from . import checkpoint, media, simulate, weights
 from .config import MediaLimits
-from .errors import FeatureError, MediaError
+from .damage import Damage
+from .errors import FeatureError, MediaError, MsaError
 from .features import COMPACT, expression, voice
 from .features.decoding import NOT_UNDERSTOOD
-from .features.speech import SpeechReader
+from .features.speech import Speech, SpeechReader
 from .features.text import TextEncoder
+from .features.translation import TranslatingReader
 from .features.vision import FaceReader, Faces
 from .schema import STREAMS, MediaInfo, Stream, Utterance, Word
 
-Progress = Callable[[str, float], None]  # step that begins, share of the work before it
+Progress = Callable[[str, float], None]  # step, share of the work that is done
 BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75}  # of a talking clip of 10 s
 NO_SPEECH = "no speech found"
 NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
+SPOKEN = {"en": "English", "zh": "Chinese"}  # what may be spoken in a clip
+NOTHING_TO_IMAGINE_FROM = "text is imagined from English speech only"
+UNCERTAIN = -0.65  # mean log-probability below which words are doubtful though they are used
+UNCERTAIN_NOTE = "The words are uncertain: they may be misheard, or another language is spoken."
+POLL_S = 0.25  # between two calls of a progress within a step
 EARLY_END_S = 1.0  # a picture that stops this long before the sound is worth a note
 
 
@@ -52,6 +61,8 @@ class _Heard:
     simulated: Stream
     transcript: str = ""
     words: tuple[Word, ...] = ()
+    translation: str = ""
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def nothing(text: str, audio: str) -> _Heard:
@@ -60,7 +71,10 @@ class _Heard:
 
 
 class Extractor:
-    """The loaded feature extractors of the compact set. Stateless: safe for clip after clip."""
+    """The loaded feature extractors of the compact set. Stateless: safe for clip after clip.
+
+    The weights for Chinese are loaded by the first clip in Chinese.
+    """
 
     def __init__(
         self,
@@ -69,9 +83,14 @@ class Extractor:
         voice_network: voice.VoiceNetwork,
         projector: simulate.Projector,
         faces: FaceReader,
+        translating: Callable[[], SpeechReader] | None = None,
     ) -> None:
+        """Args: translating: makes the reader of Chinese, called once; None takes Whisper base."""
         self.speech, self.text, self.voice_network = speech, text, voice_network
         self.projector, self.faces = projector, faces
+        self._translating = translating or (lambda: TranslatingReader(weights.whisper("base")))
+        self._translator: SpeechReader | None = None
+        self._loading = threading.Lock()
 
     @staticmethod
     def load(device: str | None = None) -> Extractor:
@@ -86,33 +105,50 @@ class Extractor:
             voice.load(device=device),
             simulate.load(),
             FaceReader(expression.load()),
+            lambda: TranslatingReader(weights.whisper("base", device=device)),
         )
 
     def utterance(
-        self, path: str | Path, limits: MediaLimits | None = None, progress: Progress | None = None
+        self,
+        path: str | Path,
+        limits: MediaLimits | None = None,
+        progress: Progress | None = None,
+        damage: Damage | None = None,
+        spoken: str = "en",
     ) -> Utterance:
         """Everything about one clip. A modality that is not there is absent with its reason.
 
-        Args: progress: called as each step of BEGINS begins, with the share of the work before it.
-        Raises: MediaError for what is not an acceptable clip; FeatureError when a feature is not finite.
+        Args: progress: called as each step of BEGINS begins, and a few times a second within it, with the share
+            of the work that is done; what it raises ends the work at once. damage: done to pictures and sound
+            before anything reads them. spoken: a key of SPOKEN. Chinese is translated (`features/translation.py`);
+            its voice is read by the networks for English voices, which is a departure from their training.
+        Raises: MediaError for what is not an acceptable clip; FeatureError when a feature is not finite or the
+            weights for Chinese are not installed; MsaError for an unknown language.
         """
+        if spoken not in SPOKEN:
+            raise MsaError(f"Unknown spoken language {spoken!r}. Choose from: {', '.join(SPOKEN)}.")
         path, timings = Path(path), dict.fromkeys(BEGINS, 0.0)
-        tell = progress or (lambda step, share: None)
-        with _step("media", timings, tell):
+        damage, watch = damage or Damage(), _Watch(progress)
+        with _step("media", timings, watch):
             info = media.probe(path, limits)
         with ThreadPoolExecutor(1) as pool:
-            seeing = pool.submit(self._see, path, info, timings)
-            heard = self._hear(path, info, timings, tell)
-            tell("faces", BEGINS["faces"])
-            faces = seeing.result()
+            seeing = pool.submit(self._see, path, info, damage, timings, watch)
+            try:
+                heard = self._hear(path, info, damage, spoken, timings, watch)
+                watch.begin("faces")
+                faces = _result(seeing, watch)
+            except BaseException:
+                watch.stopped.set()
+                raise
         return Utterance(
             id=info.name,
             duration_s=info.duration_s,
             feature_set=COMPACT.id,
             transcript=heard.transcript,
+            translation=heard.translation,
             words=heard.words,
             thumbnails=faces.thumbnails,
-            notes=faces.notes,
+            notes=(*damage.notes(info.has_audio, info.has_video), *heard.notes, *faces.notes),
             timings_s=timings,
             text=_verified(heard.text, "text", info.name),
             audio=_verified(heard.audio, "audio", info.name),
@@ -120,32 +156,51 @@ class Extractor:
             simulated=_verified(heard.simulated, "simulated", info.name),
         )
 
-    def _hear(self, path: Path, info: MediaInfo, timings: dict[str, float], tell: Progress) -> _Heard:
+    def _hear(
+        self, path: Path, info: MediaInfo, damage: Damage, spoken: str, timings: dict[str, float], watch: _Watch
+    ) -> _Heard:
         if not info.has_audio:
             reason = _no_track(info, "audio")
             return _Heard.nothing(reason, reason)
         with _step("media", timings):
-            wave = media.waveform(path, info)
-        with _step("speech", timings, tell):
-            speech = self.speech.read(wave)
+            wave = damage.sound(media.waveform(path, info))
+        with _step("speech", timings, watch):
+            speech = self._listen(wave, spoken, watch)
         if speech.silent_reason:
             return _Heard.nothing(speech.silent_reason, speech.silent_reason)
         if speech.no_speech_reason and not speech.no_speech_reason.startswith(NOT_UNDERSTOOD):
             return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         if speech.no_speech_reason:  # a voice in a language that is not recognised is still a voice
-            with _step("voice", timings, tell):
+            with _step("voice", timings, watch):
                 audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
             absent = Stream.absent(speech.no_speech_reason)
             return _Heard(absent, audio, absent)
-        with _step("text", timings, tell):
-            text, simulated = self.text.encode_words(speech.words), simulate.stream(speech, self.projector)
+        with _step("text", timings, watch):
+            text, simulated = self.text.encode_words(speech.words), self._imagined(speech)
         if not text.present:  # only punctuation was heard
             return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
-        with _step("voice", timings, tell):
+        with _step("voice", timings, watch):
             audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
-        return _Heard(text, audio, simulated, speech.transcript, speech.words)
+        notes = (*speech.notes, *([UNCERTAIN_NOTE] if speech.log_probability < UNCERTAIN else []))
+        return _Heard(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
 
-    def _see(self, path: Path, info: MediaInfo, timings: dict[str, float]) -> Faces:
+    def _listen(self, wave: np.ndarray, spoken: str, watch: _Watch) -> Speech:
+        """What was said; frames always come from the Whisper that the voice networks were trained on."""
+
+        def poll() -> None:
+            watch.look("speech")
+
+        if spoken == "en":
+            return self.speech.read(wave, poll)
+        with self._loading:
+            self._translator = self._translator or self._translating()
+        frames, times_s = self.speech.frames(wave)
+        return replace(self._translator.read(wave, poll), frames=frames, frame_times_s=times_s)
+
+    def _imagined(self, speech: Speech) -> Stream:
+        return Stream.absent(NOTHING_TO_IMAGINE_FROM) if speech.translation else simulate.stream(speech, self.projector)
+
+    def _see(self, path: Path, info: MediaInfo, damage: Damage, timings: dict[str, float], watch: _Watch) -> Faces:
         if not info.has_video:
             return Faces(Stream.absent(_no_track(info, "video")))
         last_s = 0.0
@@ -153,8 +208,10 @@ class Extractor:
         def watched() -> Iterator[tuple[float, np.ndarray]]:
             nonlocal last_s
             for time_s, image in media.frames(path, info):
+                if watch.stopped.is_set():
+                    raise _Stopped
                 last_s = time_s
-                yield time_s, image
+                yield time_s, damage.picture(image)
 
         with _step("faces", timings):
             faces = self.faces.read(watched())
@@ -177,6 +234,7 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         "duration_s": utterance.duration_s,
         "feature_set": utterance.feature_set,
         "transcript": utterance.transcript,
+        "translation": utterance.translation,
         "words": [asdict(w) for w in utterance.words],
         "notes": utterance.notes,
         "timings_s": dict(utterance.timings_s),
@@ -223,6 +281,7 @@ def load(path: str | Path) -> Utterance:
         vision=stream("vision"),
         simulated=stream("simulated"),
         transcript=facts["transcript"],
+        translation=facts.get("translation", ""),
         words=tuple(Word(**w) for w in facts["words"]),
         notes=tuple(facts["notes"]),
         timings_s=facts["timings_s"],
@@ -258,11 +317,41 @@ def folder(
     return len(clips) - len(failed), failed
 
 
+class _Stopped(Exception):
+    """Ends the thread of the faces when the other one has failed or was interrupted; nobody sees it."""
+
+
+class _Watch:
+    """Tells a caller how far the work is, and hears from it (by an exception) that it is no longer wanted."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._told_s = progress, 0.0
+        self.stopped = threading.Event()
+
+    def begin(self, step: str) -> None:
+        """A step begins."""
+        if self._progress is not None:
+            self._told_s = time.monotonic()
+            self._progress(step, BEGINS[step])
+
+    def look(self, step: str) -> None:
+        """The step goes on; its caller is asked every POLL_S."""
+        if time.monotonic() - self._told_s >= POLL_S:
+            self.begin(step)
+
+
+def _result(seeing: Future[Faces], watch: _Watch) -> Faces:
+    """The faces, when their thread has them."""
+    while not wait_for([seeing], POLL_S).done:
+        watch.look("faces")
+    return seeing.result()
+
+
 @contextmanager
-def _step(name: str, timings: dict[str, float], tell: Progress | None = None) -> Iterator[None]:
+def _step(name: str, timings: dict[str, float], watch: _Watch | None = None) -> Iterator[None]:
     """Announce a step and add the seconds it took."""
-    if tell is not None:
-        tell(name, BEGINS[name])
+    if watch is not None:
+        watch.begin(name)
     start = time.perf_counter()
     try:
         yield

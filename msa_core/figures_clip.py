@@ -1,53 +1,81 @@
-"""What the models saw and when: words with attention, seconds and frames with the face box."""
+"""What the models saw and when: words with attention, seconds and frames with the face box; and their script."""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import cv2
 import numpy as np
 
+from . import report
+from .edits import TYPED, VOICE_STAYS
 from .figures_parts import STEPS, TITLES, card, icon, method_name, percent, signed, tone
-from .schema import MODALITIES, SCORE_LIMIT, Prediction, Thumbnail, Utterance
+from .language import STATIC, known, say
+from .schema import MODALITIES, SCORE_LIMIT, Prediction, Thumbnail, Utterance, Word
 
 MAX_FRAMES = 12  # shown of one clip
 FRAME_HEIGHT = 220  # pixels, twice the drawn size
 BOX_COLOUR = (255, 221, 87)  # RGB; drawn over a dark line so that it shows on any picture
 LANE_BINS = 120
+SCRIPT = (STATIC / "analyse.js").read_text(encoding="utf-8")  # for the HTML of the answer and of `clip`
 
 
 def transcript(prediction: Prediction) -> str:
-    """The words heard, shaded by the method's attention; struck through while the text is off."""
-    title = "What was said"
+    """The words as buttons that strike one out, shaded by the method's attention; struck through while text is off."""
+    title, hint = say("What was said"), _words_hint(prediction)
     if not prediction.words:
-        return card(
-            title, str(escape(_text_reason(prediction))), '<p class="mm-said mm-empty">No words.</p>', "mm-text"
-        )
+        return card(title, hint, f'<p class="mm-said mm-empty">{say("No words.")}</p>', "mm-text")
     on = bool(prediction.modalities["text"]["present"])
     weights = _word_weights(prediction) if on else [0.0] * len(prediction.words)
     top = max(weights, default=0.0) or 1.0
-    spans = [
-        f'<span class="mm-word" data-seek="{w.start_s:.2f}" style="--w:{weight / top:.3f}" '
-        f'title="{w.start_s:.1f} s · {weight:.0%} of the attention">{escape(w.text)}</span>'
-        for w, weight in zip(prediction.words, weights, strict=True)
-    ]
-    if on:
-        hint = f"The darker a word, the more attention {method_name(prediction.method)} pays it. Click one to hear it."
+    buttons = " ".join(_word(i, w, weights[i], top) for i, w in enumerate(prediction.words))
+    off = "mm-struck" if not on and not all(w.struck for w in prediction.words) else ""
+    label = say("Words: press one to strike it out")
+    if prediction.translation:
+        hint = f"{escape(prediction.transcript)}<br>{say('Heard as above; the models read its translation.')} {hint}"
+    return card(title, hint, f'<p class="mm-said {off}" role="group" aria-label="{label}">{buttons}</p>', "mm-text")
+
+
+def _word(number: int, word: Word, weight: float, top: float) -> str:
+    """A word of the transcript; pressed means struck out."""
+    told = say("{start:.1f} s · {share:.0%} of the attention", start=word.start_s, share=weight)
+    pressed = "true" if word.struck else "false"
+    return (
+        f'<button type="button" class="mm-word" data-word="{number}" aria-pressed="{pressed}" '
+        f'data-from="{word.start_s:.2f}" data-to="{word.end_s:.2f}" style="--w:{weight / top:.3f}" '
+        f'title="{told}">{escape(word.text)}</button>'
+    )
+
+
+def _words_hint(prediction: Prediction) -> str:
+    """What the shades mean or why there is no text, and what an edit does not change."""
+    state, method = prediction.modalities["text"], method_name(prediction.method)
+    if state["present"]:
+        told = say(
+            "The darker a word, the more attention {method} pays it. Click a word to strike it out, again to bring it "
+            "back.",
+            method=method,
+        )
+    elif not prediction.words or all(w.struck for w in prediction.words):
+        told = _sentence(state["reason"] or "no words were found")
+    elif prediction.text_source == "simulated":
+        told = say(
+            "Text is off: no model sees these words. {method} imagines the text from the voice instead.", method=method
+        )
     else:
-        hint = f"Text is off: no model sees these words. {_instead(prediction)}"
-    return card(title, hint, f'<p class="mm-said {"" if on else "mm-struck"}">{" ".join(spans)}</p>', "mm-text")
+        told = say("Text is off: no model sees these words. Nothing takes their place.")
+    notes = [escape(known(n)) for n in prediction.notes if n in (TYPED, VOICE_STAYS)]
+    return " ".join([told, *notes])
 
 
-def _text_reason(prediction: Prediction) -> str:
-    return str(prediction.modalities["text"]["reason"] or "No words were found.")
-
-
-def _instead(prediction: Prediction) -> str:
-    if prediction.text_source == "simulated":
-        return f"{method_name(prediction.method)} imagines the text from the voice instead."
-    return "Nothing takes their place."
+def _sentence(reason: object) -> str:
+    """A reason as the beginning of a line, escaped."""
+    told = known(str(reason))
+    return escape(told[:1].upper() + told[1:])
 
 
 def _attention(prediction: Prediction, modality: str) -> Sequence[Mapping[str, object]]:
@@ -57,12 +85,13 @@ def _attention(prediction: Prediction, modality: str) -> Sequence[Mapping[str, o
 
 
 def _word_weights(prediction: Prediction) -> list[float]:
-    """Attention of each word: the sum over the pieces that begin while it is said."""
+    """Attention of each word: the sum over the pieces that begin while it is said; struck words have none."""
     totals = [0.0] * len(prediction.words)
+    read = [i for i, w in enumerate(prediction.words) if not w.struck]
     for piece in _attention(prediction, "text"):
         begins = _number(piece, "start_s")
-        at = [i for i, w in enumerate(prediction.words) if w.start_s <= begins + 1e-6]
-        totals[at[-1] if at else 0] += _number(piece, "weight")
+        at = [i for i in read if prediction.words[i].start_s <= begins + 1e-6]
+        totals[at[-1] if at else read[0]] += _number(piece, "weight")
     return totals
 
 
@@ -71,38 +100,75 @@ def _number(piece: Mapping[str, object], key: str) -> float:
 
 
 def timeline(prediction: Prediction) -> str:
-    """Second by second: the score of a short window, and where each modality is attended to."""
+    """Second by second: the score of a short window, where each modality is attended to, and what of it was there."""
     length_s = max(prediction.duration_s, 1e-3)
     bars = "".join(_second(t, length_s) for t in prediction.timeline)
-    lanes = _lane("Score", f'<span class="mm-lane mm-scores">{bars}</span>', _score_summary(prediction))
+    lanes = _lane(say("Score"), f'<span class="mm-lane mm-scores">{bars}</span>', _score_summary(prediction))
+    lost = report.dropped_frames(prediction)
     for m in MODALITIES:
         state, pieces = prediction.modalities[m], _attention(prediction, m)
         if state["present"]:
-            body, told = area(pieces, length_s), _peak(pieces)
+            body, told = area(pieces, length_s) + _presence(prediction, m, length_s), _peak(pieces)
+            if m in lost:
+                told += say("; {rate:.0%} of its frames are dropped", rate=lost[m])
         else:
-            reason = escape(str(state["reason"] or "missing"))
-            body, told = f'<span class="mm-lane mm-gone">{reason}</span>', reason
-        lanes += _lane(f"{icon(m)}{TITLES[m]}", body, told)
-    hint = "Score of a three-second window around each second; below, where the attention of each modality lies."
-    return card("Second by second", hint, f'<div class="mm-lanes">{lanes}{_seconds(length_s)}</div>', "mm-time")
+            told = escape(known(str(state["reason"] or "missing")))
+            body = f'<span class="mm-lane mm-gone">{told}</span>'
+        lanes += _lane(f"{icon(m)}{known(TITLES[m])}", body, told)
+    hint = say(
+        "Score of a three-second window around each second; below, where the attention of each modality lies. Hatched: "
+        "frames that are dropped or not there. Click to go to a moment."
+    )
+    shares = json.dumps([round(s, 4) for s in frame_weights(prediction)])
+    body = (
+        f'<div class="mm-lanes" data-length="{length_s:.3f}">{lanes}<i class="mm-playhead" aria-hidden="true"></i>'
+        f'{_seconds(length_s)}</div><i hidden data-frame-weights="{shares}"></i>'
+    )
+    return card(say("Second by second"), hint, body, "mm-time")
 
 
-def _second(piece: Mapping[str, float | None], length_s: float) -> str:
-    start, end, score = float(piece["start_s"] or 0.0), float(piece["end_s"] or 0.0), piece["score"]
+def _second(piece: Mapping[str, Any], length_s: float) -> str:
+    start, end, score = float(piece["start_s"]), float(piece["end_s"]), piece["score"]
     left, width = percent(start, 0, length_s), 100 * (end - start) / length_s
     if score is None:
         return f'<i class="mm-hidden" style="left:{left}%;width:{width:.2f}%"></i>'
     height = 50 * min(1.0, abs(score) / SCORE_LIMIT)
     side = "bottom:50%" if score >= 0 else "top:50%"
     return (
-        f'<i class="mm-{tone(score)}" data-seek="{start:.2f}" title="{start:.0f} s: {signed(score)}" '
+        f'<i class="mm-{tone(score)}" data-seek="{start:.2f}" data-from="{start:.2f}" data-to="{end:.2f}" '
+        f'title="{start:.0f} s: {signed(score)}" '
         f'style="left:{left}%;width:calc({width:.2f}% - 2px);{side};height:max(2px,{height:.1f}%)"></i>'
     )
 
 
+def _presence(prediction: Prediction, modality: str, length_s: float) -> str:
+    """Hatching over the seconds in which a model does not see all of a modality; runs of equal seconds are one."""
+    runs: list[tuple[float, float, float | None]] = []
+    for piece in prediction.timeline:
+        share = piece.get("observed", {}).get(modality, 1.0)
+        share = None if share is None else round(share, 2)
+        if runs and runs[-1][2] == share:
+            runs[-1] = (runs[-1][0], piece["end_s"], share)
+        else:
+            runs.append((piece["start_s"], piece["end_s"], share))
+    drawn = ""
+    for start, end, share in runs:
+        if share == 1.0:
+            continue
+        place = f"left:{percent(start, 0, length_s)}%;width:{100 * (end - start) / length_s:.2f}%"
+        span_s = {"start": start, "end": end}
+        if share is None:
+            told = say("{start:.0f} to {end:.0f} s: none of it in the clip", **span_s)
+            drawn += f'<i class="mm-empty-second" style="{place}" title="{told}"></i>'
+        else:
+            told = say("{start:.0f} to {end:.0f} s: {share:.0%} of the frames are seen", share=share, **span_s)
+            drawn += f'<i style="{place};--lost:{1 - share:.2f}" title="{told}"></i>'
+    return f'<span class="mm-presence">{drawn}</span>'
+
+
 def _score_summary(prediction: Prediction) -> str:
     said = [f"{t['start_s']:.0f} s {signed(t['score'])}" for t in prediction.timeline if t["score"] is not None]
-    return "; ".join(said) or "no scores"
+    return "; ".join(said) or say("no scores")
 
 
 def _lane(label: str, body: str, told: str) -> str:
@@ -115,7 +181,7 @@ def _lane(label: str, body: str, told: str) -> str:
 def area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
     """Attention over time as one filled curve; its height is relative to its own peak."""
     if not pieces:
-        return '<span class="mm-lane mm-gone">this method shows no attention here</span>'
+        return f'<span class="mm-lane mm-gone">{say("this method shows no attention here")}</span>'
     bins = min(LANE_BINS, max(24, len(pieces)))
     heights = np.zeros(bins)
     for piece in pieces:
@@ -132,9 +198,9 @@ def area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
 
 def _peak(pieces: Sequence[Mapping[str, object]]) -> str:
     if not pieces:
-        return "no attention shown"
+        return say("no attention shown")
     top = max(pieces, key=lambda p: _number(p, "weight"))
-    return f"attention peaks at {_number(top, 'start_s'):.1f} s"
+    return say("attention peaks at {time:.1f} s", time=_number(top, "start_s"))
 
 
 def _seconds(length_s: float) -> str:
@@ -158,38 +224,67 @@ def clip(utterance: Utterance | None) -> str:
 
 def timings(utterance: Utterance) -> str:
     """Where the time went, and what was noticed on the way."""
-    notes = "".join(f"<li>{escape(n)}</li>" for n in utterance.notes)
-    took = {STEPS.get(k, k): s for k, s in utterance.timings_s.items() if s > 0}
+    notes = "".join(f"<li>{escape(known(n))}</li>" for n in utterance.notes)
+    took = {known(STEPS.get(k, k)): s for k, s in utterance.timings_s.items() if s > 0}
     steps = "".join(f"<div><dt>{escape(k)}</dt><dd>{duration(s)}</dd></div>" for k, s in took.items())
-    hint = f"{escape(utterance.id)} · {utterance.duration_s:.1f} s · features {escape(utterance.feature_set)}"
-    return card("How it was read", hint, f'<ul class="mm-notes">{notes}</ul><dl class="mm-timings">{steps}</dl>')
+    hint = say(
+        "{clip} · {seconds:.1f} s · features {features}",
+        clip=escape(utterance.id),
+        seconds=utterance.duration_s,
+        features=escape(utterance.feature_set),
+    )
+    body = f'<ul class="mm-notes">{notes}</ul><dl class="mm-timings">{steps}</dl>'
+    return card(say("How it was read"), hint, body)
 
 
 def frames(utterance: Utterance) -> str:
-    """A strip of sampled frames with the face box drawn in."""
-    shots, title = utterance.thumbnails, "What was seen"
+    """A strip of sampled frames with the face box drawn in; SCRIPT adds the attention that a method pays each."""
+    shots, title = utterance.thumbnails, say("What was seen")
     if not shots:
-        reason = utterance.vision.reason or "this clip has no pictures"
-        return card(title, escape(reason[:1].upper() + reason[1:]), "")
-    chosen = [shots[i] for i in sorted({round(i) for i in np.linspace(0, len(shots) - 1, min(MAX_FRAMES, len(shots)))})]
+        return card(title, _sentence(utterance.vision.reason or "this clip has no pictures"), "")
+    chosen = [shots[i] for i in sampled(len(shots))]
     found = sum(t.box is not None for t in chosen)
-    hint = (
-        f"{len(chosen)} of the frames that were read; the box is the face that is followed ({found} of {len(chosen)})."
+    hint = say(
+        "{n} of the frames that were read; the box is the face that is followed ({found} of {n}). Below each: the "
+        "share of the method's attention that lies nearest to it.",
+        n=len(chosen),
+        found=found,
     )
     return card(title, hint, _strip([_frame(t) for t in chosen]))
 
 
+def sampled(n: int) -> list[int]:
+    """Indices of at most MAX_FRAMES of `n` frames, evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(MAX_FRAMES, n))})
+
+
+def frame_weights(prediction: Prediction) -> list[float]:
+    """Share of the attention that lies nearest to each frame of the strip; empty without attention to frames."""
+    pieces, times = _attention(prediction, "vision"), prediction.frames_s
+    if not pieces or not times:
+        return []
+    shown = np.array([times[i] for i in sampled(len(times))])
+    starts = np.array([_number(p, "start_s") for p in pieces])
+    nearest = np.abs(starts[:, None] - shown).argmin(1)
+    weights = [_number(p, "weight") for p in pieces]
+    return [float(w) for w in np.bincount(nearest, weights=weights, minlength=len(shown))]
+
+
 def _strip(items: list[str]) -> str:
-    return f'<div class="mm-strip" tabindex="0" role="group" aria-label="Frames">{"".join(items)}</div>'
+    label = say("Frames")
+    return f'<div class="mm-strip" tabindex="0" role="group" aria-label="{label}">{"".join(items)}</div>'
 
 
 def _frame(shot: Thumbnail) -> str:
-    face = "no face" if shot.box is None else "face found"
-    valence = "" if shot.valence is None or shot.box is None else f" · {signed(shot.valence, 1)}"
+    if shot.box is None:
+        face, told = say("no face"), say("Frame at {time:.1f} s, no face", time=shot.time_s)
+    else:
+        face, told = say("face found"), say("Frame at {time:.1f} s, face found", time=shot.time_s)
+    seen = face if shot.valence is None or shot.box is None else signed(shot.valence, 1)
     return (
-        f'<figure data-seek="{shot.time_s:.2f}"><img src="{picture(boxed(shot))}" '
-        f'alt="Frame at {shot.time_s:.1f} s, {face}">'
-        f"<figcaption>{shot.time_s:.1f} s{valence or f' · {face}'}</figcaption></figure>"
+        f'<figure data-seek="{shot.time_s:.2f}"><img src="{picture(boxed(shot))}" alt="{told}">'
+        f"<figcaption>{shot.time_s:.1f} s · {seen}</figcaption>"
+        '<span class="mm-share"><i></i><small></small></span></figure>'
     )
 
 

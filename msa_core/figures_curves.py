@@ -2,24 +2,28 @@
 
 Lines differ in dash and marker, and each is named at its end; colour only helps (three hues for the methods, greys for
 what they are measured against). On the page the colours are the page's, in a file the same ones written out.
+Texts are in the active language.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from . import metrics, numbers
 from .errors import MsaError
+from .language import known, say
 from .numbers import METRICS, Curve, Result
 
 WIDTH, HEIGHT = 800, 420
 LEFT, RIGHT, TOP, BOTTOM = 54, 226, 44, 50  # margins; the right one holds the names
 LINE_HEIGHT = 15
-WRAP = 29  # characters of a name on one line
+WRAP = 29  # characters of a name on one line; a Chinese one is as wide as two
 MARKERS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",  # circle
     "M-3.6-3.6h7.2v7.2h-7.2z",  # square
@@ -72,16 +76,21 @@ def curves_svg(result: Result, metric: str = "mae") -> str:
         raise MsaError(
             f"The evaluation of {result['corpus']!r} has no {metric!r} for dropped frames. Evaluate it again."
         )
-    name, better = METRICS[metric], "lower" if metric in metrics.LOWER_IS_BETTER else "higher"
-    title = f"{name} on {result['corpus']}, {result.get('split', 'test')}, against the share of dropped frames"
-    told = "; ".join(f"{c.title}: {_ends(c, metric)}" for c in found)
+    name, lower = known(METRICS[metric]), metric in metrics.LOWER_IS_BETTER
+    on = {"metric": name, "corpus": result["corpus"], "split": known(str(result.get("split", "test")))}
+    title = say("{metric} on {corpus}, {split}, against the share of dropped frames", **on)
+    head = (
+        say("{metric} on {corpus}, {split} (lower is better)", **on)
+        if lower
+        else say("{metric} on {corpus}, {split} (higher is better)", **on)
+    )
+    told = say("; ").join(f"{known(c.title)}{say(': ')}{_ends(c, metric)}" for c in found)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mm-curves" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" role="img" aria-labelledby="mm-curves-title mm-curves-told">'
         f'<title id="mm-curves-title">{escape(title)}</title><desc id="mm-curves-told">{escape(told)}.</desc>'
         f'<style>{_style()}</style><rect class="card" width="{WIDTH}" height="{HEIGHT}" rx="12"/>'
-        f'<text x="{LEFT - 38}" y="22" class="head">{escape(name)} on {escape(str(result["corpus"]))}, '
-        f"{escape(str(result.get('split', 'test')))} ({better} is better)</text>{_drawn(found, metric)}</svg>"
+        f'<text x="{LEFT - 38}" y="22" class="head">{escape(head)}</text>{_drawn(found, metric)}</svg>'
     )
 
 
@@ -96,7 +105,7 @@ def key(result: Result, metric: str) -> str:
         )
         items += (
             f'<li><svg class="mm-curves" viewBox="0 0 36 14" aria-hidden="true">{swatch}</svg>'
-            f"<span>{escape(curve.title)} <small>{_ends(curve, metric)}</small></span></li>"
+            f"<span>{escape(known(curve.title))} <small>{_ends(curve, metric)}</small></span></li>"
         )
     return f'<ul class="mm-curve-key">{items}</ul>'
 
@@ -167,7 +176,7 @@ def _drawn(found: Sequence[Curve], metric: str) -> str:
         path = "M" + "L".join(f"{a} {b}" for a, b in at)
         drawn += f'<path class="{look.css}" d="{path}" stroke-dasharray="{look.dash}"/>'
         for (a, b), (r, v) in zip(at, curve.points, strict=True) if look.marker else ():
-            said = f"{escape(curve.title)}, {100 * r:.0f} %: {_value(v, metric)}"
+            said = f"{escape(known(curve.title))}, {100 * r:.0f} %: {_value(v, metric)}"
             drawn += f'<path class="{look.css} mark" transform="translate({a} {b})" d="{look.marker}">'
             drawn += f"<title>{said}</title></path>"
     return drawn + _names(found, chosen, [(x(c.points[-1][0]), y(c.points[-1][1])) for c in found])
@@ -183,14 +192,14 @@ def _axes(rates: Sequence[tuple[float, str]], marks: Sequence[tuple[float, float
     for at, label in rates:
         drawn += f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 20}" class="middle">{label}</text>'
     middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-    said = "share of frames and words dropped from every modality"
+    said = say("share of frames and words dropped from every modality")
     return drawn + f'<text x="{middle:.0f}" y="{HEIGHT - 10}" class="middle">{said}</text>'
 
 
 def _names(found: Sequence[Curve], chosen: Sequence[Look], ends: Sequence[tuple[float, float]]) -> str:
     """The names at the ends of the lines, moved apart; a thin line leads from each end to its name."""
     order = sorted(range(len(found)), key=lambda i: ends[i][1])
-    texts = [textwrap.wrap(found[i].title, WRAP)[:2] or [""] for i in order]
+    texts = [wrapped(known(found[i].title))[:2] or [""] for i in order]
     heights = [LINE_HEIGHT * len(t) + 4.0 for t in texts]
     left, drawn = WIDTH - RIGHT + 30, ""
     for i, text, at in zip(
@@ -204,6 +213,23 @@ def _names(found: Sequence[Curve], chosen: Sequence[Look], ends: Sequence[tuple[
     return drawn
 
 
+def wrapped(name: str) -> list[str]:
+    """Lines of at most WRAP characters; Chinese is broken between characters, but not before punctuation."""
+    if name.isascii():
+        return textwrap.wrap(name, WRAP)
+    lines = [""]
+    for piece in re.findall(r"\s*(?:[\u4e00-\u9fff]|[^\s\u4e00-\u9fff，。、；：）]+|.)[，。、；：）]*", name):
+        if lines[-1] and _width(lines[-1] + piece) > WRAP:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return lines
+
+
+def _width(text: str) -> int:
+    """Columns of a text: wide characters count two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
 def _form(metric: str) -> str:
     return "number" if metric in ("mae", "pearson") else "share"
 
@@ -214,7 +240,13 @@ def _value(value: float, metric: str) -> str:
 
 def _ends(curve: Curve, metric: str) -> str:
     (first, a), (last, b) = curve.points[0], curve.points[-1]
-    return f"{_value(a, metric)} at {100 * first:.0f} %, {_value(b, metric)} at {100 * last:.0f} %"
+    return say(
+        "{a} at {first:.0f} %, {b} at {last:.0f} %",
+        a=_value(a, metric),
+        b=_value(b, metric),
+        first=100 * first,
+        last=100 * last,
+    )
 
 
 def _style() -> str:

@@ -8,14 +8,11 @@ from html import escape
 from typing import Any
 
 from . import report
-from .figures_parts import WORDS_FOR_SCORES, card, method_name, percent, row, signed
-from .schema import Prediction
+from .figures_parts import card, meaning, method_name, percent, row, signed
+from .language import known, say
+from .schema import SCORE_LIMIT, Prediction
 
-WHO = {  # key in the mechanism -> (CSS class, name)
-    "teacher_full": ("mm-by-teacher", "teacher, everything"),
-    "teacher_left": ("mm-by-lost", "teacher, what is left"),
-    "student": ("mm-by-student", "student, what is left"),
-}
+WHO = {"teacher_full": "mm-by-teacher", "teacher_left": "mm-by-lost", "student": "mm-by-student"}  # key -> CSS class
 EDGES = (-1.12, 1.12)  # of a cosine's track, so that a mark at 1 is seen whole
 WIDTH, HEIGHT, MARGIN = 320.0, 150.0, 14.0  # of the picture of distances
 NEAR = 9.0  # a teacher that hardly moved is drawn beside itself
@@ -35,30 +32,41 @@ def distances(prediction: Prediction) -> str:
     distance = prediction.mechanism.get("distance")
     if not isinstance(distance, Mapping):
         return ""
-    hint = "Distances in the joint representation, drawn to scale."
-    return card("How far from the teacher's full answer", hint, _distance(distance), "mm-distances")
+    hint = say("Distances in the joint representation, drawn to scale.")
+    return card(say("How far from the teacher's full answer"), hint, _distance(distance), "mm-distances")
+
+
+def _who() -> dict[str, str]:
+    """Names of those who answer, by their key in the mechanism."""
+    return {
+        "teacher_full": say("teacher, everything"),
+        "teacher_left": say("teacher, what is left"),
+        "student": say("student, what is left"),
+    }
 
 
 def _legend(prediction: Prediction) -> str:
-    name = method_name(prediction.method)
-    marks = "".join(f'<li><b class="{css}"></b>{who}</li>' for css, who in WHO.values())
-    return f'<ul class="mm-legend" aria-label="Whose bars: {name}">{marks}</ul>'
+    told = say("Whose bars: {method}", method=method_name(prediction.method))
+    marks = "".join(f'<li><b class="{WHO[key]}"></b>{who}</li>' for key, who in _who().items())
+    return f'<ul class="mm-legend" aria-label="{told}">{marks}</ul>'
 
 
 def _responses(responses: Mapping[str, Any]) -> str:
     """The probability of every class by all three: the target first, then the other classes."""
     target = str(responses["target"])
     others = list(responses["student"]["non_target"])
-    head = "what the teacher chooses with everything; percent, in the order above"
-    html = f"<h4>Target: {class_name(target)} <small>({head})</small></h4>"
+    head = say("what the teacher chooses with everything; percent, in the order above")
+    title = say("Target: {target}", target=class_name(target))
+    html = f"<h4>{title} <small>({head})</small></h4>"
     html += f'<div class="mm-chart">{_response(target, {k: responses[k]["target"] for k in WHO})}</div>'
     rows = "".join(_response(c, {k: responses[k]["non_target"][c] for k in WHO}) for c in others)
-    return f'{html}<h4>The other classes</h4><div class="mm-chart">{rows}</div>'
+    return f'{html}<h4>{say("The other classes")}</h4><div class="mm-chart">{rows}</div>'
 
 
 def _response(name: str, shares: Mapping[str, float]) -> str:
-    bars = "".join(f'<i class="{WHO[k][0]}" style="width:{percent(v, 0, 1)}%"></i>' for k, v in shares.items())
-    told = "; ".join(f"{WHO[k][1]} {v:.0%}" for k, v in shares.items())
+    bars = "".join(f'<i class="{WHO[k]}" style="width:{percent(v, 0, 1)}%"></i>' for k, v in shares.items())
+    who = _who()
+    told = "; ".join(f"{who[k]} {v:.0%}" for k, v in shares.items())
     bars = f'<span class="mm-three" role="img" aria-label="{told}" title="{told}">{bars}</span>'
     return row(class_name(name), bars, " · ".join(f"{100 * v:.0f}" for v in shares.values()), "mm-flat")
 
@@ -66,9 +74,10 @@ def _response(name: str, shares: Mapping[str, float]) -> str:
 def class_name(name: str) -> str:
     """A class for people: a bin of the seven-point scale in words, other names as they are."""
     try:
-        return f"{signed(float(name), 0)} <small>{WORDS_FOR_SCORES[int(name)]}</small>"
-    except (ValueError, KeyError):
-        return escape(name)
+        point = int(name)
+    except ValueError:
+        return escape(known(name))
+    return f"{signed(point, 0)} <small>{meaning(point)}</small>" if abs(point) <= SCORE_LIMIT else escape(name)
 
 
 def _likeness(likeness: Mapping[str, Any]) -> str:
@@ -77,15 +86,15 @@ def _likeness(likeness: Mapping[str, Any]) -> str:
     for name, ours in likeness["student"].items():
         theirs = likeness["teacher"][name]
         if ours is None or theirs is None:
-            rows += row(class_name(name), "", "no clip", "mm-flat mm-off")
+            rows += row(class_name(name), "", say("no clip"), "mm-flat mm-off")
             continue
         points = (("mm-by-teacher", theirs), ("mm-by-student", ours))
         marks = "".join(f'<i class="mm-point {css}" style="left:{percent(v, *EDGES)}%"></i>' for css, v in points)
-        told = f"teacher {theirs:.2f}, student {ours:.2f}"
+        told = say("teacher {teacher:.2f}, student {student:.2f}", teacher=theirs, student=ours)
         marks = f'<span role="img" aria-label="{told}" title="{told}">{marks}</span>'
         rows += row(class_name(name), marks, f"{signed(theirs)} · {signed(ours)}", "mm-flat")
-    hint = "cosine with the mean of a class's training clips; ring: teacher with everything, dot: student"
-    return f'<h4>Likeness to each class <small>({hint})</small></h4><div class="mm-chart">{rows}</div>'
+    hint = say("cosine with the mean of a class's training clips; ring: teacher with everything, dot: student")
+    return f'<h4>{say("Likeness to each class")} <small>({hint})</small></h4><div class="mm-chart">{rows}</div>'
 
 
 def _distance(distance: Mapping[str, float]) -> str:
@@ -115,14 +124,17 @@ def _distance(distance: Mapping[str, float]) -> str:
             ("mm-by-student", ours_at),
         )
     )
-    told = (
-        f"from the teacher's full answer: student {ours:.2f}, teacher with what is left {lost:.2f}, "
-        f"two different clips {usual:.2f}"
+    told = say(
+        "from the teacher's full answer: student {student:.2f}, teacher with what is left {teacher:.2f}, "
+        "two different clips {usual:.2f}",
+        student=ours,
+        teacher=lost,
+        usual=usual,
     )
     picture = f'<svg class="mm-apart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{told}">'
-    facts = (("student", ours, "mm-by-student"), ("teacher, what is left", lost, "mm-by-lost"))
+    facts = ((say("student"), ours, "mm-by-student"), (say("teacher, what is left"), lost, "mm-by-lost"))
     items = "".join(f'<li><b class="{css}"></b>{who} <strong>{d:.2f}</strong></li>' for who, d, css in facts)
-    items += f'<li><b class="mm-by-usual"></b>two different clips <strong>{usual:.2f}</strong></li>'
+    items += f'<li><b class="mm-by-usual"></b>{say("two different clips")} <strong>{usual:.2f}</strong></li>'
     return f'{picture}{arc}{lines}{dots}</svg><ul class="mm-legend">{items}</ul>'
 
 

@@ -1,6 +1,7 @@
 """The Numbers tab: evaluation files as sortable tables with a robustness curve, and apart from them what papers report.
 
-Nothing here knows the page: every function gives a string of HTML. `SCRIPT` sorts and saves in the browser.
+Nothing here knows the page: every function gives a string of HTML in the active language. `SCRIPT` sorts and saves in
+the browser. What the files say (titles, statements, caveats) is English and is translated where it is shown.
 """
 
 from __future__ import annotations
@@ -16,22 +17,13 @@ from . import metrics, numbers
 from .errors import MsaError
 from .figures_curves import curves_svg, key, written
 from .figures_parts import card
+from .language import known, say
 from .numbers import METRICS, PROTOCOLS, Cell, Column, Line, Result, Table
 
 __all__ = ["SCRIPT", "choices", "curves_svg", "reported", "screen"]
 ROWS = {"main": "main rows", "all": "with ablations and variants"}
 SCALES = {"mosi": "−3 to 3", "sims": "−1 to 1"}
-HINTS = {  # what a table shows
-    "patterns": "by the modalities that are there.",
-    "frames": "when this share of frames and words is dropped from every modality, each on its own.",
-    "blocks": "when one contiguous stretch of every modality, this share of it, is dropped.",
-    "modality": "when this share of all (utterance, modality) cells is absent; one modality is always left.",
-    "slices": "MAE on parts of the test rows",
-    "intervals": "Share of test rows inside their interval, and the interval's full width in points of the scale.",
-    "headline": "Gap closed = (N − M) / (N − S) of the MAE over incomplete patterns: N the naive complete model, M the "
-    "row, S a specialist for each pattern. Against masked: difference from the same network trained on random "
-    "subsets. Price: how much higher the error on complete input is than that of the row's complete model.",
-}
+OWN_METRIC = ("slices", "intervals", "headline")  # protocols whose columns say what is measured
 SCRIPT = """const order = {column: null, way: 'none'};
 function sort() {
   const table = element.querySelector('.mm-table');
@@ -68,28 +60,32 @@ watch('value', sort);"""
 
 
 def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
-    """What can be chosen, in the order of `screen`: name, label, (text, value) pairs, the value at the start."""
+    """What can be chosen, in the order of `screen`: name, label, (text, value) pairs, the value at the start.
+
+    Labels and texts are in the active language, values are the same in all.
+    """
     corpora = list(numbers.load()[0])
     start = "composite" if "composite" in corpora else next(iter(corpora), None)
     return [
-        ("corpus", "Corpus", [(c, c) for c in corpora], start),
-        ("protocol", "Protocol", [(text, name) for name, text in PROTOCOLS.items()], "patterns"),
-        ("metric", "Metric", [(text, name) for name, text in METRICS.items()], "mae"),
-        ("rows", "Rows", [(text, name) for name, text in ROWS.items()], "main"),
+        ("corpus", say("Corpus"), [(c, c) for c in corpora], start),
+        ("protocol", say("Protocol"), [(known(text), name) for name, text in PROTOCOLS.items()], "patterns"),
+        ("metric", say("Metric"), [(known(text), name) for name, text in METRICS.items()], "mae"),
+        ("rows", say("Rows"), [(known(text), name) for name, text in ROWS.items()], "main"),
     ]
 
 
 def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
     """Everything that is measured here for one choice. Says in a sentence what is not there."""
-    left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(said)}</p>' for said in numbers.load()[1])
+    left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(known(said))}</p>' for said in numbers.load()[1])
+    head = f"<h2>{say('Measured here')}</h2>"
     try:
         result = numbers.of(corpus)
         shown = numbers.table(result, protocol, metric, rows == "all")
     except MsaError as e:
-        return f'<div class="mm mm-sheet"><h2>Measured here</h2><p class="mm-hint">{escape(str(e))}</p>{left_out}</div>'
+        return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(str(e)))}</p>{left_out}</div>'
     drawn = curves_svg(result, metric) if numbers.curves(result, metric) else ""
     return (
-        f'<div class="mm mm-sheet"><h2>Measured here</h2>{left_out}{_facts(result, shown)}'
+        f'<div class="mm mm-sheet">{head}{left_out}{_facts(result, shown)}'
         f"{_measured(result, shown, protocol, metric)}{_robustness(result, drawn, metric)}"
         f"{_downloads(result, shown, protocol, metric, drawn)}</div>"
     )
@@ -100,54 +96,104 @@ def _facts(result: Result, shown: Table) -> str:
     seeds = sorted({line.seeds for line in shown.lines if line.seeds})
     folds, n = numbers.number(result.get("folds")), numbers.number(result.get("n"))
     told = {
-        "test utterances": f"{n:,.0f}" if n is not None else "–",
-        "seeds a row": "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
-        "split": "–" if folds is None else f"{folds:.0f} folds" if folds else "fixed",
-        "scale": SCALES.get(str(result.get("scale")), "–"),
+        say("test utterances"): f"{n:,.0f}" if n is not None else "–",
+        say("seeds a row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
+        say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
+        say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
     }
     facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
-    statement = escape(str(result.get("statement") or "–"))
+    statement = escape(known(str(result.get("statement") or "–")))
     body = f'<dl class="mm-timings">{facts}</dl>'
     return card(escape(str(result["corpus"])), statement, body, "mm-facts")
 
 
+def _range(low: object, high: object) -> str:
+    """From one value to another."""
+    return f"{low} {say('to')} {high}"
+
+
 def _measured(result: Result, shown: Table, protocol: str, metric: str) -> str:
     """The table with what it shows, or why there is none."""
-    own = protocol in ("slices", "intervals", "headline")
-    title = f"{PROTOCOLS[protocol].capitalize()}" + ("" if own else f": {escape(METRICS[metric])}")
+    title = known(PROTOCOLS[protocol]).capitalize()
+    title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
     corpus = escape(str(result["corpus"]))
     if not shown.columns:
-        return card(title, f"The evaluation of {corpus} has none of these numbers.", "")
+        return card(title, say("The evaluation of {corpus} has none of these numbers.", corpus=corpus), "")
     if not shown.lines:
-        known = ", ".join(METRICS.get(str(m), str(m)) for m in result.get("metrics", ()))
-        return card(title, f"No row of {corpus} has this metric; it has: {escape(known) or 'none'}.", "")
-    hint = HINTS[protocol] if own else f"Test {escape(METRICS[metric])} {HINTS[protocol]}"
+        names = say(", ").join(known(METRICS.get(str(m), str(m))) for m in result.get("metrics", ()))
+        hint = (
+            say("No row of {corpus} has this metric; it has: {metrics}.", corpus=corpus, metrics=escape(names))
+            if names
+            else say("No row of {corpus} has this metric; it has: none.", corpus=corpus)
+        )
+        return card(title, hint, "")
+    hint = _hint(result, protocol, escape(known(METRICS[metric]))) + _reading(result, shown, protocol, metric)
+    caption = f"{known(PROTOCOLS[protocol])}, {result['corpus']}"
+    return card(title, hint, table_html(shown, caption), "mm-wide")
+
+
+def _hint(result: Result, protocol: str, metric: str) -> str:
+    """What the table of a protocol shows."""
     if protocol == "slices":
-        parts = ", ".join(f"{name} {n}" for name, n in numbers.mapping(result.get("slices")).items())
-        hint += f" ({escape(parts)} rows)."
-    hint += _reading(result, shown, protocol, metric)
-    return card(title, hint, table_html(shown, f"{PROTOCOLS[protocol]}, {result['corpus']}"), "mm-wide")
+        sizes = numbers.mapping(result.get("slices")).items()
+        parts = say(", ").join(f"{known(str(name))} {n}" for name, n in sizes)
+        return say("MAE on parts of the test rows ({parts} rows).", parts=escape(parts))
+    if protocol == "intervals":
+        return say("Share of test rows inside their interval, and the interval's full width in points of the scale.")
+    if protocol == "headline":
+        return say(
+            "Gap closed = (N − M) / (N − S) of the MAE over incomplete patterns: N the naive complete model, M the "
+            "row, S a specialist for each pattern. Against masked: difference from the same network trained on random "
+            "subsets. Price: how much higher the error on complete input is than that of the row's complete model."
+        )
+    if protocol == "patterns":
+        return say("Test {metric} by the modalities that are there.", metric=metric)
+    if protocol == "frames":
+        return say(
+            "Test {metric} when this share of frames and words is dropped from every modality, each on its own.",
+            metric=metric,
+        )
+    if protocol == "blocks":
+        return say(
+            "Test {metric} when one contiguous stretch of every modality, this share of it, is dropped.", metric=metric
+        )
+    return say(
+        "Test {metric} when this share of all (utterance, modality) cells is absent; one modality is always left.",
+        metric=metric,
+    )
 
 
 def _reading(result: Result, shown: Table, protocol: str, metric: str) -> str:
     """How to read the table: direction, unit, marks."""
     said = []
-    if protocol in ("patterns", "frames", "blocks", "modality"):
-        better = "Lower" if metric in metrics.LOWER_IS_BETTER else "Higher"
-        percent = "; in percent" if any(c.form == "share" for c in shown.columns) else ""
-        said.append(f"{better} is better{percent}.")
+    if protocol not in OWN_METRIC:
+        lower, share = metric in metrics.LOWER_IS_BETTER, any(c.form == "share" for c in shown.columns)
+        if lower:
+            said.append(say("Lower is better; in percent.") if share else say("Lower is better."))
+        else:
+            said.append(say("Higher is better; in percent.") if share else say("Higher is better."))
     if protocol == "headline" and (naive := numbers.mapping(result.get("naive")).get("label")):
-        said.append(f"N is {escape(str(naive))}.")
+        said.append(say("N is {naive}.", naive=escape(known(str(naive)))))
     if protocol == "intervals":
-        level = "asked" if shown.level is None else f"{100 * shown.level:.0f} %"
-        said.append(f"Marked: coverage nearest to {level}; no width, as narrow is good only where coverage holds.")
+        said.append(
+            say("Marked: coverage nearest to asked; no width, as narrow is good only where coverage holds.")
+            if shown.level is None
+            else say(
+                "Marked: coverage nearest to {level:.0f} %; no width, as narrow is good only where coverage holds.",
+                level=100 * shown.level,
+            )
+        )
     else:
-        said.append("★ is the best of the rows shown.")
+        said.append(say("★ is the best of the rows shown."))
     if any(cell.sd is not None for line in shown.lines for cell in line.cells):
-        said.append("± is the standard deviation over seeds.")
+        said.append(say("± is the standard deviation over seeds."))
     if shown.left_out:
-        rows = "One row was" if shown.left_out == 1 else f"{shown.left_out} rows were"
-        said.append(f"{rows} not tested this way.")
+        one = shown.left_out == 1
+        said.append(
+            say("One row was not tested this way.")
+            if one
+            else say("{n} rows were not tested this way.", n=shown.left_out)
+        )
     return " " + " ".join(said)
 
 
@@ -163,18 +209,20 @@ def table_html(shown: Table, caption: str) -> str:
             _cell(cell, column, (i, j) in best)
             for j, (cell, column) in enumerate(zip(line.cells, shown.columns, strict=True))
         )
-        name = f"{escape(line.title)}<small>{_note(line)}</small>"
+        title = escape(known(line.title))
+        name = f"{title}<small>{_note(line)}</small>"
         body += f'<tr data-place="{i}" class="mm-kind-{escape(line.kind or "none")}">'
-        body += f'<th scope="row" data-value="{escape(line.title)}">{name}</th>{cells}</tr>'
+        body += f'<th scope="row" data-value="{title}">{name}</th>{cells}</tr>'
     return (
         f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="mm-table">'
-        f'<caption class="mm-unseen">{escape(caption)}; the buttons in the head sort the rows</caption>'
+        f'<caption class="mm-unseen">{say("{caption}; the buttons in the head sort the rows", caption=escape(caption))}'
+        "</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
 def _head(name: str, title: str, note: str, first: str) -> str:
-    text = f"{escape(title)}<small>{escape(note)}</small>" if title else "model"
+    text = f"{escape(known(title))}<small>{escape(known(note))}</small>" if title else say("model")
     return (
         f'<th scope="col" data-column="{escape(name)}" data-first="{first}" aria-sort="none">'
         f'<button type="button">{text}</button></th>'
@@ -183,19 +231,23 @@ def _head(name: str, title: str, note: str, first: str) -> str:
 
 def _note(line: Line) -> str:
     """The small print under a row's name: seeds, and where there is room training regime and size."""
-    seeds = "seeds –" if line.seeds is None else f"{line.seeds} seed{'s' if line.seeds > 1 else ''}"
-    more = [f"trained on {line.regime}"] if line.regime and line.kind != "constant" else []
-    more += [f"{line.n_parameters / 1e6:.2f} M parameters"] if line.n_parameters else []
+    seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
+    more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
+    more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
     rest = "".join(f" · {told}" for told in more)
     return ("" if line.seeds == 0 else seeds) + (f'<span class="mm-more">{escape(rest)}</span>' if rest else "")
 
 
+def _counted(seeds: int) -> str:
+    return say("{n} seeds", n=seeds) if seeds > 1 else say("{n} seed", n=seeds)
+
+
 def _cell(cell: Cell, column: Column, best: bool) -> str:
     text = written(cell.value, column.form, column.digits)
-    text = f'<b><span class="mm-star" role="img" aria-label="best">★</span>{text}</b>' if best else text
+    text = f'<b><span class="mm-star" role="img" aria-label="{say("best")}">★</span>{text}</b>' if best else text
     if cell.value is not None and cell.interval is not None:
         low, high = (written(v, column.form, column.digits) for v in cell.interval)
-        text += f"<small>{low} to {high}</small>"
+        text += f"<small>{_range(low, high)}</small>"
     elif cell.value is not None and cell.sd is not None:
         text += f"<small>± {written(cell.sd, column.form, column.digits)}</small>"
     return f'<td data-value="{"" if cell.value is None else cell.value}">{text}</td>'
@@ -203,26 +255,29 @@ def _cell(cell: Cell, column: Column, best: bool) -> str:
 
 def _robustness(result: Result, drawn: str, metric: str) -> str:
     """The curve, whatever the table shows."""
+    title = say("Robustness curve")
     if not drawn:
-        said = f"The evaluation of {escape(str(result['corpus']))} has no {escape(METRICS[metric])} for dropped frames."
-        return card("Robustness curve", said, "")
-    body = f'<div class="mm-scroll" tabindex="0" role="region" aria-label="Robustness curve">{drawn}</div>'
-    hint = "What is left when more and more is dropped. The table “dropped frames” has the same numbers."
-    return card("Robustness curve", hint, body + key(result, metric), "mm-wide")
+        corpus, name = escape(str(result["corpus"])), escape(known(METRICS[metric]))
+        said = say("The evaluation of {corpus} has no {metric} for dropped frames.", corpus=corpus, metric=name)
+        return card(title, said, "")
+    body = f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{title}">{drawn}</div>'
+    hint = say("What is left when more and more is dropped. The table “dropped frames” has the same numbers.")
+    return card(title, hint, body + key(result, metric), "mm-wide")
 
 
 def _downloads(result: Result, shown: Table, protocol: str, metric: str, drawn: str) -> str:
     """Links that are part of the page; only the JSON, which is large, is asked for when it is wanted."""
     corpus = escape(str(result["corpus"]))
-    name = f"{corpus}-{protocol}" + ("" if protocol in ("slices", "intervals", "headline") else f"-{metric}")
-    links = _link("Save this table (CSV)", f"{name}.csv", "text/csv", csv_text(shown)) if shown.lines else ""
-    links += f'<button type="button" class="mm-link" data-save="{corpus}">Save the whole evaluation (JSON)</button>'
-    links += _link("Save the curve (SVG)", f"{corpus}-{metric}.svg", "image/svg+xml", drawn) if drawn else ""
+    name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
+    whole = say("Save the whole evaluation (JSON)")
+    links = _link(say("Save this table (CSV)"), f"{name}.csv", "text/csv", csv_text(shown)) if shown.lines else ""
+    links += f'<button type="button" class="mm-link" data-save="{corpus}">{whole}</button>'
+    links += _link(say("Save the curve (SVG)"), f"{corpus}-{metric}.svg", "image/svg+xml", drawn) if drawn else ""
     return f'<p class="mm-saves">{links}</p>'
 
 
 def csv_text(shown: Table) -> str:
-    """A table as CSV with all its digits; columns for deviations and intervals where there are any."""
+    """A table as CSV with all its digits, in English; columns for deviations and intervals where there are any."""
     extras = [
         (any(line.cells[j].sd is not None for line in shown.lines), any(line.cells[j].interval for line in shown.lines))
         for j in range(len(shown.columns))
@@ -248,10 +303,10 @@ def _link(text: str, name: str, kind: str, content: str) -> str:
 
 def reported() -> str:
     """What papers report, by dataset, each table with source and caveat; never in one table with our own numbers."""
-    hint = (
+    hint = say(
         "Typed from papers: other features, other splits and other rules. Nothing here was run by us, and none of it "
+        "can be compared with the tables above."
     )
-    hint += "can be compared with the tables above."
     drawn, dataset = "", ""
     try:
         for table in numbers.reported():
@@ -260,28 +315,29 @@ def reported() -> str:
             drawn += _reported(table, opened=table["dataset"] != dataset)
             dataset = table["dataset"]
     except MsaError as e:
-        drawn = f'<p class="mm-hint">{escape(str(e))}</p>'
-    head = f'<h2>Reported by the papers (not measured here)</h2><p class="mm-hint">{hint}</p>'
+        drawn = f'<p class="mm-hint">{escape(known(str(e)))}</p>'
+    head = f'<h2>{say("Reported by the papers (not measured here)")}</h2><p class="mm-hint">{hint}</p>'
     return f'<div class="mm mm-sheet mm-papers">{head}{drawn}</div>'
 
 
 def _reported(table: Mapping[str, Any], opened: bool) -> str:
     """One reported table behind its name; without rows only what is known about it."""
-    what, n = escape(table["what"]), len(table["rows"])
-    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in table["columns"])
+    what, n = escape(known(table["what"])), len(table["rows"])
+    head = "".join(f'<th scope="col">{escape(known(c))}</th>' for c in table["columns"])
     body = "".join(
-        f'<tr><th scope="row">{escape(r["name"])}</th>'
-        + "".join(f"<td>{escape('–' if v is None else v)}</td>" for v in r["values"])
+        f'<tr><th scope="row">{escape(known(r["name"]))}</th>'
+        + "".join(f"<td>{escape('–' if v is None else known(v))}</td>" for v in r["values"])
         + "</tr>"
         for r in table["rows"]
     )
     drawn = (
         f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(table["dataset"])}: {what}"><table>'
-        f'<thead><tr><th scope="col">model</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<thead><tr><th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
-    rows = f"{n} row{'s' if n > 1 else ''}" if n else "no numbers"
+    rows = say("{n} rows", n=n) if n > 1 else say("{n} row", n=n) if n else say("no numbers")
+    source = say("Source: {source}", source=escape(known(table["source"])))
     return (
         f'<details class="mm-card"{" open" if opened else ""}><summary>{what} <small>{rows}</small></summary>'
-        f'<p class="mm-hint">Source: {escape(table["source"])}</p>{drawn if n else ""}'
-        f'<p class="mm-caveat"><b>Mind:</b> {escape(table["caveat"])}</p></details>'
+        f'<p class="mm-hint">{source}</p>{drawn if n else ""}'
+        f'<p class="mm-caveat"><b>{say("Mind:")}</b> {escape(known(table["caveat"]))}</p></details>'
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from html import escape
 
 from . import report
+from .language import known
 from .schema import MODALITIES, SCORE_LIMIT
 
 ICON_PATHS = {
@@ -19,7 +20,7 @@ ICON_PATHS = {
     "vision": "M3 8V5a2 2 0 0 1 2-2h3M16 3h3a2 2 0 0 1 2 2v3M21 16v3a2 2 0 0 1-2 2h-3M8 21H5a2 2 0 0 1-2-2v-3"
     "M9 9.5v.5M15 9.5v.5M8.5 14.5a5 5 0 0 0 7 0",
 }
-TITLES = {"text": "Text", "audio": "Audio", "vision": "Vision"}
+TITLES = {"text": "Text", "audio": "Audio", "vision": "Vision"}  # in English, as the next two: shown by `known`
 STEPS = {  # the extractor's steps (extract.BEGINS) for people
     "media": "Opening the clip",
     "speech": "Listening for words",
@@ -45,8 +46,8 @@ def icon(modality: str) -> str:
 
 
 def method_name(method: str) -> str:
-    """How a method is written for people, escaped."""
-    return escape(report.method_name(method))
+    """How a method is written for people in the active language, escaped."""
+    return escape(report.title(method))
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -56,8 +57,8 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def meaning(score: float) -> str:
-    """The score in words of the seven-point scale."""
-    return WORDS_FOR_SCORES[max(-3, min(3, round(score)))]
+    """The score in words of the seven-point scale, in the active language."""
+    return known(WORDS_FOR_SCORES[max(-3, min(3, round(score)))])
 
 
 def tone(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from . import report
 from .figures_clip import area
 from .figures_parts import card, icon, method_name, percent, present, row, signed, span
+from .language import known, say
 from .schema import MODALITIES, Prediction
 
 CELL = 12.0  # side of one cosine in the picture of likeness
@@ -32,19 +33,23 @@ def _weights(prediction: Prediction) -> str:
     full = full if isinstance(full, Mapping) else now
     rows = ""
     for m in MODALITIES:
-        told = f"{m}: {full[m]:.0%} with everything, {now[m]:.0%} with what is left"
+        told = say(
+            "{modality}: {full:.0%} with everything, {left:.0%} with what is left",
+            modality=known(m),
+            full=full[m],
+            left=now[m],
+        )
         bars = f'<i class="mm-by-teacher" style="width:{percent(full[m], 0, 1)}%"></i>'
         bars += f'<i class="mm-by-student" style="width:{percent(now[m], 0, 1)}%"></i>'
         bars = f'<span class="mm-three" role="img" aria-label="{told}" title="{told}">{bars}</span>'
-        made = " <em>generated</em>" if m in _generated(facts) else ""
-        rows += row(f"{icon(m)}{m}{made}", bars, f"{100 * full[m]:.0f} · {100 * now[m]:.0f}", "mm-flat")
-    legend = (
-        '<li><b class="mm-by-teacher"></b>everything in the clip</li><li><b class="mm-by-student"></b>what is left</li>'
-    )
-    hint = "percent; from the information that a modality's prompts find in it, and 0 for what is left out"
+        made = f" <em>{say('generated')}</em>" if m in _generated(facts) else ""
+        rows += row(f"{icon(m)}{known(m)}{made}", bars, f"{100 * full[m]:.0f} · {100 * now[m]:.0f}", "mm-flat")
+    legend = f'<li><b class="mm-by-teacher"></b>{say("everything in the clip")}</li>'
+    legend += f'<li><b class="mm-by-student"></b>{say("what is left")}</li>'
+    hint = say("percent; from the information that a modality's prompts find in it, and 0 for what is left out")
     return (
         f'<p class="mm-transfer">{escape(report.prompts(prediction) or "")}</p>'
-        f'<h4>Prompt weights <small>({hint})</small></h4><ul class="mm-legend">{legend}</ul>'
+        f'<h4>{say("Prompt weights")} <small>({hint})</small></h4><ul class="mm-legend">{legend}</ul>'
         f'<div class="mm-chart">{rows}</div>'
     )
 
@@ -63,16 +68,16 @@ def _said(prediction: Prediction) -> str:
     for m in MODALITIES:
         p = posteriors[m]
         if p is None:
-            rows += row(f"{icon(m)}{m}", "", "left out", "mm-flat mm-off")
+            rows += row(f"{icon(m)}{known(m)}", "", say("left out"), "mm-flat mm-off")
             continue
         told = "; ".join(f"{point} {share:.0%}" for point, share in p.items())
         cells = "".join(f'<i style="height:{percent(share, 0, 1)}%"></i>' for share in p.values())
         cells = f'<span class="mm-points" role="img" aria-label="{told}" title="{told}">{cells}</span>'
-        rows += row(f"{icon(m)}{m}", cells, signed(push[m]), "mm-flat mm-tall")
+        rows += row(f"{icon(m)}{known(m)}", cells, signed(push[m]), "mm-flat mm-tall")
     points = "".join(f"<span>{escape(point.replace('-', '−'))}</span>" for point in _points(posteriors))
-    hint = "which point of the scale each modality's prompts find in it; right: weight × lean"
+    hint = say("which point of the scale each modality's prompts find in it; right: weight × lean")
     return (
-        f'<h4>What the prompts say <small>({hint})</small></h4><div class="mm-chart">{rows}</div>'
+        f'<h4>{say("What the prompts say")} <small>({hint})</small></h4><div class="mm-chart">{rows}</div>'
         f'<div class="mm-point-axis" aria-hidden="true">{points}</div>'
     )
 
@@ -89,7 +94,7 @@ def _likeness(facts: Mapping[str, Any]) -> str:
     drawn, own = "", []
     for k, m in enumerate(MODALITIES):
         left = LEFT + k * (side + GAP)
-        drawn += f'<text x="{left + side / 2:.0f}" y="11" class="mm-tick-label">{m}</text>'
+        drawn += f'<text x="{left + side / 2:.0f}" y="11" class="mm-tick-label">{known(m)}</text>'
         own += [similarity[m][i][i] for i in range(n)]
         for i in range(n):
             for j in range(n):
@@ -99,15 +104,25 @@ def _likeness(facts: Mapping[str, Any]) -> str:
                     f'x="{left + j * CELL:.0f}" y="{TOP + i * CELL:.0f}" width="{CELL - 1:.0f}" height="{CELL - 1:.0f}"'
                 )
                 drawn += f'<rect class="{css}" {at} style="opacity:{max(0.05, min(1.0, abs(value))):.2f}">'
-                drawn += f"<title>shared {points[i]}, {m} {points[j]}: {value:+.2f}</title></rect>"
+                told = say(
+                    "shared {point}, {modality} {own}: {cosine:+.2f}",
+                    point=points[i],
+                    modality=known(m),
+                    own=points[j],
+                    cosine=value,
+                )
+                drawn += f"<title>{told}</title></rect>"
     for i in (0, n // 2, n - 1):
         label = points[i].replace("-", "−")
         drawn += f'<text x="{LEFT - 4:.0f}" y="{TOP + i * CELL + 9:.0f}" class="mm-tick-label mm-end">{label}</text>'
     width, height = LEFT + 3 * side + 2 * GAP, TOP + side
-    told = f"cosine of shared with private prompts; of the same point on average {sum(own) / len(own):.2f}"
-    hint = "rows: shared, columns: private; filled: alike, grey: opposed; a property of the model, not of this clip"
+    mean = sum(own) / len(own)
+    told = say("cosine of shared with private prompts; of the same point on average {mean:.2f}", mean=mean)
+    hint = say(
+        "rows: shared, columns: private; filled: alike, grey: opposed; a property of the model, not of this clip"
+    )
     return (
-        f"<h4>From shared prompts to private ones <small>({hint})</small></h4>"
+        f"<h4>{say('From shared prompts to private ones')} <small>({hint})</small></h4>"
         f'<svg class="mm-matrix" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{told}">{drawn}</svg>'
     )
 
@@ -123,23 +138,29 @@ def verdicts(prediction: Prediction) -> str:
     evaluator = prediction.mechanism.get("evaluator")
     if not isinstance(evaluator, Mapping):
         return ""
-    title = "Worth generating?"
+    title = say("Worth generating?")
     said = report.verdicts(prediction)
     if not said:
-        hint = "Nothing is missing, so there is nothing to generate. Switch something off to see the evaluator decide."
+        hint = say(
+            "Nothing is missing, so there is nothing to generate. Switch something off to see the evaluator decide."
+        )
         return card(title, hint, "", "mm-imagined")
     body = ""
     for m, sentence in said.items():
         facts = evaluator[m]
         made = facts["decision"] == "generated"
         body += f'<p class="mm-transfer">{escape(sentence)}</p><div class="mm-chart">'
-        for key, label, chosen in (("score_generated", "generated", made), ("score_left_out", "left out", not made)):
-            name = f'<b title="chosen">{label} ✓</b>' if chosen else label
+        choices = (("score_generated", say("generated"), made), ("score_left_out", say("left out"), not made))
+        for key, label, chosen in choices:
+            name = f'<b title="{say("chosen")}">{label} ✓</b>' if chosen else label
             bar = span(0.0, facts[key], "mm-weight" if chosen else "mm-plain")
             body += row(name, bar, signed(facts[key]))
         body += "</div>"
-    hint = f"For each missing modality {method_name(prediction.method)} weighs an estimate of it against none at all. "
-    hint += "The score under both choices:"
+    hint = say(
+        "For each missing modality {method} weighs an estimate of it against none at all. "
+        "The score under both choices:",
+        method=method_name(prediction.method),
+    )
     return card(title, hint, body, "mm-imagined")
 
 
@@ -151,13 +172,23 @@ def attention(prediction: Prediction) -> str:
     length_s = max(prediction.duration_s, 1e-3)
     lanes = ""
     for m in present(prediction.modalities):
-        for what, pieces in (("without prompts", bare.get(m, ())), ("with prompts", own.get(m, ()))):
-            weights = [float(p["weight"]) for p in pieces]
-            share = f", {1 - min(1.0, sum(weights)):.0%} on prompts" if what == "with prompts" and weights else ""
-            label = f"{icon(m)}{m}" if what == "without prompts" else ""
-            lanes += (
-                f'<div class="mm-lane-row"><span class="mm-label">{label}</span><span class="mm-lane-body" role="img" '
-                f'aria-label="{m} {what}{share}">{area(pieces, length_s)}<small>{what}{share}</small></span></div>'
-            )
-    hint = "Where self-attention looks over the clip, of the frozen backbone and with shared prompts joined to it."
-    return card("Attention with and without prompts", hint, f'<div class="mm-lanes">{lanes}</div>', "mm-attention")
+        lanes += _lane(m, say("without prompts"), bare.get(m, ()), length_s, f"{icon(m)}{known(m)}")
+        lanes += _lane(m, _with_prompts(own.get(m, ())), own.get(m, ()), length_s)
+    hint = say("Where self-attention looks over the clip, of the frozen backbone and with shared prompts joined to it.")
+    title = say("Attention with and without prompts")
+    return card(title, hint, f'<div class="mm-lanes">{lanes}</div>', "mm-attention")
+
+
+def _with_prompts(pieces: Sequence[Mapping[str, Any]]) -> str:
+    """What the lower lane is, with the share of its attention that goes to prompts instead of the clip."""
+    if not pieces:
+        return say("with prompts")
+    on_clip = min(1.0, sum(float(p["weight"]) for p in pieces))
+    return say("with prompts, {share:.0%} on prompts", share=1 - on_clip)
+
+
+def _lane(m: str, what: str, pieces: Sequence[Mapping[str, Any]], length_s: float, label: str = "") -> str:
+    return (
+        f'<div class="mm-lane-row"><span class="mm-label">{label}</span><span class="mm-lane-body" role="img" '
+        f'aria-label="{known(m)} {what}">{area(pieces, length_s)}<small>{what}</small></span></div>'
+    )

@@ -20,7 +20,8 @@ from .errors import MsaError
 STATIC = Path(__file__).resolve().parent / "static"
 LANGUAGES = {"en": "English", "zh": "中文"}
 ENGLISH = "en"
-_FIELD = re.compile(r"\{(\w*)[^}]*\}")
+_FIELD = re.compile(r"\{(\w*)(?:[:!]([^}]*))?\}")
+_WORDS = 4  # letters that a template must have besides its fields: less would match almost any sentence
 _active: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -42,15 +43,6 @@ def use(language: str) -> Iterator[None]:
         yield
     finally:
         _active.reset(token)
-
-
-def nearest(wanted: str) -> str:
-    """The language for what a browser asks for ("zh-CN", "de;q=0.8, en"): the first that is known, else English."""
-    for tag in wanted.lower().split(","):
-        code = tag.strip().split(";")[0].split("-")[0]
-        if code in LANGUAGES:
-            return code
-    return ENGLISH
 
 
 def say(text: str, /, **values: object) -> str:
@@ -95,10 +87,11 @@ def _templates(language: str) -> list[tuple[re.Pattern[str], str]]:
         parts, at, seen = [], 0, set()
         for m in _FIELD.finditer(text):
             parts.append(re.escape(text[at : m.start()]))
-            parts.append(f"(?P={m[1]})" if m[1] in seen else f"(?P<{m[1]}>.+?)")
+            what = r"[-+−]?[\d.,]+" if m[2] else ".+?"  # a format is given to numbers only
+            parts.append(f"(?P={m[1]})" if m[1] in seen else f"(?P<{m[1]}>{what})")
             seen.add(m[1])
             at = m.end()
-        if _FIELD.sub("", text).strip():
+        if sum(c.isalpha() for c in _FIELD.sub("", text)) >= _WORDS:
             found.append((re.compile("".join(parts) + re.escape(text[at:]), re.S), _plain(translation)))
     return found
 

@@ -7,27 +7,32 @@ answers every switch from the extracted utterance in one batched pass per model.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from . import data, methods
+from . import data, edits, methods, missing, timeline
 from .checkpoint import REPAIR, available, read_manifest
 from .config import MediaLimits
 from .contributions import shapley
+from .damage import Damage
 from .errors import CheckpointError, MsaError
 from .extract import Extractor
 from .features import COMPACT
 from .methods import Method
-from .schema import MODALITIES, SCORE_LIMIT, TEXT_SOURCES, Output, Prediction, Stream, Utterance, Word
+from .schema import MODALITIES, SCORE_LIMIT, TEXT_SOURCES, Batch, Output, Prediction, Utterance, Word
 from .train import NOTHING_IMAGINED
 
 SWITCHED_OFF = "switched off by the user"
-WINDOW_S = 3.0  # length of the sliding window behind each second of the timeline
+HEARD = "the transcript is there"  # why a clip with words has no text imagined from the voice
+MAX_FRAME_RATE = 0.9  # of the frames of a modality, the largest share that a slider drops
+FRAME_SEED = 0  # the same slider drops the same frames of a clip, whatever the method and the other switches
+NOT_CALIBRATED = "The interval is calibrated without dropped frames; with them it may be too narrow."
 CORPUS = "composite"  # the corpus of the shipped checkpoints
 VERSION = "v1"
 COMPLETE = f"baseline-{CORPUS}-{VERSION}"  # the complete-modality model of methods that have none of their own
@@ -80,14 +85,36 @@ class Analyser:
         """The manifest of a loaded method."""
         return self._method(method).manifest
 
+    def models(self, method: str) -> tuple[Method, Method]:
+        """The missing-modality model of a loaded method and the complete-modality model that stands beside it."""
+        loaded = self._method(method)
+        return loaded.model, loaded.teacher or self.complete.model
+
+    def left(self, utterance: Utterance, dropped: Collection[str] = (), text_source: str = "transcript") -> Utterance:
+        """What the models may see after the switches (see `predict`). Raises: MsaError when nothing is left."""
+        left = _leave(utterance, gone := switches(dropped, text_source), text_source)
+        if not any(left.stream(m).present for m in MODALITIES):
+            raise MsaError(_nothing_left(utterance, gone))
+        return left
+
+    def interval(self, method: str, left: Utterance, score: float) -> dict[str, float] | None:
+        """Level, low and high of the conformal interval around a score for what is `left`; None: not calibrated."""
+        return _interval(self.manifest(method), left, score)
+
     def extract(
         self,
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: Callable[[str, float], None] | None = None,
+        damage: Damage | None = None,
+        spoken: str = "en",
     ) -> Utterance:
-        """Features of one clip. Raises: MediaError, FeatureError. See `Extractor.utterance`."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress)
+        """Features of one clip. Raises: MediaError, FeatureError, MsaError. See `Extractor.utterance`."""
+        return self.extractor.utterance(path, limits or MediaLimits(), progress, damage, spoken)
+
+    def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
+        """The clip with an edited transcript and without the words number `struck`. Raises: MsaError. See `edits`."""
+        return edits.edit(utterance, self.extractor.text, transcript, struck)
 
     def predict(
         self,
@@ -95,32 +122,36 @@ class Analyser:
         method: str = "sdumc",
         dropped: Collection[str] = (),
         text_source: str = "transcript",
+        frame_missing_rate: Mapping[str, float] | None = None,
     ) -> Prediction:
         """Answer for one set of switches; nothing is extracted again.
 
         Args: dropped: modalities switched off. text_source: "transcript"; "simulated" switches the
             transcript off and lets methods that can imagine text from the voice; "none" gives no text at all.
-            A dropped text is simulated unless the source is "none".
-        Raises: MsaError for unknown names or when nothing is left to analyse.
+            A dropped text is simulated unless the source is "none". frame_missing_rate: share of frames dropped
+            inside a modality, 0 to 0.9; which ones depends on the clip's name only. The two full answers see every
+            frame, and the words as they were heard even when the utterance is edited.
+        Raises: MsaError for unknown names, a rate out of range, or when nothing is left to analyse.
         """
         start = time.perf_counter()
-        loaded, gone = self._method(method), switches(dropped, text_source)
-        everything = utterance.without("simulated", "the transcript is there") if utterance.text.present else utterance
-        left = _leave(utterance, gone, text_source)
+        loaded, gone, rates = self._method(method), switches(dropped, text_source), frame_rates(frame_missing_rate)
+        whole = utterance.original or utterance
+        everything = _one_text(whole)
+        left = self.left(utterance, dropped, text_source)
         players = [m for m in MODALITIES if left.stream(m).present]
-        if not players:
-            raise MsaError(_nothing_left(utterance, gone))
+        rate = torch.tensor([rates.get(m, 0.0) for m in MODALITIES], dtype=torch.float64)
         with torch.inference_mode():
-            variants = [left, *(_keep_only(left, s) for s in _coalitions(players)), everything]
-            answers = self._forward(loaded.model, variants)
-            complete = self._forward(loaded.teacher or self.complete.model, [everything, left])
-            heard = left.without("simulated", "the transcript is there") if left.text.present else left
-            timeline = self._timeline(loaded.model, heard)
+            variants = [left, *(_keep_only(left, s) for s in _coalitions(players))]
+            answers = self._forward(loaded.model, [*variants, everything], [*[rate] * len(variants), 0 * rate])
+            complete = self._forward(loaded.teacher or self.complete.model, [everything, left], [0 * rate, rate])
+            seconds = self._timeline(loaded.model, _one_text(left), rate)
         values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
         base = float(loaded.manifest["mean_score"])
         score = answers.score[0].item()
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
         reads = loaded.model.reads_simulated and bool(mechanism.get("text_simulated", True))  # it may decide against
+        interval = self.interval(method, left, score)
+        uncalibrated = (NOT_CALIBRATED,) if interval and any(m in players for m in rates) else ()
         return Prediction(
             clip=utterance.id,
             duration_s=utterance.duration_s,
@@ -130,18 +161,23 @@ class Analyser:
             text_source=_effective_source(left, reads),
             modalities={m: {"present": left.stream(m).present, "reason": left.stream(m).reason} for m in MODALITIES},
             transcript=utterance.transcript,
+            translation=utterance.translation,
             words=utterance.words,
             scores={
                 "complete_model_full": complete.score[0].item(),
                 "complete_model_left": complete.score[1].item(),
+                "missing_model_full": answers.score[-1].item(),
                 "missing_model_left": score,
             },
-            interval=_interval(loaded.manifest, left, score),
+            interval=interval,
             contributions={"base": base, **shapley(players, values, base)},
             mechanism=mechanism,
-            timeline=timeline,
+            timeline=seconds,
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
-            notes=utterance.notes,
+            notes=(*utterance.notes, *uncalibrated),
+            frame_missing_rate=rates,
+            edited=[w.text for w in utterance.words] != [w.text for w in whole.words],
+            frames_s=tuple(t.time_s for t in utterance.thumbnails),
         )
 
     def _method(self, name: str) -> Loaded:
@@ -149,18 +185,19 @@ class Analyser:
             raise MsaError(f"Unknown method {name!r}. Loaded: {', '.join(self._by_method)}.")
         return self._by_method[name]
 
-    def _forward(self, model: Method, utterances: Sequence[Utterance]) -> Output:
-        return model(data.collate(list(utterances)).to(self.device))
+    def _forward(self, model: Method, utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Output:
+        return model(_dropping(utterances, rates).to(self.device))
 
-    def _timeline(self, model: Method, utterance: Utterance) -> tuple[dict[str, float | None], ...]:
-        """One score a second, from the frames of a window of WINDOW_S around it; null where it is empty."""
-        n = max(1, round(utterance.duration_s))
-        step = utterance.duration_s / n
-        windows = [_window(utterance, (i + 0.5) * step) for i in range(n)]
-        filled = [i for i, w in enumerate(windows) if any(w.stream(m).present for m in MODALITIES)]
-        scores = self._forward(model, [windows[i] for i in filled]).score.tolist() if filled else []
-        by_second = dict(zip(filled, scores, strict=True))
-        return tuple({"start_s": i * step, "end_s": (i + 1) * step, "score": by_second.get(i)} for i in range(n))
+    def _timeline(self, model: Method, utterance: Utterance, rate: Tensor) -> tuple[Mapping[str, Any], ...]:
+        """One score a second, from the frames of a window around it; null where no model sees any frame."""
+        batch = _dropping([utterance], [rate])
+        rows, windows = timeline.windows(utterance, batch)
+        by_second = dict(zip(rows, model(windows.to(self.device)).score.tolist(), strict=True)) if rows else {}
+        seconds = zip(timeline.bounds(utterance.duration_s), timeline.observed(utterance, batch), strict=True)
+        return tuple(
+            {"start_s": start, "end_s": end, "score": by_second.get(i), "observed": seen}
+            for i, ((start, end), seen) in enumerate(seconds)
+        )
 
 
 def checkpoint_of(method: str) -> str:
@@ -203,6 +240,30 @@ def switches(dropped: Collection[str], text_source: str) -> set[str]:
     return set(dropped) | (set() if text_source == "transcript" else {"text"})
 
 
+def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, float]:
+    """The rates above 0, in the order of MODALITIES. Raises: MsaError for unknown names and values out of range."""
+    given = {} if frame_missing_rate is None else frame_missing_rate
+    if not isinstance(given, Mapping):
+        raise MsaError(f"frame_missing_rate is {given!r}; give a rate for each modality, such as {{'text': 0.5}}.")
+    for name, rate in given.items():
+        if name not in MODALITIES:
+            raise MsaError(f"Unknown modality {name!r}. Choose from: {', '.join(MODALITIES)}.")
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MAX_FRAME_RATE:
+            raise MsaError(f"The frame rate of {name} is {rate!r}; give a share from 0 to {MAX_FRAME_RATE}.")
+    return {m: float(given[m]) for m in MODALITIES if given.get(m)}
+
+
+def _dropping(utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Batch:
+    """Utterances as a batch, with frames dropped at the rates (3,) of each row."""
+    batch, rate = data.collate(list(utterances)), torch.stack(list(rates))
+    return missing.frame(batch, rate, FRAME_SEED) if rate.any() else batch
+
+
+def _one_text(utterance: Utterance) -> Utterance:
+    """Without the text imagined from the voice where the transcript is there."""
+    return utterance.without("simulated", HEARD) if utterance.text.present else utterance
+
+
 def _leave(utterance: Utterance, gone: Collection[str], text_source: str) -> Utterance:
     """What the models may see after the switches."""
     for name in gone:
@@ -238,21 +299,6 @@ def _keep_only(utterance: Utterance, kept: Collection[str]) -> Utterance:
     return _leave(utterance, [m for m in MODALITIES if m not in kept], "transcript")
 
 
-def _window(utterance: Utterance, centre_s: float) -> Utterance:
-    """The frames within WINDOW_S / 2 of a time; a stream without any is absent there."""
-
-    def cut(stream: Stream) -> Stream:
-        if stream.values is None or stream.times_s is None:
-            return stream
-        near = abs(stream.times_s - centre_s) <= WINDOW_S / 2
-        return Stream(stream.values[near], stream.times_s[near]) if near.any() else Stream.absent("outside the window")
-
-    streams = {name: cut(utterance.stream(name)) for name in (*MODALITIES, "simulated")}
-    if not streams["audio"].present:
-        streams["simulated"] = Stream.absent("outside the window")
-    return utterance.with_streams(streams)
-
-
 def _interval(manifest: dict[str, Any], left: Utterance, score: float) -> dict[str, float] | None:
     """Split-conformal interval of what is present, calibrated on validation, within the score range."""
     calibration = manifest.get("calibration") or {}
@@ -280,8 +326,8 @@ def _timed(weights: Sequence[float], utterance: Utterance, name: str) -> list[di
     if times is None:
         return []
     pairs = list(zip(times.tolist(), weights, strict=False))
-    if name == "text" and utterance.words:
-        return _by_word(pairs, utterance.words)
+    if name == "text" and (read := [w for w in utterance.words if not w.struck]):
+        return _by_word(pairs, read)
     ends = [t for t, _ in pairs[1:]] + [utterance.duration_s]
     return [{"start_s": t, "end_s": max(t, end), "weight": float(w)} for (t, w), end in zip(pairs, ends, strict=True)]
 

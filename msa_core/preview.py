@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 from . import media
 from .config import MediaLimits
 from .errors import MediaError
 
 PREVIEW_FPS = 30
+Change = Callable[[np.ndarray], np.ndarray]  # of a picture (H, W, 3) uint8, or of the samples (N,) float32
 
 
 def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
@@ -34,11 +36,11 @@ def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
         return path
     out = out_dir / f"{path.stem}-preview.{kind or 'mp4'}"
     try:
-        return remux(path, out) if kind else _encode(path, out)
+        return remux(path, out) if kind else encode(path, out)
     except MediaError:
         if kind is None:
             raise
-        return _encode(path, out.with_suffix(".mp4"))  # damaged packets do not fit another container: decode them
+        return encode(path, out.with_suffix(".mp4"))  # damaged packets do not fit another container: decode them
 
 
 def remux(path: str | Path, out: str | Path) -> Path:
@@ -69,8 +71,12 @@ def _browser_kind(container: str, streams: list[Any]) -> str | None:
     return "mp4" if codecs <= {"h264", "aac"} else None
 
 
-def _encode(path: Path, out: Path) -> Path:
-    """Write what the analysis itself sees and hears as h264 and AAC. Raises: MediaError."""
+def encode(path: str | Path, out: str | Path, picture: Change | None = None, sound: Change | None = None) -> Path:
+    """Write what the analysis itself sees and hears as h264 and AAC.
+
+    Args: picture, sound: applied to every picture and to the sound. Raises: MediaError; no partial file is left.
+    """
+    path, out = Path(path), Path(out)
     info = media.probe(path, MediaLimits.command_line())
     pictures = media.frames(path, info, fps=PREVIEW_FPS)
     first = next(pictures, None)
@@ -82,13 +88,16 @@ def _encode(path: Path, out: Path) -> Path:
             video.pix_fmt, video.codec_context.time_base = "yuv420p", Fraction(1, 1000)
         if info.has_audio:
             audio: Any = target.add_stream("aac", rate=media.SAMPLE_RATE_HZ, layout="mono")
-            sound = av.AudioFrame.from_ndarray(media.waveform(path, info)[None], format="fltp", layout="mono")
-            sound.sample_rate, sound.pts, sound.time_base = media.SAMPLE_RATE_HZ, 0, Fraction(1, media.SAMPLE_RATE_HZ)
-            packets += [*audio.encode(sound), *audio.encode(None)]
+            wave = media.waveform(path, info)
+            samples = wave if sound is None else sound(wave)
+            block = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+            block.sample_rate, block.pts, block.time_base = media.SAMPLE_RATE_HZ, 0, Fraction(1, media.SAMPLE_RATE_HZ)
+            packets += [*audio.encode(block), *audio.encode(None)]
         for time_s, image in [] if first is None else chain([first], pictures):
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(video.width, video.height, "yuv420p")
-            picture.pts, picture.time_base = round(time_s * 1000), Fraction(1, 1000)
-            packets += video.encode(picture)
+            shown = av.VideoFrame.from_ndarray(image if picture is None else picture(image), format="rgb24")
+            shown = shown.reformat(video.width, video.height, "yuv420p")
+            shown.pts, shown.time_base = round(time_s * 1000), Fraction(1, 1000)
+            packets += video.encode(shown)
         packets += [] if first is None else video.encode(None)
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             target.mux(packet)

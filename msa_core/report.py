@@ -1,4 +1,7 @@
-"""A `Prediction` in words and lines, for a terminal and for the page's one-sentence summary."""
+"""A `Prediction` in words and lines, for a terminal and for the page's one-sentence summary.
+
+Sentences are written in the active language (`language.py`); the terminal speaks English.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 from . import checkpoint, methods
 from .errors import MsaError
+from .language import known, say
 from .schema import MODALITIES, SCORE_LIMIT, Prediction
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
@@ -22,20 +26,62 @@ def method_name(method: str) -> str:
 
 
 def sentence(prediction: Prediction) -> str:
-    """What happened to the two models, in one plain sentence computed from the scores."""
-    full, left, missing = (
-        prediction.scores[k] for k in ("complete_model_full", "complete_model_left", "missing_model_left")
-    )
-    assert full is not None and left is not None and missing is not None
-    method = method_name(prediction.method)
-    if not prediction.dropped:
-        whole = all(state["present"] for state in prediction.modalities.values())
-        what = "With everything there" if whole else "With what the clip has"
-        return f"{what}, the complete model says {full:+.1f} and {method} says {missing:+.1f}."
-    return (
-        f"Without {_gone(prediction)}, the complete model moves {_move(left - full)}; "
-        f"{method} stays {abs(missing - full):.1f} from the full answer of {full:+.1f}."
-    )
+    """What happened to the two models, in one plain sentence computed from the scores.
+
+    Each model's move is against its own full answer: to every modality, every frame and the words as they were heard,
+    also when the words were edited. So what an edit does is part of the move.
+    """
+    scores = {key: value for key, value in prediction.scores.items() if value is not None}
+    full, method = scores["complete_model_full"], title(prediction.method)
+    if (why := cause(prediction)) is not None:
+        return say(
+            "{cause} the complete model {moves}; {method} {does}.",
+            cause=why,
+            moves=_move(scores["complete_model_left"] - full),
+            method=method,
+            does=_move(scores["missing_model_left"] - scores["missing_model_full"]),
+        )
+    said = {"full": full, "method": method, "missing": scores["missing_model_left"]}
+    if all(state["present"] for state in prediction.modalities.values()):
+        return say(
+            "With everything there, the complete model says {full:+.1f} and {method} says {missing:+.1f}.", **said
+        )
+    return say("With what the clip has, the complete model says {full:+.1f} and {method} says {missing:+.1f}.", **said)
+
+
+def title(method: str) -> str:
+    """`method_name` in the active language."""
+    return known(method_name(method))
+
+
+def dropped_frames(prediction: Prediction) -> dict[str, float]:
+    """Share of dropped frames of the modalities that are there and lost some."""
+    return {
+        m: rate for m, rate in prediction.frame_missing_rate.items() if rate and prediction.modalities[m]["present"]
+    }
+
+
+def cause(prediction: Prediction) -> str | None:
+    """What was taken from the models, as the beginning of a sentence; None when nothing was.
+
+    A modality that the clip never had is no cause, although its switch may stand on off.
+    """
+    off = [m for m in prediction.dropped if str(prediction.modalities[m]["reason"]).startswith("switched off")]
+    names = [known(ORDINARY[m]) for m in off]
+    parts = [say("without your {one}", one=names[0])] if len(names) == 1 else []
+    if len(names) > 1:
+        parts = [say("without your {one} and your {other}", one=names[0], other=names[1])]
+    for m, rate in dropped_frames(prediction).items():
+        if m == "text":
+            parts.append(say("with {rate:.0%} of your words' frames dropped", rate=rate))
+        else:
+            parts.append(say("with {rate:.0%} of your {one}'s frames dropped", rate=rate, one=known(ORDINARY[m])))
+    if "text" not in off:
+        n = sum(w.struck for w in prediction.words)
+        parts += [say("with the words edited")] if prediction.edited else []
+        parts += [say("with 1 word struck out") if n == 1 else say("with {n} words struck out", n=n)] if n else []
+    told = say(" and ").join(parts)
+    return told[:1].upper() + told[1:] if told else None
 
 
 def transfer(prediction: Prediction) -> str | None:
@@ -45,20 +91,31 @@ def transfer(prediction: Prediction) -> str | None:
         return None
     lost, ours = distance["teacher_left"], distance["student"]
     full, left, student = (responses[k]["target"] for k in ("teacher_full", "teacher_left", "student"))
-    if not prediction.dropped:
-        return (
-            f"Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
-            f"{distance['typical']:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}."
+    why = cause(prediction)
+    if why is None:
+        return say(
+            "Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
+            "{typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}.",
+            ours=ours,
+            typical=distance["typical"],
+            student=student,
+            full=full,
         )
-    seen = (
-        f"Without {_gone(prediction)}, the teacher drifts {lost:.1f} from its full answer and its class goes from "
-        f"{full:.0%} to {left:.0%}; the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}."
+    seen = say(
+        "{cause} the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
+        "the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}.",
+        cause=why,
+        lost=lost,
+        full=full,
+        left=left,
+        ours=ours,
+        student=student,
     )
     if lost < 1e-3:
-        return f"{seen} The teacher does not move here, so there was nothing to save."
+        return f"{seen} {say('The teacher does not move here, so there was nothing to save.')}"
     if ours < lost:
-        return f"{seen} Distillation saved {1 - ours / lost:.0%} of the drift."
-    return f"{seen} On this clip distillation saved nothing of the drift."
+        return f"{seen} {say('Distillation saved {share:.0%} of the drift.', share=1 - ours / lost)}"
+    return f"{seen} {say('On this clip distillation saved nothing of the drift.')}"
 
 
 def verdicts(prediction: Prediction) -> dict[str, str]:
@@ -68,25 +125,53 @@ def verdicts(prediction: Prediction) -> dict[str, str]:
     for m, facts in evaluator.items() if isinstance(evaluator, Mapping) else ():
         if facts is None:
             continue
-        made = facts["decision"] == "generated"
-        source = " from the voice" if m == "text" and prediction.mechanism.get("text_simulated") else ""
-        moves = abs(facts["score_generated"] - facts["score_left_out"])
-        sure, word = facts["confidence"], _sure(facts["confidence"])
-        what = f"generated{source} – the estimate moves" if made else "not generated – the estimate would move"
-        said[m] = f"{m}: {what} the score by {moves:.1f} with {word} confidence ({sure:.2f})"
-        said[m] += _asked(facts)
+        values: dict[str, Any] = {
+            "modality": known(m),
+            "moves": abs(facts["score_generated"] - facts["score_left_out"]),
+            "word": _sure(facts["confidence"]),
+            "sure": facts["confidence"],
+            "more": _asked(facts),
+        }
+        if facts["decision"] != "generated":
+            said[m] = say(
+                "{modality}: not generated – the estimate would move the score by {moves:.1f} with {word} confidence "
+                "({sure:.2f}){more}",
+                **values,
+            )
+        elif m == "text" and prediction.mechanism.get("text_simulated"):
+            said[m] = say(
+                "{modality}: generated from the voice – the estimate moves the score by {moves:.1f} with {word} "
+                "confidence ({sure:.2f}){more}",
+                **values,
+            )
+        else:
+            said[m] = say(
+                "{modality}: generated – the estimate moves the score by {moves:.1f} with {word} confidence "
+                "({sure:.2f}){more}",
+                **values,
+            )
     return said
 
 
 def _asked(facts: Mapping[str, Any]) -> str:
     """The gate's side of a verdict."""
     if "worth" not in facts:
-        return "; this variant never asks."
-    asked = f"; importance {facts['importance']:.2f}, worth {facts['worth']:.2f}"
+        return say("; this variant never asks.")
+    values = {k: facts[k] for k in ("importance", "worth", "threshold")}
     if 0.001 < facts["threshold"] < 0.999:
-        return f"{asked} against a threshold of {facts['threshold']:.2f}."
-    rule = "always" if facts["threshold"] < 0.5 else "never"
-    return f"{asked}; with just this left it is {rule} generated, which was best on validation data."
+        return say("; importance {importance:.2f}, worth {worth:.2f} against a threshold of {threshold:.2f}.", **values)
+    del values["threshold"]
+    if facts["threshold"] < 0.5:
+        return say(
+            "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is always generated, which was "
+            "best on validation data.",
+            **values,
+        )
+    return say(
+        "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is never generated, which was best "
+        "on validation data.",
+        **values,
+    )
 
 
 def prompts(prediction: Prediction) -> str | None:
@@ -95,13 +180,18 @@ def prompts(prediction: Prediction) -> str | None:
     if not isinstance(now, Mapping):
         return None
     top = max(now, key=lambda m: now[m])
-    said = f"The prompts count most on the {ORDINARY[top]} ({now[top]:.0%}"
-    if not prediction.dropped or not isinstance(full, Mapping):
-        return f"{said})."
+    values = {"what": known(ORDINARY[top]), "share": now[top]}
+    if cause(prediction) is None or not isinstance(full, Mapping):
+        return say("The prompts count most on the {what} ({share:.0%}).", **values)
     was = max(full, key=lambda m: full[m])
+    values["full"] = full[was]
     if was == top:
-        return f"{said}; with everything there {full[was]:.0%})."
-    return f"{said}); with everything there it is the {ORDINARY[was]} ({full[was]:.0%})."
+        return say("The prompts count most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
+    return say(
+        "The prompts count most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
+        other=known(ORDINARY[was]),
+        **values,
+    )
 
 
 def evidence() -> str | None:
@@ -114,19 +204,27 @@ def evidence() -> str | None:
             continue
         control = row["truth"]["control: score / 3"]["conflict_top_1"]  # ties: the first, text
         test = row["model"]["prompt weights"]["deletion"]
-        return (
-            f"Do they mean anything? Where text, voice and face disagree ({result['conflict']} test clips of the "
-            f"{result['corpus']} corpus) weight × lean names the modality that truly pushes most towards positive in "
-            f"{shown['conflict_top_1']:.0%} (always naming the text: {control:.0%}); on clips whose parts were "
-            f"paired anew its rank correlation with the truth is {shown['decorrelated']:.2f}. Without the modality of "
-            f"the largest weight the score moves by {test['moves'][0]:.2f}, without that of the smallest by "
-            f"{test['moves'][2]:.2f}."
+        return say(
+            "Do they mean anything? Where text, voice and face disagree ({n} test clips of the {corpus} corpus) "
+            "weight × lean names the modality that truly pushes most towards positive in {found:.0%} (always naming "
+            "the text: {control:.0%}); on clips whose parts were paired anew its rank correlation with the truth is "
+            "{correlation:.2f}. Without the modality of the largest weight the score moves by {largest:.2f}, without "
+            "that of the smallest by {smallest:.2f}.",
+            n=result["conflict"],
+            corpus=result["corpus"],
+            found=shown["conflict_top_1"],
+            control=control,
+            correlation=shown["decorrelated"],
+            largest=test["moves"][0],
+            smallest=test["moves"][2],
         )
     return None
 
 
 def _sure(confidence: float) -> str:
-    return "low" if confidence < 1 / 3 else "medium" if confidence < 2 / 3 else "high"
+    if confidence < 1 / 3:
+        return say("low")
+    return say("medium") if confidence < 2 / 3 else say("high")
 
 
 def summary(prediction: Prediction) -> str:
@@ -137,12 +235,14 @@ def summary(prediction: Prediction) -> str:
     ]
     for m in MODALITIES:
         state = prediction.modalities[m]
-        lines.append(f"  {m:<8}{'present' if state['present'] else 'missing: ' + str(state['reason'])}")
+        lost = f", {rate:.0%} of its frames dropped" if (rate := dropped_frames(prediction).get(m)) else ""
+        lines.append(f"  {m:<8}{'present' + lost if state['present'] else 'missing: ' + str(state['reason'])}")
     if prediction.text_source == "simulated":
         lines.append("          text is simulated from the voice")
     labels = {
         "complete_model_full": "complete model, everything",
         "complete_model_left": "complete model, what is left",
+        "missing_model_full": f"{method_name(prediction.method)}, everything",
         "missing_model_left": f"{method_name(prediction.method)}, what is left",
     }
     lines.append("")
@@ -158,6 +258,8 @@ def summary(prediction: Prediction) -> str:
     lines += [f"  {told}" for told in verdicts(prediction).values()]
     if prediction.transcript:
         lines += ["", f"  “{prediction.transcript}”"]
+    if prediction.translation:
+        lines += [f"  “{prediction.translation}”"]
     lines += [f"  note: {n}" for n in prediction.notes]
     seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
     return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])
@@ -181,14 +283,13 @@ def insert(readme: Path, block: str, text: str) -> None:
     readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
-def _gone(prediction: Prediction) -> str:
-    return " and ".join(f"the {ORDINARY[m]}" for m in prediction.dropped)
-
-
 def _move(delta: float) -> str:
+    """What a model does, to follow its name in a sentence."""
     if abs(delta) < 0.05:
-        return "hardly at all"
-    return f"{abs(delta):.1f} towards {'positive' if delta > 0 else 'negative'}"
+        return say("hardly moves")
+    if delta > 0:
+        return say("moves {points:.1f} towards positive", points=delta)
+    return say("moves {points:.1f} towards negative", points=-delta)
 
 
 def _bar(value: float | None) -> str:

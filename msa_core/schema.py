@@ -36,11 +36,12 @@ class MediaInfo:
 
 @dataclass(frozen=True)
 class Word:
-    """One spoken word with its time in the clip, in seconds."""
+    """One word with its time in the clip, in seconds; `struck` when a visitor struck it out and no model reads it."""
 
     text: str
     start_s: float
     end_s: float
+    struck: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Utterance:
-    """Everything extracted from one clip; nothing in it depends on a method or on what is switched off."""
+    """Everything extracted from one clip; nothing in it depends on a method or on what is switched off.
+
+    After an edit of the words `original` is the clip as it was heard; None as long as nothing was edited.
+    """
 
     id: str
     duration_s: float
@@ -89,6 +93,8 @@ class Utterance:
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. "2 faces: following the larger steady one"
     timings_s: Mapping[str, float] = field(default_factory=dict)
     score: float | None = None
+    original: Utterance | None = None
+    translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
 
     def stream(self, name: str) -> Stream:
         """The stream called `name`, one of STREAMS."""
@@ -166,13 +172,17 @@ class Prediction:
     modalities: Mapping[str, Mapping[str, object]]  # {"text": {"present": bool, "reason": str | None}, ..}
     transcript: str
     words: tuple[Word, ...]
-    scores: Mapping[str, float | None]  # complete_model_full, complete_model_left, missing_model_left
+    scores: Mapping[str, float | None]  # complete_model_full, complete_model_left, missing_model_full, .._left
     interval: Mapping[str, float] | None  # level, low, high
     contributions: Mapping[str, float]  # base, text, audio, vision; sum to missing_model_left
     mechanism: Mapping[str, object]
-    timeline: tuple[Mapping[str, float | None], ...]  # start_s, end_s, score or None where nothing is
+    timeline: tuple[Mapping[str, Any], ...]  # start_s, end_s, score or None where nothing is, observed per modality
     timings_s: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    frame_missing_rate: Mapping[str, float] = field(default_factory=dict)  # of modalities with dropped frames
+    edited: bool = False  # the words are not those that were heard; struck words alone are no such edit
+    frames_s: tuple[float, ...] = ()  # times of the frames that are kept for display
+    translation: str = ""  # of the transcript to English; empty when English was spoken
 
     def to_json(self) -> dict[str, object]:
         """The public JSON object (README, "JSON contract"); plain floats, null where nothing exists."""
@@ -183,9 +193,12 @@ class Prediction:
             "method": self.method,
             "dropped": list(self.dropped),
             "text_source": self.text_source,
+            "frame_missing_rate": dict(self.frame_missing_rate),
+            "edited": self.edited,
             "modalities": {m: dict(v) for m, v in self.modalities.items()},
             "transcript": self.transcript,
-            "words": [{"word": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in self.words],
+            "translation": self.translation,
+            "words": [{"word": w.text, "start_s": w.start_s, "end_s": w.end_s, "struck": w.struck} for w in self.words],
             "scores": dict(self.scores),
             "interval": None if self.interval is None else dict(self.interval),
             "contributions": dict(self.contributions),

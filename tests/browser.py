@@ -14,12 +14,14 @@ import variants
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
+EXAMPLES = ROOT / "examples"
 CLIP = ROOT / "examples" / "crema_happy.mp4"
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 ).split()
 PATIENCE_MS = 120_000
+PROMMA = "ProMMA (reconstruction)"
 
 
 def chromium() -> str:
@@ -58,3 +60,103 @@ def shown(page: Any, name: str) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
     page.wait_for_timeout(500)
     page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
+
+
+def example(page: Any, name: str) -> None:
+    page.click(f'button[data-clip="{name}"]')
+    finished(page, name)
+
+
+def finished(page: Any, name: str) -> None:
+    page.wait_for_selector(f'.mm-done:has-text("{name}")')
+
+
+def upload(page: Any, path: Path) -> None:
+    page.set_input_files("#mm-clip input[type=file]", str(path))
+
+
+def clear(page: Any) -> None:
+    page.click('#mm-clip button[aria-label="Clear"]')
+
+
+def gauges(page: Any) -> list[str]:
+    return page.locator(".mm-number").all_inner_texts()
+
+
+def expected(prediction: Any) -> list[str]:
+    from msa_core.figures_parts import signed
+
+    keys = ("complete_model_full", "complete_model_left", "missing_model_left")
+    return [signed(prediction.scores[k]) for k in keys]
+
+
+def switch(page: Any, selector: str) -> float:
+    """Click and wait until the answer has changed, not only its times, and is drawn; milliseconds in the browser."""
+    return float(
+        page.evaluate(
+            """selector => new Promise((resolve, reject) => {
+                const drawn = () => {
+                    const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
+                    copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
+                    return copy.innerHTML;
+                };
+                const before = drawn();
+                const start = performance.now();
+                const seen = new MutationObserver(() => {
+                    if (drawn() === before) return;
+                    seen.disconnect();
+                    requestAnimationFrame(() => resolve(performance.now() - start));
+                });
+                const all = {subtree: true, childList: true, characterData: true, attributes: true};
+                seen.observe(document.querySelector('#mm-answer'), all);
+                document.querySelector(selector).click();
+                setTimeout(() => reject('no answer to ' + selector), 30000);
+            })""",
+            selector,
+        )
+    )
+
+
+def choose_method(page: Any, name: str) -> None:
+    """Pick a method in the list and wait for its answer."""
+    page.click("#mm-method input")
+    page.get_by_role("option", name=name).click()
+    page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Press a tab, of the page or of the lessons, by its id."""
+    page.click(f'button[role=tab][data-tab-id="{name}"]')
+
+
+def slide(page: Any, selector: str, value: float) -> None:
+    """Set a slider as a visitor who types its number."""
+    box = page.locator(f"{selector} input[type=number]")
+    box.fill(f"{value:g}")
+    box.press("Enter")
+
+
+def download(page: Any, selector: str) -> tuple[str, str]:
+    """Press a button that saves: name and text of the file."""
+    with page.expect_download() as saved:
+        page.click(selector)
+    return saved.value.suggested_filename, Path(saved.value.path()).read_text(encoding="utf-8")
+
+
+def overflow(page: Any) -> list[str]:
+    """What sticks out of the window to the right, and text that leaves its card."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.mm *, #mm-switches *, #mm-changes *, #mm-drops *')]
+            .filter(e => e.offsetParent && !e.closest('.mm-strip, .mm-examples, .mm-scroll, .mm-lessons ol'))
+            .filter(e => !e.closest('svg, .mm-unseen'))
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+    )
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('.mm-card .mm-value, .mm-card .mm-label, .mm-card p')]
+            .filter(e => e.offsetParent && !e.closest('.mm-scroll, .mm-unseen'))
+            .filter(e => { const r = document.createRange(); r.selectNodeContents(e);
+                return r.getBoundingClientRect().right > e.closest('.mm-card').getBoundingClientRect().right; })
+            .map(e => e.textContent)"""
+    )
+    return [*wide, *outside]

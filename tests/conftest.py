@@ -98,19 +98,22 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
-    """`visit(width, height, scheme)` opens the page as a new visitor; outside requests fail the test."""
+    """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test."""
     contexts, hosts = [], set()
 
-    def open_page(width: int = 1366, height: int = 900, scheme: str = "light") -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, permissions=["camera", "microphone"]
-        )
+    def open_page(
+        width: int = 1366, height: int = 900, scheme: str = "light", hash: str = "", script: str = "", **options: Any
+    ) -> Any:
+        settings = {"permissions": ["camera", "microphone"], "locale": "en-US", **options}
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **settings)
         contexts.append(context)
         context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
         page = context.new_page()
         page.set_default_timeout(chrome.PATIENCE_MS)
-        page.goto(f"{site.url}?__theme={scheme}")
-        page.wait_for_selector(".mm-examples button")
+        if script:
+            page.add_init_script(script)
+        page.goto(f"{site.url}?__theme={scheme}{hash}")
+        page.wait_for_selector(".mm-examples button", state="attached")
         return page
 
     yield open_page

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import feature_files
@@ -39,7 +40,41 @@ def test_analyse_prints_one_json_object():
 def test_analyse_for_people(capsys, loaded):
     assert main(["analyse", HAPPY, "--drop", "audio"]) == 0
     out = capsys.readouterr().out
-    assert "Without the voice" in out and "not a measure of feelings" in out and "contributions" in out
+    assert (
+        "Without your voice the complete model moves" in out
+        and "not a measure of feelings" in out
+        and "contributions" in out
+    )
+
+
+def test_frames_and_words_may_be_changed(tmp_path, capsys, loaded):
+    out = tmp_path / "answer.json"
+    words = ["--transcript", "This is awful", "--frames", "audio=0.5, vision=0"]
+    assert main(["analyse", HAPPY, *words, "--json", str(out)]) == 0
+    answer = json.loads(out.read_text())
+    assert (
+        answer["transcript"] == "This is awful" and answer["edited"] and answer["frame_missing_rate"] == {"audio": 0.5}
+    )
+    said = capsys.readouterr().out
+    assert "With 50% of your voice's frames dropped and with the words edited the complete model" in said
+    assert "present, 50% of its frames dropped" in said and "note: The interval is calibrated without" in said
+
+
+def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkeypatch):
+    assert main(["analyse", HAPPY, "--blur", "0.03", "--noise", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "note: Noise was added to the sound at 20 dB." in out and "blurred by 3 % of its shorter side" in out
+    extract, asked = analyser.extract, []
+
+    def translated(path, limits, **options):
+        asked.append(options["spoken"])
+        return replace(extract(path, limits), transcript="别忘了外套。", translation="Don't forget a jacket.")
+
+    monkeypatch.setattr(analyser, "extract", translated)
+    assert main(["analyse", HAPPY, "--spoken", "zh"]) == 0 and asked == ["zh"]
+    assert "“别忘了外套。”\n  “Don't forget a jacket.”" in capsys.readouterr().out
+    assert main(["analyse", HAPPY, "--spoken", "zh", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["translation"] == "Don't forget a jacket."
 
 
 def test_json_file(tmp_path, capsys, loaded):
@@ -55,6 +90,12 @@ def test_json_file(tmp_path, capsys, loaded):
         ([HAPPY, "--drop", "smell"], "Unknown modality 'smell'"),
         ([HAPPY, "--drop", "text,audio,vision"], "Nothing is left to analyse"),
         ([HAPPY, "--text", "braille"], "Unknown text source 'braille'"),
+        ([HAPPY, "--frames", "text=1"], "The frame rate of text is 1.0; give a share from 0 to 0.9"),
+        ([HAPPY, "--frames", "text"], "--frames is 'text'; give shares from 0 to 0.9"),
+        ([HAPPY, "--frames", "smell=0.5"], "Unknown modality 'smell'"),
+        ([HAPPY, "--transcript", "x" * 2001], "shorten it to at most 2000 characters"),
+        ([HAPPY, "--blur", "0.5"], "The blur is 0.5. Give a share of the picture from 0 to 0.1."),
+        ([HAPPY, "--noise", "40"], "The noise is at 40.0 dB. Give a signal-to-noise ratio from -10 to 30 dB"),
         ([HAPPY, "--method", "nope"], "No checkpoint 'nope'"),
         ([HAPPY, "--method", "expression-ferplus-v1"], "expression-ferplus-v1"),
     ],

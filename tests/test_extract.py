@@ -1,5 +1,9 @@
 """From file to utterance: what is there, why the rest is not, and extraction of many clips."""
 
+import threading
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +11,8 @@ import variants
 
 from msa_core import extract, simulate
 from msa_core.config import MediaLimits
-from msa_core.errors import FeatureError, MediaError
+from msa_core.damage import Damage
+from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
 from msa_core.features import COMPACT, voice
 from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
@@ -19,7 +24,7 @@ from msa_core.schema import STREAMS, Stream, Word
 class Listener:
     """Stands in for Whisper: two words when the sound is loud, none when it is soft."""
 
-    def read(self, waveform):
+    def read(self, waveform, poll=lambda: None):
         n, loud = max(1, len(waveform) // 1600), float(np.abs(waveform).max(initial=0))
         said = 2 if loud > 0.2 else 0
         rng = np.random.default_rng(0)
@@ -33,6 +38,21 @@ class Listener:
             state_words=np.arange(said),
             no_speech_reason=None if said else "no speech found",
             silent_reason="silent audio track" if loud < 1e-3 else None,
+        )
+
+    def frames(self, waveform):
+        heard = self.read(waveform)
+        return heard.frames, heard.frame_times_s
+
+
+class Translator(Listener):
+    """Stands in for the reader of Chinese: no states, frames of another width."""
+
+    def read(self, waveform, poll=lambda: None):
+        heard = super().read(waveform)
+        none = {"states": heard.states[:0], "state_times_s": np.zeros(0), "state_words": np.zeros(0, int)}
+        return replace(
+            heard, transcript="你好", translation="good day", frames=np.ones((3, 512)), notes=("translated",), **none
         )
 
 
@@ -60,6 +80,7 @@ def quick():
         voice.VoiceNetwork(voice.VoiceConfig()).eval(),
         simulate.Projector().eval(),
         FaceReader(ExpressionNetwork(ExpressionConfig()).eval(), detector=middle),
+        Translator,
     )
 
 
@@ -78,7 +99,9 @@ def test_everything_about_a_talking_clip(quick):
         assert stream.values.shape == (len(stream.times_s), COMPACT.dims[s])
         assert (np.diff(stream.times_s) > 0).all() and 0 <= stream.times_s[0] <= stream.times_s[-1] <= u.duration_s
     assert len(u.vision.values) == 10 and u.thumbnails and u.thumbnails[0].box is not None
-    assert [s for s, _ in steps] == list(extract.BEGINS) and [p for _, p in steps] == sorted(p for _, p in steps)
+    assert list(dict.fromkeys(s for s, _ in steps)) == list(extract.BEGINS) and [p for _, p in steps] == sorted(
+        p for _, p in steps
+    )
     assert list(u.timings_s) == list(extract.BEGINS) and all(t >= 0 for t in u.timings_s.values())
 
 
@@ -113,6 +136,106 @@ def test_sound_without_speech_is_no_voice(quick, tmp_path):
 def test_a_picture_that_ends_early_is_said(quick, tmp_path):
     path = variants.write(tmp_path / "early.mp4", variants.pictures()[:12], variants.sound())
     assert "The last picture is at 0.2 s of 1.9 s." in quick.utterance(path).notes
+
+
+def test_damage_comes_before_every_reader(quick, monkeypatch):
+    heard, seen = [], []
+    monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
+    monkeypatch.setattr(quick.faces, "detector", lambda image: seen.append(image) or middle(image))
+    plain, worse = (quick.utterance(variants.REAL, damage=d) for d in (None, Damage(blur=0.05, noise_db=5.0)))
+    assert worse.notes[:2] == (
+        "Noise was added to the sound at 5 dB.",
+        "The picture was blurred by 5 % of its shorter side.",
+    )
+    assert plain.notes == worse.notes[2:]
+    assert np.array_equal(Damage(noise_db=5.0).sound(heard[0]), heard[1])
+    n = len(seen) // 2
+    assert (
+        np.abs(np.diff(seen[n].astype(int), axis=1)).mean() < 0.5 * np.abs(np.diff(seen[0].astype(int), axis=1)).mean()
+    )
+    assert not np.array_equal(plain.thumbnails[0].image, worse.thumbnails[0].image), "thumbnails show the blurred one"
+
+
+def test_chinese_is_answered_from_its_translation(quick):
+    u = quick.utterance(variants.REAL, spoken="zh")
+    assert (u.transcript, u.translation) == ("你好", "good day") and [w.text for w in u.words] == ["good", "day"]
+    assert reasons(u) == {
+        "text": None,
+        "audio": None,
+        "vision": None,
+        "simulated": "text is imagined from English speech only",
+    }
+    assert u.audio.values.shape[1] == COMPACT.dims["audio"], "frames are those of the English reader"
+    assert u.notes[0] == "translated" and quick.utterance(variants.REAL).translation == ""
+
+
+def test_the_reader_of_chinese_is_made_once_and_only_for_chinese(quick):
+    made = []
+    parts = (quick.speech, quick.text, quick.voice_network, quick.projector, quick.faces)
+    extractor = Extractor(*parts, lambda: made.append(1) or Translator())
+    extractor.utterance(variants.REAL)
+    assert made == []
+    work = {"target": extractor.utterance, "args": (variants.REAL,), "kwargs": {"spoken": "zh"}}
+    threads = [threading.Thread(**work), threading.Thread(**work)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+
+
+def test_another_language_is_refused(quick):
+    with pytest.raises(MsaError, match="^Unknown spoken language 'fr'. Choose from: en, zh.$"):
+        quick.utterance(variants.REAL, spoken="fr")
+
+
+def test_uncertain_words_are_said_to_be(quick, monkeypatch):
+    said = Listener().read(variants.sound())
+    for certainty, note in ((-0.3, False), (-1.1, True)):
+        monkeypatch.setattr(quick.speech, "read", lambda w, poll, p=certainty: replace(said, log_probability=p))
+        assert (extract.UNCERTAIN_NOTE in quick.utterance(variants.REAL).notes) == note
+
+
+class Gone(Exception):
+    """What a progress raises when the visitor has left."""
+
+
+@pytest.mark.parametrize("step", list(extract.BEGINS))
+def test_an_interruption_ends_both_threads(quick, step):
+    before = set(threading.enumerate())
+
+    def leave(now, share):
+        if now == step:
+            raise Gone
+
+    with pytest.raises(Gone):
+        quick.utterance(variants.REAL, progress=leave)
+    assert set(threading.enumerate()) == before
+
+
+def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
+    """Faces that would take 100 s and a sound that is read at once."""
+    monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
+    monkeypatch.setattr(extract.media, "frames", lambda *a: ((i / 5, variants.pictures()[0][1]) for i in range(1000)))
+    start, before = time.monotonic(), set(threading.enumerate())
+
+    def leave(step, share):
+        if time.monotonic() - start > 0.6:
+            raise Gone
+
+    with pytest.raises(Gone):
+        quick.utterance(variants.REAL, progress=leave)
+    assert time.monotonic() - start < 2.5 and set(threading.enumerate()) == before
+
+
+def test_a_sound_that_fails_does_not_wait_for_the_faces(quick, monkeypatch):
+    monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
+    monkeypatch.setattr(extract.media, "frames", lambda *a: ((i / 5, variants.pictures()[0][1]) for i in range(1000)))
+    monkeypatch.setattr(quick.speech, "read", lambda w, poll: 1 / 0)
+    start = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        quick.utterance(variants.REAL)
+    assert time.monotonic() - start < 2.5
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -150,13 +273,19 @@ def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
     extract.save(u, tmp_path / "deep" / "u.npz")
     back = extract.load(tmp_path / "deep" / "u.npz")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["u.npz"]
-    for field in ("id", "duration_s", "feature_set", "transcript", "words", "notes", "score"):
+    for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "score"):
         assert getattr(back, field) == getattr(u, field)
     assert dict(back.timings_s) == dict(u.timings_s) and reasons(back) == reasons(u)
     for s in STREAMS:
         if u.stream(s).present:
             assert np.array_equal(back.stream(s).values, u.stream(s).values)
             assert np.array_equal(back.stream(s).times_s, u.stream(s).times_s)
+
+
+def test_a_translation_is_saved(quick, tmp_path):
+    extract.save(quick.utterance(variants.REAL, spoken="zh"), tmp_path / "u.npz")
+    back = extract.load(tmp_path / "u.npz")
+    assert (back.transcript, back.translation) == ("你好", "good day")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 damaged", b"text"])
@@ -216,6 +345,27 @@ class TestShippedModels:
         assert "ask not what your country can do for you" in u.transcript.lower().replace(",", "")
         assert (np.diff(u.text.times_s) >= 0).all() and 9 < u.words[-1].end_s <= 11
         assert reasons(u)["vision"] == "no video track"
+
+    def test_an_interruption_within_the_words_is_soon(self, analyser):
+        before, told = set(threading.enumerate()), []
+
+        def leave(step, share):
+            told.append(step)
+            if told.count("speech") == 2:  # in the middle of decoding
+                raise Gone
+
+        start = time.monotonic()
+        with pytest.raises(Gone):
+            analyser.extract(variants.EXAMPLES / "latentsync_demo1.mp4", progress=leave)
+        assert time.monotonic() - start < 5 and set(threading.enumerate()) == before
+        assert analyser.extract(variants.REAL).transcript, "the models are as they were"
+
+    def test_a_blurred_face_and_a_drowned_voice_are_worse(self, analyser):
+        clear = analyser.extract(variants.REAL)
+        worse = analyser.extract(variants.REAL, damage=Damage(blur=0.1, noise_db=-10.0))
+        found = 0.0 if worse.vision.values is None else worse.vision.values[:, -1].mean()
+        assert clear.vision.values[:, -1].mean() == 1 and found < 1
+        assert worse.transcript != clear.transcript
 
     def test_music_is_not_a_voice(self, analyser, clip):
         found = reasons(analyser.extract(clip("music.wav")))

@@ -11,12 +11,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from msa_core import figures, figures_clip, figures_distillation, figures_page, figures_parts, report
+from msa_core import figures, figures_clip, figures_distillation, figures_page, figures_parts, language, report
+from msa_core.edits import ALL_STRUCK, TYPED, VOICE_STAYS
 from msa_core.schema import MODALITIES, Prediction, Stream, Thumbnail, Utterance, Word
 
 NASTY = '<img src=x onerror="alert(1)">'
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
+SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
 WORDS = (Word("don't", 0.2, 0.5), Word(NASTY, 0.5, 0.9), Word("jacket", 1.0, 1.6))
+
+
+def second(start: float, score: float | None, **observed: float | None) -> dict[str, object]:
+    """A second of a timeline; modalities that are not named are seen as a whole."""
+    seen = dict.fromkeys(MODALITIES, 1.0) | observed
+    return {"start_s": float(start), "end_s": start + 1.0, "score": score, "observed": seen}
 
 
 def prediction(**changes: object) -> Prediction:
@@ -30,7 +38,7 @@ def prediction(**changes: object) -> Prediction:
         "modalities": {m: {"present": True, "reason": None} for m in MODALITIES},
         "transcript": " ".join(w.text for w in WORDS),
         "words": WORDS,
-        "scores": {"complete_model_full": 1.25, "complete_model_left": -0.5, "missing_model_left": 0.75},
+        "scores": dict(zip(SCORES, (1.25, -0.5, 1.05, 0.75), strict=True)),
         "interval": {"level": 0.9, "low": -0.25, "high": 1.75},
         "contributions": {"base": 0.05, "text": 1.0, "audio": -0.5, "vision": 0.2},
         "mechanism": {
@@ -46,7 +54,7 @@ def prediction(**changes: object) -> Prediction:
             "text_simulated": False,
             "text_similarity": {"before": None, "after": None},
         },
-        "timeline": ({"start_s": 0.0, "end_s": 1.0, "score": 2.0}, {"start_s": 1.0, "end_s": 2.0, "score": None}),
+        "timeline": (second(0, 2.0, text=0.5), second(1, None, text=None)),
         "timings_s": {"media": 0.02, "predict": 0.018},
         "notes": (),
     }
@@ -103,15 +111,20 @@ def meters(html: str) -> list[float]:
 def test_three_gauges_say_the_three_scores() -> None:
     html = figures.answer(prediction())
     assert meters(html) == [1.25, -0.5, 0.75]
-    for said in ("+1.25", "−0.50", "+0.75", "1.75 below the full reading", "90% interval −0.25 to +1.75"):
+    for said in (
+        "+1.25",
+        "−0.50",
+        "+0.75",
+        "1.75 below its own full reading",
+        "0.30 below its own full reading",
+        "90% interval −0.25 to +1.75",
+    ):
         assert said in html
     assert html.count("interval −0.25") == 1  # only the missing-modality model has one
 
 
 def test_needle_and_interval_geometry() -> None:
-    html = figures.answer(
-        prediction(scores=dict.fromkeys(("complete_model_full", "complete_model_left", "missing_model_left"), 3.0))
-    )
+    html = figures.answer(prediction(scores=dict.fromkeys(SCORES, 3.0)))
     assert html.count("rotate(180.0deg)") == 3 + 2  # three needles and two ticks at the full reading
     assert "stroke-dasharray:2.000 12;stroke-dashoffset:-2.750" in html  # from -0.25, 2 long, counted from -3
 
@@ -148,8 +161,23 @@ def test_structure_is_the_same_for_every_switch() -> None:
 def test_contributions_are_a_waterfall_that_ends_at_the_score() -> None:
     html = figures.contributions(prediction())
     assert re.findall(r'mm-value">([^<]+)', html) == ["+0.05", "+1.00", "−0.50", "+0.20", "+0.75"]
-    lefts = [float(v) for v in re.findall(r"left:([\d.]+)%", html)]
-    assert lefts[2] == pytest.approx(100 * (0.55 + 3) / 6, abs=0.01)  # audio falls from 1.05 to 0.55
+    bars = re.findall(r"mm-bar [^>]*left:([\d.]+)%;width:max\(2px,([\d.]+)%\)", html)
+    spans = [(float(a), float(a) + float(b)) for a, b in bars]
+    steps = [float(v) for v in re.findall(r'mm-step" style="left:([\d.]+)%', html)]
+    levels = [100 * (level + 3) / 6 for level in (0.05, 1.05, 0.55, 0.75)]  # the mean, then after each modality
+    assert steps == pytest.approx(levels, abs=0.01)
+    for k, step in enumerate(steps):  # a connector joins the end of its bar with an end of the next
+        assert any(edge == pytest.approx(step, abs=0.02) for edge in spans[k])
+        assert any(edge == pytest.approx(step, abs=0.02) for edge in spans[k + 1])
+
+
+def test_the_waterfall_passes_an_absent_modality_at_its_level() -> None:
+    gone = {m: {"present": m != "audio", "reason": None if m != "audio" else "switched off"} for m in MODALITIES}
+    html = figures.contributions(
+        prediction(modalities=gone, contributions={"base": 0.05, "text": 1.0, "audio": 0.0, "vision": -0.3})
+    )
+    steps = [float(v) for v in re.findall(r'mm-step" style="left:([\d.]+)%', html)]
+    assert steps[1] == steps[2] == pytest.approx(100 * 4.05 / 6, abs=0.01) and ">off<" in html
 
 
 def test_absent_modality_is_off_with_its_reason() -> None:
@@ -175,6 +203,148 @@ def test_imagined_text_is_named_and_its_change_shown() -> None:
 def test_words_carry_their_share_of_attention() -> None:
     html = figures_clip.transcript(prediction())
     assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "0.000", "1.000"]
+
+
+def test_words_are_buttons_and_struck_ones_are_pressed() -> None:
+    words = (*WORDS[:2], replace(WORDS[2], struck=True))
+    html = figures_clip.transcript(prediction(words=words, notes=(VOICE_STAYS,)))
+    found = re.findall(r'<button type="button" class="mm-word" data-word="(\d)" aria-pressed="(\w+)"', html)
+    assert found == [("0", "false"), ("1", "false"), ("2", "true")]
+    assert re.findall(r'data-from="([\d.]+)" data-to="([\d.]+)"', html)[2] == ("1.00", "1.60")
+    assert "data-seek" not in html and VOICE_STAYS in html
+    assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "1.000", "0.000"]  # a struck word has no attention
+
+
+def test_without_any_word_left_the_reason_stands_over_the_words() -> None:
+    gone = {m: {"present": m != "text", "reason": "every word was struck out"} for m in MODALITIES}
+    struck = tuple(replace(w, struck=True) for w in WORDS)
+    html = figures_clip.transcript(prediction(words=struck, modalities=gone))
+    assert "Every word was struck out" in html and html.count('aria-pressed="true"') == 3 and "mm-struck" not in html
+    html = figures_clip.transcript(prediction(words=(), modalities=gone, transcript=""))
+    assert "No words." in html and "<button" not in html
+
+
+def test_presence_of_every_second_is_drawn() -> None:
+    seen = (second(0, 1.0, text=0.25), second(1, 1.0, text=0.25), second(2, 1.0, text=None), second(3, 1.0))
+    html = figures_clip.timeline(
+        prediction(timeline=seen, duration_s=4.0, frame_missing_rate={"text": 0.75, "vision": 0.0})
+    )
+    drawn = re.findall(
+        r'<i (?:class="([\w-]+)" )?style="left:([\d.]+)%;width:([\d.]+)%(?:;--lost:([\d.]+))?" title', html
+    )
+    assert drawn == [("", "0.0", "50.00", "0.75"), ("mm-empty-second", "50.0", "25.00", "")]
+    assert "0 to 2 s: 25% of the frames are seen" in html and "75% of its frames are dropped" in html
+    assert 'class="mm-playhead"' in html and 'data-length="4.000"' in html
+
+
+def test_frames_carry_the_attention_nearest_to_them() -> None:
+    facts = dict(prediction().mechanism)
+    pieces = [(0.0, 0.1), (0.5, 0.2), (0.9, 0.3), (1.6, 0.4)]
+    facts["attention"] = {"vision": [{"start_s": t, "end_s": t + 0.2, "weight": w} for t, w in pieces]}
+    p = prediction(mechanism=facts, frames_s=(0.0, 1.0, 2.0))
+    assert figures_clip.frame_weights(p) == pytest.approx([0.3, 0.3, 0.4])  # 0.5 is as near to 0 as to 1: the first
+    assert 'data-frame-weights="[0.3, 0.3, 0.4]"' in figures_clip.timeline(p)
+    assert figures_clip.frame_weights(prediction(mechanism={}, frames_s=(0.0,))) == []
+    many = prediction(mechanism=facts, frames_s=tuple(i / 5 for i in range(300)))
+    assert len(figures_clip.frame_weights(many)) == figures_clip.MAX_FRAMES
+    assert sum(figures_clip.frame_weights(many)) == pytest.approx(1.0)
+
+
+def gone(*names: str) -> dict[str, object]:
+    """Changes of a prediction with these modalities switched off."""
+    states = {
+        m: {"present": m not in names, "reason": "switched off by the user" if m in names else None} for m in MODALITIES
+    }
+    return {"dropped": names, "modalities": states}
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        (gone("audio"), "Without your voice the"),
+        (gone("text", "vision"), "Without your words and your face the"),
+        ({"frame_missing_rate": {"audio": 0.5}}, "With 50% of your voice's frames dropped the"),
+        (
+            {"frame_missing_rate": {"text": 0.3}, "edited": True},
+            "With 30% of your words' frames dropped and with the words",
+        ),
+        ({"words": tuple(replace(w, struck=True) for w in WORDS[:2])}, "With 2 words struck out the"),
+        ({"words": (replace(WORDS[0], struck=True),)}, "With 1 word struck out the"),
+        ({"edited": True}, "With the words edited the"),
+        (
+            gone("audio") | {"frame_missing_rate": {"audio": 0.5, "vision": 0.9}},
+            "Without your voice and with 90% of your face",
+        ),
+        (gone("text") | {"edited": True}, "Without your words the"),
+    ],
+)
+def test_one_plain_sentence_says_what_moved(changes: dict[str, object], start: str) -> None:
+    told = report.sentence(prediction(**changes))
+    assert told.startswith(start)
+    # from 1.25 to -0.5 is 1.75 down; from its own full answer of 1.05 to 0.75 is 0.3 down
+    assert told.endswith(" the complete model moves 1.8 towards negative; SDUMC moves 0.3 towards negative.")
+    assert told in report.summary(prediction(**changes))
+
+
+def test_a_model_that_stays_hardly_moves() -> None:
+    scores = dict(zip(SCORES, (1.0, 1.04, -1.0, -0.6), strict=True))
+    told = report.sentence(prediction(**gone("vision"), scores=scores))
+    assert told == "Without your face the complete model hardly moves; SDUMC moves 0.4 towards positive."
+
+
+def test_nothing_taken_is_said_as_two_answers() -> None:
+    told = report.sentence(prediction())
+    assert told == "With everything there, the complete model says +1.2 and SDUMC says +0.8."
+    never = {m: {"present": m != "vision", "reason": "no video track" if m == "vision" else None} for m in MODALITIES}
+    told = report.sentence(prediction(modalities=never, dropped=("vision",)))  # its switch stands on off all the same
+    assert told.startswith("With what the clip has, the complete model says")
+
+
+def test_dropped_frames_are_named_at_the_gauges_and_with_the_interval() -> None:
+    html = figures.answer(prediction(frame_missing_rate={"audio": 0.25}))
+    assert "with what is left: text + audio (75%) + vision" in html
+    assert html.count("calibrated without dropped frames") == 1
+    assert "calibrated without" not in figures.answer(prediction())
+
+
+@pytest.mark.parametrize("changes", [{}, gone("text"), {"frame_missing_rate": {"audio": 0.5}}, {"edited": True}])
+def test_the_panel_speaks_chinese(changes: dict[str, object]) -> None:
+    """No English word of ours is left; names of methods, files and the words that were said stay."""
+    with language.use("zh"):
+        html = "".join(
+            [
+                figures.answer(prediction(**changes, words=(Word("你好", 0.2, 0.5),), transcript="你好")),
+                figures_clip.clip(utterance(id="a.mp4", notes=())),
+                figures.answer(None),
+            ]
+        )
+    shown = re.sub(r"<[^>]*>", " ", html) + " ".join(
+        re.findall(r'(?:aria-label|title|alt|aria-valuetext)="([^"]*)"', html)
+    )
+    left = set(re.findall(r"[A-Za-z]{2,}", shown)) - {"SDUMC", "MIA", "Shapley", "JSON", "mp", "compact", "nbsp", "ms"}
+    assert not left
+
+
+def test_the_names_shown_by_known_are_translated() -> None:
+    names = [*figures_parts.TITLES.values(), *figures_parts.STEPS.values(), *figures_parts.WORDS_FOR_SCORES.values()]
+    names += [
+        *report.ORDINARY.values(),
+        *MODALITIES,
+        report.DISCLAIMER,
+        figures.WELCOME,
+        ALL_STRUCK,
+        TYPED,
+        VOICE_STAYS,
+    ]
+    assert set(names) <= set(language.catalogue("zh"))
+
+
+def test_the_script_is_for_what_is_drawn() -> None:
+    html = figures.answer(prediction()) + figures_clip.clip(utterance())
+    for name in ("mm-lanes", "mm-playhead", "mm-lane-body", "mm-strip", "mm-share"):
+        assert f".{name}" in figures_clip.SCRIPT and name in html
+    for fact in ("data-length", "data-from", "data-to", "data-seek", "data-frame-weights"):
+        assert fact in figures_clip.SCRIPT and f"{fact}=" in html
 
 
 def test_everything_a_visitor_can_write_is_escaped() -> None:
@@ -286,7 +456,7 @@ def test_the_picture_of_distances_stays_in_its_frame(values: tuple[float, ...]) 
 
 def test_methods_are_written_as_people_write_them() -> None:
     assert [figures_parts.method_name(m) for m in ("sdumc", "corrkd", "<x>")] == ["SDUMC", "CorrKD", "&lt;x&gt;"]
-    assert "CorrKD stays" in report.sentence(taught())
+    assert "; CorrKD moves 0.3" in report.sentence(taught())
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.256, "−1.26"), (2.0, "+2.00")])

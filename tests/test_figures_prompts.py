@@ -89,7 +89,7 @@ def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
     html = figures.mechanism(prompted())
     assert "Inside ProMMA (reconstruction)" in html and "reconstruction from the abstract" in html
     whole = figures.answer(prompted(["audio"]))
-    assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) stays" in whole
+    assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) moves" in whole
     assert re.findall(r"ProMMA(?! \(reconstruction\)| \(ICME)", whole) == []
     assert "ProMMA (reconstruction), what is left" in report.summary(prompted(["audio"]))
 

@@ -15,7 +15,21 @@ from urllib.request import urlopen
 
 import pytest
 import variants
-from browser import CLIP, ROOT, shown, stored
+from browser import (
+    CLIP,
+    PROMMA,
+    ROOT,
+    choose_method,
+    clear,
+    example,
+    expected,
+    finished,
+    gauges,
+    shown,
+    stored,
+    switch,
+    upload,
+)
 
 from msa_core import report
 from msa_core.schema import Word
@@ -24,69 +38,6 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
 
 NASTY = '<img src=x onerror="window.hacked=1">'
-PROMMA = "ProMMA (reconstruction)"
-
-
-def example(page: Any, name: str) -> None:
-    page.click(f'button[data-clip="{name}"]')
-    finished(page, name)
-
-
-def finished(page: Any, name: str) -> None:
-    page.wait_for_selector(f'.mm-done:has-text("{name}")')
-
-
-def upload(page: Any, path: Path) -> None:
-    page.set_input_files("#mm-clip input[type=file]", str(path))
-
-
-def clear(page: Any) -> None:
-    page.click('#mm-clip button[aria-label="Clear"]')
-
-
-def gauges(page: Any) -> list[str]:
-    return page.locator(".mm-number").all_inner_texts()
-
-
-def expected(prediction: Any) -> list[str]:
-    from msa_core.figures_parts import signed
-
-    keys = ("complete_model_full", "complete_model_left", "missing_model_left")
-    return [signed(prediction.scores[k]) for k in keys]
-
-
-def switch(page: Any, selector: str) -> float:
-    """Click and wait until the answer has changed, not only its times, and is drawn; milliseconds in the browser."""
-    return float(
-        page.evaluate(
-            """selector => new Promise((resolve, reject) => {
-                const drawn = () => {
-                    const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
-                    copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
-                    return copy.innerHTML;
-                };
-                const before = drawn();
-                const start = performance.now();
-                const seen = new MutationObserver(() => {
-                    if (drawn() === before) return;
-                    seen.disconnect();
-                    requestAnimationFrame(() => resolve(performance.now() - start));
-                });
-                const all = {subtree: true, childList: true, characterData: true, attributes: true};
-                seen.observe(document.querySelector('#mm-answer'), all);
-                document.querySelector(selector).click();
-                setTimeout(() => reject('no answer to ' + selector), 30000);
-            })""",
-            selector,
-        )
-    )
-
-
-def choose_method(page: Any, name: str) -> None:
-    """Pick a method in the list and wait for its answer."""
-    page.click("#mm-method input")
-    page.get_by_role("option", name=name).click()
-    page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
 
 
 def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any, analyser: Any) -> None:

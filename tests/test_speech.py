@@ -181,12 +181,25 @@ def test_words_keep_hyphens_and_punctuation() -> None:
     assert aligned.token_words.tolist() == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
+def test_a_translation_is_split_into_english_words() -> None:
+    translated = get_tokenizer(True, num_languages=99, language="zh", task="translate")
+    tokens = translated.encode(" I'm not well-known, Zhang Wei.")
+    times = np.stack([np.arange(len(tokens)), np.arange(1, len(tokens) + 1)], axis=1)
+    aligned = decoding._words(translated, tokens, np.zeros((len(tokens), 1)), times)
+    assert [w[0] for w in aligned.words] == [" I'm", " not", " well-known,", " Zhang", " Wei."]
+    spoken = get_tokenizer(True, num_languages=99, language="zh")
+    tokens = spoken.encode("你好,再见")
+    times = np.stack([np.arange(len(tokens)), np.arange(1, len(tokens) + 1)], axis=1)
+    words = [w[0] for w in decoding._words(spoken, tokens, np.zeros((len(tokens), 1)), times).words]
+    assert "".join(words) == "你好,再见" and len(words) > 1
+
+
 def test_loops_are_found_and_emphasis_is_not() -> None:
-    assert decoding._loop([5, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]) == 8
-    assert decoding._loop([7] * 10) == 9
-    assert decoding._loop([7, 7, 7]) == 0  # "no no no"
-    assert decoding._loop([1, 2, 3, 4, 1, 2, 3, 4]) == 0
-    assert decoding._loop([]) == 0
+    assert decoding.loop_length([5, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]) == 8
+    assert decoding.loop_length([7] * 10) == 9
+    assert decoding.loop_length([7, 7, 7]) == 0  # "no no no"
+    assert decoding.loop_length([1, 2, 3, 4, 1, 2, 3, 4]) == 0
+    assert decoding.loop_length([]) == 0
     looped = decoding._decoded([1, 2, 3, 4] * 3, -0.1, 0.0, 50)
     assert looped.tokens == (1, 2, 3, 4) and not looped.runaway
     assert decoding._decoded([1, 2, 3, 4] * 2, -0.1, 0.0, 50).runaway
@@ -207,6 +220,6 @@ def test_bad_waveforms_are_refused(reader: SpeechReader) -> None:
 
 def test_long_audio_is_cut_in_a_pause(jfk: np.ndarray) -> None:
     wave = np.concatenate([jfk, jfk, np.zeros(RATE, np.float32), jfk])
-    first, second = speech._windows(0, wave)
+    first, second = speech.cut_windows(0, wave)
     assert 22.0 <= len(first.sound) / RATE <= 23.0 and second.start_s == len(first.sound) / RATE
     assert len(first.sound) + len(second.sound) == len(wave)

@@ -6,7 +6,9 @@ silence up to the next 5 s: exact lengths make the decoder run away. Frames are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +20,18 @@ from whisper.model import Whisper
 
 from ..errors import FeatureError
 from ..schema import Word
-from .decoding import FRAME_S, MAX_TOKENS, NO_SPEECH, NOT_UNDERSTOOD, Aligned, doubt, force, greedy, tokenizers
+from .decoding import (
+    FRAME_S,
+    MAX_TOKENS,
+    NO_SPEECH,
+    NOT_UNDERSTOOD,
+    Aligned,
+    doubt,
+    force,
+    greedy,
+    tokenizers,
+    undisturbed,
+)
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1
@@ -27,8 +40,10 @@ FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
 WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
 CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
 SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
+SILENT = f"silent audio track (below {SILENT_DBFS:.0f} dBFS)"
 QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 BATCH = 16
+PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while another thread reads
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,8 @@ class Speech:
     frames (T, D) float32 at about 10 Hz with frame_times_s (T,); states (K, D) float32, one per token said,
     with state_times_s (K,) and state_words (K,), the index of the word each belongs to. K = 0 and
     no_speech_reason is set when nothing was said; silent_reason is set when the sound itself is missing.
+    log_probability: mean over the tokens of the least certain window with words. Of speech that was translated,
+    transcript is in the language spoken, translation and words in English, and there are no states.
     """
 
     transcript: str
@@ -49,10 +66,13 @@ class Speech:
     state_words: np.ndarray
     no_speech_reason: str | None = None
     silent_reason: str | None = None
+    log_probability: float = 0.0
+    translation: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """A stretch of one clip: at most 30 s of sound that starts at start_s."""
 
     clip: int
@@ -72,57 +92,75 @@ class _Window:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class Heard:
     """Words of a window, or the reason why there are none."""
 
     aligned: Aligned | None = None
     reason: str | None = None
+    log_probability: float = 0.0
+    english: tuple[Word, ...] = ()  # of a translation, in s from the window's start
+    rough: bool = False  # the translation is doubtful
 
 
 class SpeechReader:
     """Reads clips with one Whisper model; `read` and `read_many` answer the same for a clip."""
+
+    never: Sequence[int] = ()  # tokens that are not said
+    longest_s, cut_from_s = WINDOW_S, CUT_FROM_S  # of a window
+    doubt = staticmethod(doubt)
 
     def __init__(self, model: Whisper, language: str | None = None) -> None:
         """Args: language: code such as "zh" for a multilingual model; None detects it."""
         self.model = model
         self.language = language
         self.dim = model.dims.n_audio_state
+        self._lock = threading.Lock()  # decoding hangs hooks on the model: one thread at a time
 
-    def read(self, waveform: np.ndarray) -> Speech:
+    def read(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed) -> Speech:
         """Everything about one waveform (N,) float32, mono, 16 kHz.
 
+        Args: poll: called often while it works; what it raises ends the work.
         Raises: FeatureError for a wrong shape or a value that is not finite.
         """
-        return self.read_many([waveform])[0]
+        return self.read_many([waveform], poll=poll)[0]
 
     @torch.inference_mode()
-    def read_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[Speech]:
+    def read_many(
+        self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
+    ) -> list[Speech]:
         """`read` of many waveforms, windows of equal padded length together."""
-        found: dict[int, list[tuple[_Window, np.ndarray, _Heard]]] = {}
-        for windows in self._batches(waveforms, batch):
-            frames, encoded = self.encode(_mel(windows, self.model, windows[0].padded_s))
-            for part in zip(windows, _pooled(frames, windows), self._listen(windows, encoded), strict=True):
-                found.setdefault(part[0].clip, []).append(part)
+        found: dict[int, list[tuple[Window, np.ndarray, Heard]]] = {}
+        with alone(self._lock, poll):
+            for windows in self._batches(waveforms, batch):
+                poll()
+                frames, encoded = self.encode(mel(windows, self.model, windows[0].padded_s))
+                for part in zip(windows, _pooled(frames, windows), self._listen(windows, encoded, poll), strict=True):
+                    found.setdefault(part[0].clip, []).append(part)
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s)) for i in range(len(waveforms))]
+
+    def frames(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The frames (T, D) of `read` and their times (T,) in s, without the decoder."""
+        windows = self._windows(0, waveform)
+        return self.encode_many([waveform])[0], np.concatenate([_frame_times(w) for w in windows])
 
     @torch.inference_mode()
     def encode_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[np.ndarray]:
         """The frames (T, D) of `read` alone, without the decoder."""
         found: dict[int, list[tuple[float, np.ndarray]]] = {}
         for windows in self._batches(waveforms, batch):
-            frames, _ = self.encode(_mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
+            frames, _ = self.encode(mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
             for window, pooled in zip(windows, _pooled(frames, windows), strict=True):
                 found.setdefault(window.clip, []).append((window.start_s, pooled))
         return [np.concatenate([p for _, p in sorted(found[i], key=lambda f: f[0])]) for i in range(len(waveforms))]
 
-    def encode(self, mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
-        """Encoder on a mel (B, n_mels, 2 T) of any length up to 30 s.
+    def encode(self, log_mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
+        """Encoder on a log-mel (B, n_mels, 2 T) of any length up to 30 s.
 
         Args: n_layers: stop after so many blocks; the output is then unfinished.
         Returns: mean of FRAME_LAYERS (B, T, D) and the encoder's output (B, T, D).
         """
         encoder = self.model.encoder
-        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(log_mel)))).transpose(1, 2)
         x = x + encoder.positional_embedding[: x.shape[1]]
         kept = []
         for layer, block in enumerate(list(encoder.blocks)[:n_layers], start=1):
@@ -131,50 +169,54 @@ class SpeechReader:
                 kept.append(x)
         return torch.stack(kept).mean(dim=0), encoder.ln_post(x)
 
-    def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[_Window]]:
+    def _windows(self, clip: int, waveform: np.ndarray) -> list[Window]:
+        return cut_windows(clip, checked(waveform), self.longest_s, self.cut_from_s)
+
+    def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[Window]]:
         """Windows of all clips, those of one padded length together, at most `batch` each."""
-        windows = [w for i, wave in enumerate(waveforms) for w in _windows(i, checked(wave))]
+        windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
         windows.sort(key=lambda w: (w.padded_s, w.clip, w.start_s))
-        batches: list[list[_Window]] = []
+        batches: list[list[Window]] = []
         for window in windows:
             if not batches or len(batches[-1]) == batch or batches[-1][0].padded_s != window.padded_s:
                 batches.append([])
             batches[-1].append(window)
         return batches
 
-    def _listen(self, windows: Sequence[_Window], encoded: Tensor, retry: bool = True) -> list[_Heard]:
+    def _listen(
+        self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None], retry: bool = True
+    ) -> list[Heard]:
         """What was said in each of B windows with encoder output (B, T, D).
 
         A window that makes the decoder run away is heard once more with 5 s more of silence behind it.
         """
-        answers = [_Heard(reason=NO_SPEECH)] * len(windows)
-        loud = [i for i, w in enumerate(windows) if not _silent(w.sound)]
+        answers = [Heard(reason=NO_SPEECH)] * len(windows)
+        loud = [i for i, w in enumerate(windows) if not is_silent(w.sound)]
         if not loud:
             return answers
         tokenizer = tokenizers(self.model, encoded[loud], self.language)
         seconds = [len(windows[i].sound) / SAMPLE_RATE_HZ for i in loud]
-        decoded = greedy(self.model, encoded[loud], tokenizer, [_token_limit(s) for s in seconds])
+        decoded = greedy(self.model, encoded[loud], tokenizer, [token_limit(s) for s in seconds], poll, self.never)
         said = []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
-            answers[i] = _Heard(reason=doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
+            answers[i] = Heard(reason=self.doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
             said += [k] if answers[i].reason is None else []
         if said:
             kept = [loud[k] for k in said]
             frames, chosen = [windows[i].n_frames for i in kept], [tokenizer[k] for k in said]
-            for i, words in zip(
-                kept, force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames), strict=True
-            ):
-                answers[i] = _Heard(words)
+            aligned = force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames)
+            for i, k, words in zip(kept, said, aligned, strict=True):
+                answers[i] = Heard(words, log_probability=decoded[k].log_probability)
         longer = min(windows[0].padded_s + PAD_STEP_S, WINDOW_S)
         again = [loud[k] for k in said if decoded[k].runaway]
         if again and retry and longer > windows[0].padded_s:
             once_more = [windows[i] for i in again]
-            _, longer_encoded = self.encode(_mel(once_more, self.model, longer))
-            for i, heard in zip(again, self._listen(once_more, longer_encoded, retry=False), strict=True):
+            _, longer_encoded = self.encode(mel(once_more, self.model, longer))
+            for i, heard in zip(again, self._listen(once_more, longer_encoded, poll, retry=False), strict=True):
                 answers[i] = heard if heard.aligned is not None else answers[i]
         return answers
 
-    def _speech(self, parts: Sequence[tuple[_Window, np.ndarray, _Heard]]) -> Speech:
+    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, Heard]]) -> Speech:
         """Join the windows of one clip."""
         words: list[Word] = []
         said: list[str] = []
@@ -182,7 +224,7 @@ class SpeechReader:
         for window, _, heard in parts:
             if (aligned := heard.aligned) is None:
                 continue
-            spans = _trimmed([(s, e) for _, s, e in aligned.words], window.sound)
+            spans = trimmed([(s, e) for _, s, e in aligned.words], window.sound)
             token_times = aligned.token_times_s.mean(axis=1)
             low, high = np.array(spans)[aligned.token_words].T
             times.append(np.clip(token_times, low, high) + window.start_s)
@@ -193,7 +235,7 @@ class SpeechReader:
                 Word(text.strip(), round(s + window.start_s, 3), round(e + window.start_s, 3))
                 for (text, _, _), (s, e) in zip(aligned.words, spans, strict=True)
             ]
-        silent = all(_silent(w.sound) for w, _, _ in parts)
+        silent = all(is_silent(w.sound) for w, _, _ in parts)
         return Speech(
             transcript=" ".join(said),
             words=tuple(words),
@@ -203,13 +245,25 @@ class SpeechReader:
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),
             no_speech_reason=None if words else self._reason([h.reason for _, _, h in parts]),
-            silent_reason=f"silent audio track (below {SILENT_DBFS:.0f} dBFS)" if silent else None,
+            silent_reason=SILENT if silent else None,
+            log_probability=min((h.log_probability for _, _, h in parts if h.aligned is not None), default=0.0),
         )
 
     def _reason(self, reasons: Sequence[str | None]) -> str:
         if NOT_UNDERSTOOD not in reasons:
             return NO_SPEECH
         return NOT_UNDERSTOOD if self.model.is_multilingual else f"{NOT_UNDERSTOOD} (only English is recognised)"
+
+
+@contextmanager
+def alone(lock: threading.Lock, poll: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock; while another thread has it, ask `poll` whether to go on waiting."""
+    while not lock.acquire(timeout=PATIENCE_S):
+        poll()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def checked(waveform: np.ndarray) -> np.ndarray:
@@ -231,31 +285,32 @@ def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(power, 1e-20))
 
 
-def _silent(sound: np.ndarray) -> bool:
+def is_silent(sound: np.ndarray) -> bool:
+    """True when even the loudest 0.1 s is below SILENT_DBFS."""
     return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
 
 
-def _windows(clip: int, wave: np.ndarray) -> list[_Window]:
-    """Windows of at most 30 s; long audio is cut at its quietest 0.1 s between 20 and 30 s."""
+def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from_s: int = CUT_FROM_S) -> list[Window]:
+    """Windows of at most `longest_s`; longer audio is cut at its quietest 0.1 s between `cut_from_s` and that."""
     windows, start = [], 0
-    while len(wave) - start > WINDOW_S * SAMPLE_RATE_HZ:
-        low, high = start + CUT_FROM_S * SAMPLE_RATE_HZ, start + WINDOW_S * SAMPLE_RATE_HZ
+    while len(wave) - start > longest_s * SAMPLE_RATE_HZ:
+        low, high = start + cut_from_s * SAMPLE_RATE_HZ, start + longest_s * SAMPLE_RATE_HZ
         quietest = int(np.argmin(loudness_dbfs(wave[low:high])))
         cut = low + int((quietest + 0.5) * 0.1 * SAMPLE_RATE_HZ)
         cut -= (cut - start) % (POOL * FRAME_SAMPLES)  # windows start on an audio frame
-        windows.append(_Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
+        windows.append(Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
         start = cut
-    return [*windows, _Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
+    return [*windows, Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
 
 
-def _mel(windows: Sequence[_Window], model: Whisper, padded_s: int) -> Tensor:
+def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
     """Log-mel of windows padded with silence to one length, each normalised alone: (B, n_mels, 100 x padded_s)."""
     n = padded_s * SAMPLE_RATE_HZ
     mels = [log_mel_spectrogram(w.sound, model.dims.n_mels, n - len(w.sound), model.device) for w in windows]
     return torch.stack(mels)
 
 
-def _pooled(frames: Tensor, windows: Sequence[_Window]) -> list[np.ndarray]:
+def _pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
     """Mean over each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
     answers = []
     for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
@@ -265,19 +320,19 @@ def _pooled(frames: Tensor, windows: Sequence[_Window]) -> list[np.ndarray]:
     return answers
 
 
-def _frame_times(window: _Window) -> np.ndarray:
+def _frame_times(window: Window) -> np.ndarray:
     """The middle of each pooled frame, in s of the clip."""
     starts = np.arange(0, window.n_frames, POOL)
     stops = np.minimum(starts + POOL, window.n_frames)
     return window.start_s + (starts + stops) / 2 * FRAME_S
 
 
-def _token_limit(duration_s: float) -> int:
+def token_limit(duration_s: float) -> int:
     """More tokens than anyone says in that time."""
     return min(MAX_TOKENS, 12 + int(8 * duration_s))
 
 
-def _trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
+def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
     """Word spans without the pause before and after them, which the alignment gives to a neighbour."""
     level = loudness_dbfs(sound, FRAME_S)
     heard = level > np.percentile(level, 95) - QUIET_DB

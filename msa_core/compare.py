@@ -1,0 +1,357 @@
+"""One clip under everything that can be missing: seven patterns x methods x both flows, and dropped frames.
+
+Every model answers all its conditions in one batched pass. The answers are those of `Analyser.predict`; nothing of
+the clip is kept. `figures_compare` draws what stands here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from . import data, methods, missing, report
+from .errors import MsaError
+from .missing import PATTERNS
+from .predict import Analyser
+from .schema import MODALITIES, Batch, Utterance
+
+RATES = tuple(round(0.1 * i, 1) for i in range(10))
+DRAWS = 5  # random choices of the dropped frames at each rate
+SEED = 0
+COLUMNS = ("clip", "condition", "method", "flow", "score", "interval_level", "interval_low", "interval_high", "move",
+           "draws", "score_min", "score_max", "move_min", "move_max", "reason")  # fmt: skip
+Row = dict[str, object]  # one line of the CSV: a key for every column, None where nothing exists
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Scores of one method for one pattern.
+
+    complete: its complete-modality model on what is left. missing: the missing-modality model on what is left, with
+    text imagined from the voice where text is gone and the method reads it. nothing_imagined: the same without that
+    text; None where there is none. interval: level, low and high around `missing`, None when it is not calibrated.
+    """
+
+    complete: float
+    missing: float
+    nothing_imagined: float | None = None
+    interval: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of missing.PATTERNS. lacks: the modalities of it that the clip never had, with the reason; then no answer."""
+
+    pattern: str
+    lacks: Mapping[str, str]
+    answers: Mapping[str, Answer]  # by method
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All methods on all patterns of one clip. complete: what each method's complete-modality model is called."""
+
+    clip: str
+    duration_s: float
+    full: str  # the pattern of everything that the clip has
+    complete: Mapping[str, str]
+    conditions: tuple[Condition, ...]  # all seven, in the order of PATTERNS
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The compared methods."""
+        return tuple(self.complete)
+
+    @property
+    def incomplete(self) -> tuple[Condition, ...]:
+        """The patterns that the clip can have and that lack something that it has."""
+        return tuple(c for c in self.conditions if c.answers and c.pattern != self.full)
+
+    def of(self, pattern: str) -> Condition:
+        """The condition of one pattern."""
+        return next(c for c in self.conditions if c.pattern == pattern)
+
+    def answer(self, method: str) -> Answer:
+        """What a method says with everything that the clip has: its full answer."""
+        return self.of(self.full).answers[method]
+
+    def move(self, method: str, pattern: str, flow: str = "missing") -> float:
+        """How far the score of a flow ("missing" or "complete") lies from its own full answer, signed."""
+        here, full = self.of(pattern).answers[method], self.answer(method)
+        return here.missing - full.missing if flow == "missing" else here.complete - full.complete
+
+    def moves(self, flow: str = "missing") -> dict[str, float]:
+        """Mean absolute move from its own full answer over the incomplete patterns, by method; empty without any."""
+        found = self.incomplete
+        return {m: _mean([abs(self.move(m, c.pattern, flow)) for c in found]) for m in self.methods} if found else {}
+
+    @property
+    def nearest(self) -> str | None:
+        """The method that moves least; the first of equals. A steady method is not an accurate one."""
+        moves = self.moves()
+        return min(moves, key=lambda m: moves[m]) if moves else None
+
+    def carried(self) -> dict[str, float]:
+        """How far the methods move, on average, when one modality alone goes; empty for a clip that has one only."""
+        has = PATTERNS[self.full]
+        if len(has) < 2:
+            return {}
+        rest = {m: "+".join(o for o in has if o != m) for m in has}
+        return {m: _mean([abs(self.move(method, rest[m])) for method in self.methods]) for m in has}
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object of plain floats, null where nothing exists."""
+        return {
+            "clip": self.clip,
+            "duration_s": self.duration_s,
+            "full": self.full,
+            "complete_models": dict(self.complete),
+            "patterns": [
+                {
+                    "pattern": c.pattern,
+                    "lacks": dict(c.lacks),
+                    "answers": {
+                        m: {
+                            "complete_model": a.complete,
+                            "missing_model": a.missing,
+                            "missing_model_nothing_imagined": a.nothing_imagined,
+                            "interval": None if a.interval is None else dict(a.interval),
+                        }
+                        for m, a in c.answers.items()
+                    },
+                }
+                for c in self.conditions
+            ],
+            "mean_move": {m: {f: self.moves(f).get(m) for f in ("missing", "complete")} for m in self.methods},
+            "nearest_to_its_full_answer": self.nearest,
+            "mean_move_without": self.carried(),
+        }
+
+    def rows(self) -> list[Row]:
+        """One row for every pattern, method and flow; patterns that the clip cannot have once, with the reason."""
+        found: list[Row] = []
+        for c in self.conditions:
+            if not c.answers:
+                why = "; ".join(f"{m}: {reason}" for m, reason in c.lacks.items())
+                found.append(_row(clip=self.clip, condition=c.pattern, reason=why))
+            for m, a in c.answers.items():
+                start = {"clip": self.clip, "condition": c.pattern, "method": m}
+                band = {f"interval_{k}": v for k, v in (a.interval or {}).items()}
+                found.append(_row(**start, flow="complete", score=a.complete, move=self.move(m, c.pattern, "complete")))
+                found.append(_row(**start, flow="missing", score=a.missing, move=self.move(m, c.pattern), **band))
+                if (bare := a.nothing_imagined) is not None:
+                    move = bare - self.answer(m).missing
+                    found.append(_row(**start, flow="missing, nothing imagined", score=bare, move=move))
+        return found
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, smallest and largest value over the draws."""
+
+    mean: float
+    low: float
+    high: float
+
+    @staticmethod
+    def over(values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return Spread(_mean(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model at one share of dropped frames: its score, and its absolute move from its own full answer."""
+
+    rate: float
+    score: Spread
+    move: Spread
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model against the share of dropped frames. methods: whose it is (a complete model may stand beside several).
+
+    flow: "missing" or "complete".
+    """
+
+    methods: tuple[str, ...]
+    flow: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Every model of a comparison against the share of frames and words dropped from every modality."""
+
+    clip: str
+    draws: int
+    complete: Mapping[str, str]  # what each method's complete-modality model is called
+    lines: tuple[Line, ...]  # the methods in order, then the complete models
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object of plain floats."""
+        return {
+            "clip": self.clip,
+            "draws": self.draws,
+            "lines": [
+                {
+                    "methods": list(line.methods),
+                    "flow": line.flow,
+                    "points": [
+                        {"frame_missing_rate": p.rate, "score": vars(p.score).copy(), "move": vars(p.move).copy()}
+                        for p in line.points
+                    ],
+                }
+                for line in self.lines
+            ],
+        }
+
+    def rows(self) -> list[Row]:
+        """One row for every model and rate; the condition is named as in the evaluation files."""
+        return [
+            _row(
+                clip=self.clip,
+                condition=f"frame:{p.rate:g}",
+                method=" ".join(line.methods),
+                flow=line.flow,
+                draws=self.draws if p.rate else 1,
+                **{"score": p.score.mean, "score_min": p.score.low, "score_max": p.score.high},
+                **{"move": p.move.mean, "move_min": p.move.low, "move_max": p.move.high},
+            )
+            for line in self.lines
+            for p in line.points
+        ]
+
+
+def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
+    """Every method's two models on each of the seven patterns of one clip. Raises: MsaError for an empty clip."""
+    has = [m for m in MODALITIES if analyser.left(utterance).stream(m).present]
+    lacks = {p: {m: utterance.stream(m).reason or "" for m in keep if m not in has} for p, keep in PATTERNS.items()}
+    asked = {}  # (pattern, is text imagined) -> what is left
+    for pattern, keep in PATTERNS.items():
+        if not lacks[pattern]:
+            gone = [m for m in has if m not in keep]
+            left = asked[pattern, True] = analyser.left(utterance, gone)
+            if left.simulated.present and not left.text.present:
+                asked[pattern, False] = analyser.left(utterance, gone, "none")
+    places = {key: i for i, key in enumerate(asked)}
+    scores = _scores(analyser, data.collate(list(asked.values())))
+
+    def answer(method: str, pattern: str) -> Answer:
+        here, bare = places[pattern, True], places.get((pattern, False))
+        ours, complete = (scores[id(model)] for model in analyser.models(method))
+        reads = bare is not None and analyser.reads_simulated(method)
+        return Answer(
+            complete=complete[here],
+            missing=ours[here],
+            nothing_imagined=ours[bare] if reads and bare is not None else None,
+            interval=analyser.interval(method, asked[pattern, True], ours[here]),
+        )
+
+    return Comparison(
+        clip=utterance.id,
+        duration_s=utterance.duration_s,
+        full="+".join(has),
+        complete=_complete_titles(analyser),
+        conditions=tuple(
+            Condition(p, lacks[p], {} if lacks[p] else {m: answer(m, p) for m in analyser.methods}) for p in PATTERNS
+        ),
+    )
+
+
+def robustness(
+    analyser: Analyser, utterance: Utterance, rates: Sequence[float] = RATES, draws: int = DRAWS
+) -> Robustness:
+    """Every model of the methods while frames and words are dropped from all modalities (missing.frame).
+
+    Args: rates: shares in [0, 1]. draws: random choices of the frames at each; the frames dropped at one rate are
+        dropped at every higher one too. They depend on the draw's number only, so that every clip loses the same.
+    Raises: MsaError for an empty clip, no rates, no draws.
+    """
+    if not rates or draws < 1:
+        raise MsaError(f"{len(rates)} rates and {draws} draws; give at least one of each.")
+    full = analyser.left(utterance)
+    asked = [(rate, draw) for rate in sorted(set(rates)) for draw in range(draws if rate else 1)]
+    batch = data.collate([full, *(replace(full, id=f"clip#{draw}") for _, draw in asked)])
+    rate_of = torch.tensor([0.0, *(rate for rate, _ in asked)])[:, None].expand(-1, len(MODALITIES))
+    scores = _scores(analyser, missing.frame(batch, rate_of, SEED))
+
+    def line(model: int, flow: str, names: Sequence[str]) -> Line:
+        whole, *answers = scores[model]
+        points = []
+        for rate in sorted(set(rates)):
+            found = [s for s, (r, _) in zip(answers, asked, strict=True) if r == rate]
+            points.append(Point(rate, Spread.over(found), Spread.over([abs(s - whole) for s in found])))
+        return Line(tuple(names), flow, tuple(points))
+
+    pairs = {m: [id(model) for model in analyser.models(m)] for m in analyser.methods}
+    lines = [line(pairs[m][0], "missing", [m]) for m in pairs]
+    for model in dict.fromkeys(complete for _, complete in pairs.values()):
+        lines.append(line(model, "complete", [m for m in pairs if pairs[m][1] == model]))
+    return Robustness(utterance.id, draws, _complete_titles(analyser), tuple(lines))
+
+
+def as_json(comparison: Comparison, robustness: Robustness | None = None) -> str:
+    """Everything about one clip as one JSON object."""
+    whole = {"comparison": comparison.to_json(), "robustness": robustness.to_json() if robustness else None}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def as_csv(*parts: Comparison | Robustness | None) -> str:
+    """Comparisons and robustness curves as one CSV table (COLUMNS), scores in [-3, 3]."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for part in parts if part for row in part.rows())
+    return out.getvalue()
+
+
+def summary(comparison: Comparison) -> str:
+    """The terminal's answer: a line for each pattern, both flows of each method."""
+    names = [report.method_name(m) for m in comparison.methods]
+    wide = max(16, *(len(n) for n in names)) + 2
+    lines = [f"{comparison.clip}  ({comparison.duration_s:.1f} s, scores in [-3, 3])", ""]
+    lines.append(f"  {'what is left':<22}" + "".join(f"{n:<{wide}}" for n in names).rstrip())
+    for c in comparison.conditions:
+        cells = [f"{a.missing:+.2f} ({a.complete:+.2f})" for a in c.answers.values()]
+        cells = cells or ["; ".join(f"{m}: {why}" for m, why in c.lacks.items())]
+        lines.append(f"  {c.pattern:<22}" + "".join(f"{cell:<{wide}}" for cell in cells).rstrip())
+    for what, moves in (("mean move", comparison.moves()), ("of complete model", comparison.moves("complete"))):
+        lines.append(f"  {what:<22}" + "".join(f"{v:<{wide}.2f}" for v in moves.values()).rstrip())
+    lines += ["", "  missing-modality model (its complete-modality model); moves are from its own answer to everything"]
+    if comparison.nearest:
+        lines.append(f"  nearest to its own full answer: {report.method_name(comparison.nearest)}; steady is not right")
+    return "\n".join([*lines, f"  {report.DISCLAIMER}"])
+
+
+def _scores(analyser: Analyser, batch: Batch) -> dict[int, list[float]]:
+    """The scores of a batch from every model of the methods, each asked once; by the model's id()."""
+    batch, scores = batch.to(analyser.device), {}
+    with torch.inference_mode():
+        for model in (model for m in analyser.methods for model in analyser.models(m)):
+            if id(model) not in scores:
+                scores[id(model)] = model(batch).score.tolist()
+    return scores
+
+
+def _complete_titles(analyser: Analyser) -> dict[str, str]:
+    """What the complete-modality model of each method is called in the tables of the evaluation."""
+    titles = {}
+    for m in analyser.methods:
+        recipes = methods.METHODS[analyser.manifest(m)["method"]].recipes()
+        titles[m] = next((r.title for r in recipes if r.kind == "complete"), methods.METHODS["baseline"].title)
+    return titles
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _row(**values: object) -> Row:
+    return {column: values.get(column) for column in COLUMNS}

@@ -1,0 +1,101 @@
+"""What a visitor can take home: a prediction as JSON and as CSV, a report on one page, and the script that saves them.
+
+JSON, CSV and file names are the same in every language; the report speaks the active one. Nothing is written here:
+the page hands the text to the browser (`SAVE`), the command line to a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeGuard
+
+from .figures_report import report_html, word_attention
+from .schema import Prediction
+
+__all__ = ["COLUMNS", "MIME", "SAVE", "as_csv", "as_json", "file_name", "report_html"]
+COLUMNS = ("section", "key", "start_s", "end_s", "value", "text")
+MIME = {"json": "application/json", "csv": "text/csv", "html": "text/html"}
+SAVE = """(name, mime, text) => {
+  if (!text) return;
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], {type: mime + ';charset=utf-8'}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}"""
+NOT_IN_NAMES = r"[^\w-]+"
+# How a text begins that a spreadsheet would calculate; a plain number is not calculated.
+_FORMULA = re.compile(r"(?![+-]?\d+(\.\d+)?\Z)(\s*[=+\-@＝＋－＠]|[\t\r\n])")
+
+Times = tuple[float | None, float | None]
+Row = tuple[str, str, float | None, float | None, float | None, str | None]
+
+
+def as_json(prediction: Prediction) -> str:
+    """The public JSON object (README, "JSON contract") as text; the same as `analyse --json`."""
+    return json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(prediction: Prediction) -> str:
+    """Everything that the JSON object holds, one value a row: the columns COLUMNS, lines as in RFC 4180, no mark.
+
+    `value` holds numbers only and `text` words only; the value of a word is its attention. A text that a spreadsheet
+    would take for a formula gets an apostrophe before it; numbers stay numbers.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for *cells, text in _rows(prediction):
+        writer.writerow([*(_harmless(c) if isinstance(c, str) else c for c in cells), text and _harmless(text)])
+    return out.getvalue()
+
+
+def file_name(prediction: Prediction, ending: str) -> str:
+    """A name to save under, without anything that a file system refuses: "crema_happy-sdumc.csv"."""
+    name = f"{Path(prediction.clip).stem}-{Path(prediction.method).name}"
+    return f"{re.sub(NOT_IN_NAMES, '_', name)[:100]}.{ending}"
+
+
+def _rows(prediction: Prediction) -> Iterator[Row]:
+    for section, content in prediction.to_json().items():
+        if section == "words" and isinstance(content, list):
+            content = [{**w, "attention": a} for w, a in zip(content, word_attention(prediction), strict=True)]
+        if isinstance(content, Mapping | list):
+            yield from _flat(section, "", content)
+        else:
+            yield from _flat("prediction", section, content)
+
+
+def _flat(section: str, key: str, value: object, times: Times = (None, None)) -> Iterator[Row]:
+    """The values under `value`, each with its path as key.
+
+    What has a start and an end keeps them; its one number and its one text share a row.
+    """
+    if isinstance(value, Mapping | list | tuple):
+        inside = dict(value if isinstance(value, Mapping) else enumerate(value, 1))
+        if {"start_s", "end_s"} <= inside.keys():
+            times = inside.pop("start_s"), inside.pop("end_s")
+            number = next((k for k, v in inside.items() if _is_number(v)), None)
+            word = next((k for k, v in inside.items() if isinstance(v, str)), None)
+            yield section, key, *times, inside.pop(number, None), inside.pop(word, None)
+        for name, part in inside.items():
+            yield from _flat(section, f"{key}.{name}" if key else str(name), part, times)
+    elif _is_number(value):
+        yield section, key, *times, value, None
+    elif value is not None or times == (None, None):  # a null beside a time is the empty cell of its row
+        text = None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        yield section, key, *times, None, text
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _harmless(text: str) -> str:
+    """The text, not as a formula. OWASP, "CSV Injection"."""
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -1,0 +1,160 @@
+"""Chinese speech, once per clip: the words as they were said, and their English translation for the text models.
+
+One multilingual Whisper does both from one encoding: greedy decoding of the transcript, beam search for the
+translation (task "translate"). The attention of a translation does not follow time within a sentence, so only
+sentences are placed by it, and the words of each are spread evenly over its time. What the models read is the
+translation: they were trained on English text. Speech that sounds like another language is not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
+from whisper.model import Whisper
+from whisper.tokenizer import LANGUAGES
+
+from ..schema import Word
+from .decoding import (
+    NO_SPEECH,
+    NOT_UNDERSTOOD,
+    doubt_multilingual,
+    force,
+    language_probabilities,
+    loop_length,
+    outside_gb2312,
+    said_twice,
+    tokenizers,
+    undisturbed,
+)
+from .speech import SAMPLE_RATE_HZ, Heard, Speech, SpeechReader, Window, token_limit, trimmed
+
+LANGUAGE = "zh"
+BEAM = 5  # translations kept at every step; greedy ones lose the thread (README, "Limits")
+OTHER = 0.5  # probability from which another language is believed
+ROUGH = -0.9  # mean log-probability of a translation below which it is worth a note of its own
+PUNCTUATION = dict(zip(",.?!:;", "，。？！：；", strict=True))
+SENTENCE_ENDS = (".", "?", "!")
+NOTE = (
+    "Chinese was recognised and translated to English by Whisper base: the models read the translation, "
+    "and its words are spread evenly over each sentence."
+)
+ROUGH_NOTE = "The translation is uncertain: read it before you trust the score."
+
+
+class TranslatingReader(SpeechReader):
+    """Reads clips in Chinese: `Speech` with transcript in Chinese, translation and words in English, no states."""
+
+    doubt = staticmethod(doubt_multilingual)
+    longest_s, cut_from_s = 8, 3  # several sentences at once, and some of them are left out
+
+    def __init__(self, model: Whisper) -> None:
+        super().__init__(model, LANGUAGE)
+        self.never = outside_gb2312(tokenizers(model, torch.zeros(1, 1, 1), LANGUAGE)[0])
+
+    def _listen(
+        self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None] = undisturbed, retry: bool = True
+    ) -> list[Heard]:
+        answers = super()._listen(windows, encoded, poll, retry)
+        if not retry:  # a second hearing of what is being heard
+            return answers
+        for i, (heard, languages) in enumerate(zip(answers, language_probabilities(self.model, encoded), strict=True)):
+            other = max(languages, key=languages.__getitem__)
+            if heard.reason == NO_SPEECH:
+                continue
+            if other != LANGUAGE and languages[other] > OTHER:
+                answers[i] = Heard(reason=f"{NOT_UNDERSTOOD} (it sounds like {LANGUAGES[other].title()}, not Chinese)")
+            elif heard.aligned is not None:
+                answers[i] = self._translated(heard, windows[i], encoded[i : i + 1], poll)
+                answers[i] = replace(answers[i], rough=answers[i].rough or other != LANGUAGE)
+        return answers
+
+    def _translated(self, heard: Heard, window: Window, encoded: Tensor, poll: Callable[[], None]) -> Heard:
+        """The same with the English words; not understood when nothing comes of it."""
+        limit = token_limit(len(window.sound) / SAMPLE_RATE_HZ)
+        found = _Encoded(self.model, limit, poll).run(encoded)[0]
+        loop = len(found.tokens) // 2 if said_twice(found.tokens) else loop_length(found.tokens)
+        tokens = found.tokens[: len(found.tokens) - loop]
+        tokenizer = tokenizers(self.model, encoded, LANGUAGE, "translate")
+        if not any(c.isalnum() for c in found.text):
+            return Heard(reason=NOT_UNDERSTOOD)
+        aligned = force(self.model, encoded, tokenizer, [tokens], [window.n_frames])[0]
+        spans = trimmed([(start, end) for _, start, end in aligned.words], window.sound)
+        words = [Word(text.strip(), *span) for (text, _, _), span in zip(aligned.words, spans, strict=True)]
+        repeats = loop > 0 or len(set(tokens)) < len(tokens) / 2
+        return replace(heard, english=spread(words), rough=repeats or found.avg_logprob < ROUGH)
+
+    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, Heard]]) -> Speech:
+        """Join the windows of one clip."""
+        spoken = super()._speech(parts)
+        words = [
+            replace(word, start_s=round(word.start_s + window.start_s, 3), end_s=round(word.end_s + window.start_s, 3))
+            for window, _, heard in parts
+            for word in heard.english
+        ]
+        return replace(
+            spoken,
+            transcript=chinese(spoken.transcript),
+            words=tuple(words),
+            translation=" ".join(w.text for w in words),
+            states=spoken.states[:0],
+            state_times_s=spoken.state_times_s[:0],
+            state_words=spoken.state_words[:0],
+            notes=(NOTE, *([ROUGH_NOTE] if any(h.rough for _, _, h in parts) else [])) if words else (),
+        )
+
+    def _reason(self, reasons: Sequence[str | None]) -> str:
+        return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
+
+
+def chinese(text: str) -> str:
+    """The text without spaces beside Chinese characters, and with Chinese punctuation after them."""
+    joined = re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text)
+    return re.sub(r"(?<=[^\x00-\x7f])[,.?!:;]", lambda m: PUNCTUATION[m[0]], joined)
+
+
+def spread(words: Sequence[Word]) -> tuple[Word, ...]:
+    """The words of each sentence in equal steps a letter over the time of the sentence."""
+    answers: list[Word] = []
+    sentence: list[Word] = []
+    for i, word in enumerate(words):
+        sentence.append(word)
+        if not word.text.endswith(SENTENCE_ENDS) and i + 1 < len(words):
+            continue
+        start_s, end_s = sentence[0].start_s, max(w.end_s for w in sentence)
+        letters = np.cumsum([0, *(len(w.text) for w in sentence)])
+        edges = [round(float(t), 3) for t in start_s + letters / letters[-1] * (end_s - start_s)]
+        answers += [Word(w.text, edges[k], edges[k + 1]) for k, w in enumerate(sentence)]
+        sentence = []
+    return tuple(answers)
+
+
+class _Encoded(DecodingTask):
+    """The official beam search for translations, on encoder output of any length."""
+
+    def __init__(self, model: Whisper, limit: int, poll: Callable[[], None]) -> None:
+        """Args: limit: at most this many tokens. poll: called at every step; what it raises ends the work."""
+        options = DecodingOptions(
+            "translate", LANGUAGE, beam_size=BEAM, sample_len=limit, without_timestamps=True, fp16=False
+        )
+        super().__init__(model, options)
+        self.logit_filters.append(_Poll(poll))
+
+    def _get_audio_features(self, mel: Tensor) -> Tensor:
+        return mel  # encoded already
+
+
+class _Poll(LogitFilter):
+    """Asks at every step whether the work is still wanted; changes nothing."""
+
+    def __init__(self, poll: Callable[[], None]) -> None:
+        self.poll = poll
+
+    def apply(self, logits: Tensor, tokens: Tensor) -> None:
+        """See the class."""
+        self.poll()

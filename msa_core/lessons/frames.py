@@ -1,0 +1,138 @@
+"""Lesson: dropped frames against missing modalities, and what a missing rate means."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+
+from .. import data, figures_lessons, missing
+from ..figures_parts import signed
+from ..language import say
+from ..predict import Analyser
+from ..schema import MODALITIES, STREAMS, Stream, Utterance
+from . import measured
+from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary, score_of
+from .models import ROW
+
+METHOD = "sdumc"
+HALF = 0.5  # share of dropped frames in the question
+ALIKE = 0.1  # of a score: moves that differ by less count as the same
+ALL = "all"
+
+
+class FramesOrModalities(Lesson):
+    """Half of all moments, or the whole of one modality."""
+
+    name = "frames"
+    clip = "crema_happy.mp4"
+    minutes = 3
+    code = (Code("msa_core/missing.py", "frame, block, modality_rate"), Code("msa_core/protocols.py", "conditions"))
+
+    def _texts(self) -> Texts:
+        return Texts(
+            title=say("Missing frames are not missing modalities"),
+            idea=(
+                say(
+                    "“Missing rate 0.5” means three things in papers. Frames: half of the moments of every stream are "
+                    "dropped at random (TFR-Net, LNLN). Modalities: half of all streams of a test set are taken away, "
+                    "at least one stays in each clip (GCNet, DiCMoR, IMDer). Samples: a share of the clips loses a "
+                    "random combination (MPLMM). Results under one meaning say nothing about the others."
+                ),
+                say(
+                    "Dropping frames usually hurts less than one expects. Neighbours tell nearly the same: with half "
+                    "of the moments a model still hears the tone and sees the smile. A whole modality takes along "
+                    "what nothing else repeats. The text is the exception: every word counts, and the next one does "
+                    "not repeat it."
+                ),
+                say(
+                    "So read the protocol before the number, and never compare two tables whose rates mean different "
+                    "things. Ask too whether the masks were the same for every method: here they depend only on the "
+                    "clip’s name and a seed."
+                ),
+                say("Protocols: TFR-Net, LNLN, GCNet and MPLMM, by one vocabulary; SDUMC (ICASSP 2025) answers."),
+            ),
+            question=say("What moves SDUMC’s score further on this clip?"),
+            choices=(
+                say("half of all frames dropped"),
+                say("the one modality gone that counts most"),
+                say("both alike (within {x})", x=ALIKE),
+            ),
+            try_this=say(
+                "Raise the rate until the score breaks away, then draw again. Is it the rate or the luck of the draw?"
+            ),
+        )
+
+    def _controls(self) -> tuple[Control, ...]:
+        of = ((say("all three"), ALL), *modality_options())
+        return (
+            Control("rate", say("Share of frames dropped"), "slider", HALF, low=0.0, high=0.95, step=0.05),
+            Control("of", say("Dropped from"), "choice", ALL, of),
+            Control("draw", say("Draw"), "slider", 1.0, low=1.0, high=9.0, step=1.0),
+        )
+
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+        there = needs(utterance, at_least=2)
+        full = analyser.predict(utterance, METHOD)
+        top = max(there, key=lambda m: abs(full.contributions[m]))
+        score, half = score_of(full), score_of(analyser.predict(with_frames_dropped(utterance, HALF), METHOD))
+        gone = score_of(analyser.predict(utterance, METHOD, [top]))
+        moved, lost = abs(half - score), abs(gone - score)
+        correct = 2 if abs(moved - lost) < ALIKE else int(lost > moved)
+        said = say(
+            "Without half of all frames SDUMC says {half} instead of {score}; without {what}, {gone}. Mean error on "
+            "test clips: {complete} complete, {frames} with half of the frames, {six} when modalities are missing.",
+            half=signed(half),
+            score=signed(score),
+            what=ordinary(top),
+            gone=signed(gone),
+            complete=f"{measured.mae(ROW[METHOD], 'complete'):.2f}",
+            frames=f"{measured.mae(ROW[METHOD], f'frame:{HALF}'):.2f}",
+            six=f"{measured.mae(ROW[METHOD], 'six'):.2f}",
+        )
+        rows = [
+            (say("half of all frames"), half, score),
+            (say("without {what}", what=ordinary(top)), gone, score),
+        ]
+        facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
+        return Answer(correct, said, figures_lessons.readings(rows), facts)
+
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+        rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))
+        needs(utterance, *([of] if of != ALL else []))
+        left = with_frames_dropped(utterance, rate, MODALITIES if of == ALL else (of,), draw)
+        score = score_of(analyser.predict(utterance, METHOD))
+        now = score_of(analyser.predict(left, METHOD))
+        kept = {m: (_length(left, m), _length(utterance, m)) for m in needs(utterance)}
+        counts = ", ".join(f"{ordinary(m)} {k}/{n}" for m, (k, n) in kept.items())
+        template = {"counts": counts, "score": signed(score), "now": signed(now)}
+        said = say("Kept: {counts}. The score goes from {score} to {now}.", **template)
+        facts: dict[str, Value] = {"score": score, "now": now, **{f"kept_{m}": float(k) for m, (k, _) in kept.items()}}
+        return Finding(said, figures_lessons.readings([("SDUMC", now, score)]), facts)
+
+
+def with_frames_dropped(
+    utterance: Utterance, rate: float, modalities: Collection[str] = MODALITIES, seed: int = 1
+) -> Utterance:
+    """The clip without the frames that `missing.frame` drops; imagined text goes with the voice.
+
+    A model reads the rest as it reads the masked batch: dropped frames leave attention and mean. A stream that has
+    lost every frame is absent.
+    """
+    batch = data.collate([utterance])
+    rates = torch.tensor([[rate if m in modalities else 0.0 for m in MODALITIES]], dtype=torch.float64)
+    observed = missing.frame(batch, rates, seed).observed
+    streams = {}
+    for name in STREAMS:
+        stream = utterance.stream(name)
+        if stream.values is None or stream.times_s is None:
+            continue
+        keep = observed[name][0, : len(stream.values)].numpy()
+        whole = Stream(stream.values[keep], stream.times_s[keep])
+        streams[name] = whole if keep.any() else Stream.absent("every frame was dropped")
+    return utterance.with_streams(streams)
+
+
+def _length(utterance: Utterance, modality: str) -> int:
+    values = utterance.stream(modality).values
+    return 0 if values is None else len(values)

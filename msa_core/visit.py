@@ -1,0 +1,137 @@
+"""What one browser tab has and what its settings make of it. Nothing here knows the page's toolkit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import MsaError
+from .predict import Analyser
+from .schema import MODALITIES, Prediction, Utterance
+
+
+class Left(Exception):
+    """The visitor closed the tab: whatever is being computed for it may stop."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The extracted clip, the file behind its preview and the claim on it, the session it belongs to.
+
+    original, original_claim: the clip as it came, which blur and noise start from; `clip` is what the player shows.
+    """
+
+    utterance: Utterance
+    clip: str
+    claim: str
+    original: str
+    original_claim: str
+    session: str | None
+    seconds: float  # that reading it took
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The words as the visitor changed them: of which clip, the new text (None: as heard), the words struck out."""
+
+    of: Utterance
+    utterance: Utterance
+    transcript: str | None = None
+    struck: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the switches, sliders and choices say.
+
+    on: modalities that are switched on. rates: share of dropped frames per modality, 0 to 0.9. absent_text:
+    "simulated" or "none", what stands in for text that is off. method: a name of `Analyser.methods`.
+    """
+
+    on: Mapping[str, bool]
+    rates: Mapping[str, float]
+    absent_text: str
+    method: str
+
+
+def seen(visit: Visit, edit: Edit | None) -> Utterance:
+    """The visitor's clip with the words as they are now."""
+    return visit.utterance if edit is None or edit.of is not visit.utterance else edit.utterance
+
+
+def predict(analyser: Analyser, utterance: Utterance, settings: Settings) -> Prediction:
+    """The answer for these settings. Raises: MsaError when nothing is left."""
+    dropped = [m for m in MODALITIES if not settings.on[m] and utterance.stream(m).present]
+    source = "transcript" if settings.on["text"] and utterance.text.present else settings.absent_text
+    rates = {m: r for m, r in settings.rates.items() if r > 0 and settings.on[m] and utterance.stream(m).present}
+    return analyser.predict(utterance, settings.method, dropped, source, rates)
+
+
+def strike(analyser: Analyser, visit: Visit, edit: Edit | None, word: int) -> Edit:
+    """Strike a word out, or take it back. Raises: MsaError for a word that is not there."""
+    now = _current(visit, edit)
+    if not 0 <= word < len(now.utterance.words):
+        raise MsaError(f"There is no word {word}; the clip has {len(now.utterance.words)}. Choose one that is shown.")
+    struck = now.struck ^ {word}
+    return Edit(visit.utterance, analyser.edit(visit.utterance, now.transcript, struck), now.transcript, struck)
+
+
+def rewrite(analyser: Analyser, visit: Visit, transcript: str | None) -> Edit | None:
+    """Other words; None takes back what was heard. Raises: MsaError when the text cannot be used."""
+    if transcript is None:
+        return None
+    return Edit(visit.utterance, analyser.edit(visit.utterance, transcript), transcript)
+
+
+def _current(visit: Visit, edit: Edit | None) -> Edit:
+    return Edit(visit.utterance, visit.utterance) if edit is None or edit.of is not visit.utterance else edit
+
+
+class Presence:
+    """Which tabs were closed: work that is still done for them stops at its next step."""
+
+    def __init__(self) -> None:
+        self._gone: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def watch(self, session: str | None) -> Callable[[], None]:
+        """A check that raises `Left` once the tab of `session` is closed."""
+        if session is None:
+            return lambda: None
+        with self._lock:
+            gone = self._gone.setdefault(session, threading.Event())
+
+        def check() -> None:
+            if gone.is_set():
+                raise Left
+
+        return check
+
+    def leave(self, session: str | None) -> None:
+        """The tab of `session` is closed."""
+        with self._lock:
+            gone = self._gone.pop(session or "", None)
+        if gone is not None:
+            gone.set()
+
+
+@dataclass
+class Shipped:
+    """The example clips as utterances, each read once when it is first asked for. They belong to nobody."""
+
+    folder: Path
+    extract: Callable[[str], Utterance]
+    _found: dict[str, Utterance] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def utterance(self, name: str) -> Utterance:
+        """An example by its file name. Raises: MsaError when there is none of that name."""
+        with self._lock:
+            if name not in self._found:
+                path = self.folder / name
+                if Path(name).name != name or not path.is_file():
+                    raise MsaError(f"There is no example {name!r}.")
+                self._found[name] = self.extract(str(path))
+            return self._found[name]
