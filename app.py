@@ -450,7 +450,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         if not clip:
             yield line(figures_page.failed, "There is no clip yet: record, upload or choose one first.")
             return
-        claims = [(clip, UPLOADS.claim(clip))]
+        claims, kept, utterance = [(clip, UPLOADS.claim(clip))], None, None
         here = PRESENCE.watch(request.session_hash)
         try:
             yield line(figures_page.working, steps, 0.0)
@@ -465,30 +465,32 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             with use(language):
                 answer = figures.answer(analyser.predict(utterance, method, (), source))
                 seen_html = figures_clip.clip(utterance)
-            kept = _playable(clip, how)
-            claims.append((kept, UPLOADS.claim(kept)))
+            playable = _playable(clip, how)
+            claims.append((playable, UPLOADS.claim(playable)))
             here()
+            kept = playable
         except Left:
-            _release(claims)
             return
-        except (MsaError, Exception) as e:
-            _release(claims)
+        except Exception as e:
             ours = not isinstance(e, MsaError)
             if ours:
                 logging.exception("analysis failed")
+            _release(claims)  # before it is said
             yield {
                 **line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e)),
                 shown["video"]: visit and visit.clip,
             }
             return
+        finally:  # also when gradio closes this generator
+            if kept is None:
+                _release(claims)
         if visit:
             _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
         (original, original_claim), (_, claim) = claims
+        seconds = time.perf_counter() - started
         yield {
-            **line(figures_page.finished, utterance, time.perf_counter() - started),
-            shown["visit"]: Visit(
-                utterance, kept, claim, original, original_claim, request.session_hash, time.perf_counter() - started
-            ),
+            **line(figures_page.finished, utterance, seconds),
+            shown["visit"]: Visit(utterance, kept, claim, original, original_claim, request.session_hash, seconds),
             shown["edit"]: None,
             shown["answer"]: answer,
             shown["seen"]: seen_html,
@@ -634,19 +636,29 @@ def _extraction(
     def extract(
         clip: str, how: Damage, spoken: str, here: Callable[[], None]
     ) -> Iterator[tuple[str, float] | Utterance]:
-        """The steps as they happen, then the utterance. Raises: MsaError; Left when `here` does."""
+        """The steps as they happen, then the utterance. Raises: MsaError; Left when `here` does.
+
+        Closed early, it tells its worker to stop and does not wait: gradio closes it where all visitors are served.
+        """
         news: SimpleQueue[tuple[str, float] | None] = SimpleQueue()
+        unwanted = threading.Event()
 
         def tell(step: str, share: float) -> None:
             here()
+            if unwanted.is_set():
+                raise Left
             news.put((step, share))
 
-        with ThreadPoolExecutor(1) as worker:
+        worker = ThreadPoolExecutor(1)
+        try:
             job = worker.submit(analyser.extract, clip, progress=tell, damage=how, spoken=spoken)
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item
             yield job.result()
+        finally:
+            unwanted.set()
+            worker.shutdown(wait=False)
 
     return extract
 
@@ -1069,7 +1081,12 @@ def _ours(clip: str) -> str:
 def _playable(clip: str, how: Damage | None) -> str:
     """A file the browser can show: the clip, a copy beside it, or what the models got when it was damaged."""
     if how is not None and not how.none:
-        return str(damage.preview(clip, how, tempfile.mkdtemp(dir=_uploads())))
+        folder = Path(tempfile.mkdtemp(dir=_uploads()))
+        try:
+            return str(damage.preview(clip, how, folder))
+        except MsaError:
+            folder.rmdir()
+            raise
     return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
 
 

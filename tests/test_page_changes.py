@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browser import CLIP, download, example, expected, gauges, shown, slide, stored, switch
+
 from msa_core.damage import Damage
 
 pytestmark = pytest.mark.browser
