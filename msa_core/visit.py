@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import MsaError
@@ -117,21 +117,21 @@ class Presence:
             gone.set()
 
 
-@dataclass
 class Shipped:
     """The example clips as utterances, each read once when it is first asked for. They belong to nobody."""
 
-    folder: Path
-    extract: Callable[[str], Utterance]
-    _found: dict[str, Utterance] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, folder: Path, extract: Callable[[str], Utterance]) -> None:
+        """Args: folder: where the clips lie. extract: reads one, given its path."""
+        self._folder, self._extract = folder, extract
+        self._found: dict[str, Utterance] = {}
+        self._lock = threading.Lock()
 
     def utterance(self, name: str) -> Utterance:
-        """An example by its file name. Raises: MsaError when there is none of that name."""
-        with self._lock:
-            if name not in self._found:
-                path = self.folder / name
-                if Path(name).name != name or not path.is_file():
-                    raise MsaError(f"There is no example {name!r}.")
-                self._found[name] = self.extract(str(path))
-            return self._found[name]
+        """An example by its file name; those that were read wait for nobody. Raises: MsaError without that name."""
+        path = self._folder / str(name)
+        if not isinstance(name, str) or path.name != name or not path.is_file():
+            raise MsaError(f"There is no example {name!r}.")
+        if name not in self._found:
+            with self._lock:
+                self._found[name] = self._found.get(name) or self._extract(str(path))
+        return self._found[name]
