@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -221,7 +220,6 @@ def _keys(batch: Batch, seed: int, epoch: int, purpose: int, stream: str) -> np.
     return keys
 
 
-@lru_cache(maxsize=1 << 18)
 def _id_key(utterance_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(utterance_id.encode(), digest_size=8).digest(), "little")
 
