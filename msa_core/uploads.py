@@ -17,9 +17,10 @@ class Uploads:
         self._claims: dict[Path, set[str]] = {}
 
     def claim(self, clip: str) -> str:
-        """Keep `clip` until the returned claim is released."""
+        """Keep `clip` until the returned claim is released. Claims on files that are gone are forgotten."""
         token = uuid.uuid4().hex
         with self._lock:
+            self._claims = {path: claims for path, claims in self._claims.items() if path.exists()}
             self._claims.setdefault(Path(clip).resolve(), set()).add(token)
         return token
 

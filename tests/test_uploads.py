@@ -22,3 +22,18 @@ def test_other_folders_are_left_alone(tmp_path):
     uploads = Uploads(lambda: tmp_path / "uploads")
     uploads.release(str(example), uploads.claim(str(example)))
     assert example.exists()
+
+
+def test_nothing_is_remembered_of_files_that_someone_else_deleted(tmp_path):
+    clip, other = tmp_path / "a" / "name of a visitor.mp4", tmp_path / "b.mp4"
+    clip.parent.mkdir()
+    clip.write_bytes(b"x")
+    other.write_bytes(b"x")
+    uploads = Uploads(lambda: tmp_path)
+    lost = uploads.claim(str(clip))
+    clip.unlink()
+    kept = uploads.claim(str(other))
+    assert list(uploads._claims) == [other]
+    uploads.release(str(clip), lost)
+    uploads.release(str(other), kept)
+    assert not other.exists() and uploads._claims == {}
