@@ -25,8 +25,9 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,6 +36,7 @@ from typing import Any
 import gradio as gr
 
 from msa_core import (
+    calls,
     compare,
     damage,
     export,
@@ -53,7 +55,7 @@ from msa_core.errors import MsaError
 from msa_core.figures_parts import method_name
 from msa_core.language import ENGLISH, LANGUAGES, active, catalogue, known, say, use
 from msa_core.lessons import sheet
-from msa_core.predict import Analyser, switches
+from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
 from msa_core.uploads import Uploads
 from msa_core.visit import Edit, Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
@@ -950,18 +952,25 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
     """Every action under a stable name (README, "From a program"); nothing of a clip outlives the call."""
     one_at_a_time = threading.Lock()
 
-    def reading(clip: Any, spoken: str, how: Damage, use_it: Callable[[Utterance], Any]) -> Any:
-        if not isinstance(clip, dict) or not isinstance(clip.get("path"), str):
-            raise gr.Error("Give a clip: handle_file(PATH) of gradio_client.", print_exception=False)
-        path = clip["path"]
-        claim = UPLOADS.claim(path)
+    @contextmanager
+    def held(*clips: Any) -> Iterator[None]:
+        """The clips are claimed on arrival and deleted in every case; an error of ours is one line."""
+        claims = [(clip["path"], UPLOADS.claim(clip["path"])) for clip in clips if _is_file(clip)]
         try:
-            with one_at_a_time:
-                return use_it(analyser.extract(_ours(path), damage=how, spoken=spoken))
+            yield
         except MsaError as e:
             raise gr.Error(str(e), print_exception=False) from e
         finally:
-            UPLOADS.release(path, claim)
+            _release(claims)
+
+    def check(**asked: Any) -> Damage:
+        return calls.check(analyser.methods, **asked)
+
+    def read(clip: Any, spoken: str = "en", how: Damage | None = None) -> Utterance:
+        if not _is_file(clip):
+            raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
+        with one_at_a_time:
+            return analyser.extract(_ours(clip["path"]), damage=how, spoken=spoken)
 
     def analyse(
         clip: gr.FileData,
@@ -976,98 +985,76 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
         spoken: str = "en",
     ) -> dict[str, Any]:
         """One clip to one JSON object (README, "JSON contract"); the clip is deleted before this returns."""
-        try:
-            gone, how = _checked(analyser, dropped, text_source, method, blur, noise_db)
-        except MsaError as e:
-            UPLOADS.release(clip["path"], UPLOADS.claim(clip["path"])) if _is_file(clip) else None
-            raise gr.Error(str(e), print_exception=False) from e
-
-        def answer(utterance: Utterance) -> dict[str, Any]:
+        with held(clip):
+            how = check(dropped=dropped, text_source=text_source, method=method, frame_missing_rate=frame_missing_rate,
+                        transcript=transcript, struck=struck, blur=blur, noise_db=noise_db, spoken=spoken)  # fmt: skip
+            utterance = read(clip, spoken, how)
             if transcript is not None or struck:
                 utterance = analyser.edit(utterance, transcript, struck or ())
-            return analyser.predict(utterance, method, gone, text_source, frame_missing_rate or {}).to_json()
-
-        return reading(clip, spoken, how, answer)
+            return analyser.predict(utterance, method, dropped or (), text_source, frame_missing_rate).to_json()
 
     def compared(clip: gr.FileData, second: gr.FileData | None = None, spoken: str = "en") -> dict[str, Any]:
         """Seven patterns x every method x both flows, and robustness over dropped frames; of a second clip too."""
 
-        def answer(utterance: Utterance) -> dict[str, Any]:
+        def answer(clip: Any) -> dict[str, Any]:
+            utterance = read(clip, spoken)
             return {
                 "comparison": compare.compare(analyser, utterance).to_json(),
                 "robustness": compare.robustness(analyser, utterance).to_json(),
             }
 
-        beside = {} if second is None else {"second": reading(second, spoken, Damage(), answer)}
-        return reading(clip, spoken, Damage(), answer) | beside
+        with held(clip, second):
+            check(spoken=spoken)
+            return answer(clip) | ({} if second is None else {"second": answer(second)})
 
     def report(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None, language: str = "en") -> str:
         """The one-page report as HTML."""
-
-        def answer(utterance: Utterance) -> str:
+        with held(clip):
+            check(method=method, dropped=dropped, language=language)
+            utterance = read(clip)
             with use(language):
                 by_method = {m: switched(utterance, m, dropped) for m in analyser.methods}
                 return export.report_html(utterance, by_method, method)
 
-        return reading(clip, "en", Damage(), answer)
-
     def numbers_as_csv(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None) -> str:
         """The numbers of an analysis as CSV."""
-        return reading(clip, "en", Damage(), lambda u: export.as_csv(switched(u, method, dropped)))
+        with held(clip):
+            check(method=method, dropped=dropped)
+            return export.as_csv(switched(read(clip), method, dropped))
 
     def switched(utterance: Utterance, method: str, dropped: list[str] | None) -> Prediction:
-        gone, _ = _checked(analyser, dropped, "transcript", method, 0.0, None)
+        gone = dropped or ()
         return analyser.predict(utterance, method, gone, "simulated" if "text" in gone else "transcript")
 
     def lesson(
         name: str, example: str | None = None, settings: dict[str, Any] | None = None, language: str = "en"
     ) -> dict[str, Any]:
         """A lesson's computed answer and what its experiment finds, on an example clip."""
-        try:
-            found = _lesson_called(name)
+        with held():
+            check(language=language)
+            found = {x.name: x for x in lessons.LESSONS}[calls.one_of("name", name, [x.name for x in lessons.LESSONS])]
+            if not isinstance(settings, dict | None):
+                raise MsaError(f"settings is {settings!r}; give an object with the names of the lesson's controls.")
             utterance = shipped.utterance(example or found.clip)
             with use(language):
-                answer = found.answer(analyser, utterance)
                 tried = found.experiment(analyser, utterance, **(settings or {}))
+                answer = found.answer(analyser, utterance)
                 return {"title": found.title, "question": found.texts.question, "choices": list(found.choices),
                         "correct": answer.correct, "said": answer.said, "facts": dict(answer.facts),
                         "tried": {"said": tried.said, "facts": dict(tried.facts)}}  # fmt: skip
-        except MsaError as e:
-            raise gr.Error(str(e), print_exception=False) from e
 
     def evaluation(name: str) -> dict[str, Any]:
         """One evaluation file, as the evaluation command wrote it."""
-        try:
+        with held():
             return json.loads(numbers.as_json(name))
-        except MsaError as e:
-            raise gr.Error(str(e), print_exception=False) from e
 
     for function, name in ((analyse, "analyse"), (compared, "compare"), (report, "report"), (numbers_as_csv, "csv"),
                            (lesson, "lesson"), (evaluation, "evaluation")):  # fmt: skip
         gr.api(function, api_name=name, concurrency_limit=16)  # clips are claimed on arrival
 
 
-def _lesson_called(name: str) -> lessons.Lesson:
-    for lesson in lessons.LESSONS:
-        if lesson.name == name:
-            return lesson
-    raise MsaError(f"There is no lesson {name!r}. Choose from: {', '.join(x.name for x in lessons.LESSONS)}.")
-
-
 def _is_file(clip: Any) -> bool:
-    return isinstance(clip, Mapping) and isinstance(clip.get("path"), str)
-
-
-def _checked(
-    analyser: Analyser, dropped: Any, text_source: str, method: Any, blur: float, noise_db: float | None
-) -> tuple[list[str], Damage]:
-    """The settings of an API call. Raises: MsaError for what is not possible."""
-    gone = [] if dropped is None else dropped
-    if not isinstance(gone, list) or not isinstance(method, str):
-        raise MsaError(f"dropped is {gone!r}, method is {method!r}; give a list of names and a name.")
-    switches(gone, text_source)
-    analyser.manifest(method)
-    return gone, Damage(blur, noise_db)
+    return isinstance(clip, dict) and isinstance(clip.get("path"), str) and "\0" not in clip["path"]
 
 
 def _ours(clip: str) -> str:

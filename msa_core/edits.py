@@ -38,7 +38,7 @@ def edit(
     Raises: MsaError for a transcript that is too long or an index without a word.
     """
     heard = utterance.original or utterance
-    words = heard.words if transcript is None else aligned(_split(transcript), heard.words, heard.duration_s)
+    words = heard.words if transcript is None else aligned(split(transcript), heard.words, heard.duration_s)
     words = _strike(words, struck)
     if words == heard.words:
         return heard
@@ -99,7 +99,7 @@ def _fill(words: list[Word | None], typed: Sequence[str], at: int, end: int, dur
         words[k] = Word(typed[k], start_s + (k - at) * step, start_s + (k - at + 1) * step)
 
 
-def _split(transcript: str) -> list[str]:
+def split(transcript: str) -> list[str]:
     """The words of a free text: split at white space and control characters, without other invisible characters.
 
     Raises: MsaError when it is no text or has more than MAX_CHARACTERS.

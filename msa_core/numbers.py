@@ -135,7 +135,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
 def of(corpus: str | None) -> Result:
     """The evaluation of a corpus. Raises: MsaError listing the corpora that have one."""
     found, _ = load()
-    if corpus not in found:
+    if not isinstance(corpus, str) or corpus not in found:
         names = ", ".join(found) or "none; write one with 'python -m msa_core evaluate'"
         raise MsaError(f"There is no evaluation of {corpus!r}. There is: {names}.")
     return found[corpus]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Uploads:
         """Keep `clip` until the returned claim is released. Claims on files that are gone are forgotten."""
         token = uuid.uuid4().hex
         with self._lock:
-            self._claims = {path: claims for path, claims in self._claims.items() if path.exists()}
+            self._claims = {path: claims for path, claims in self._claims.items() if os.path.exists(path)}
             self._claims.setdefault(Path(clip).resolve(), set()).add(token)
         return token
 
@@ -35,7 +36,7 @@ class Uploads:
             if claims:
                 return
             del self._claims[path]
-            if path.is_relative_to(self._folder()):
+            if path.is_relative_to(self._folder()) and not path.is_dir():
                 path.unlink(missing_ok=True)
                 if path.parent.is_dir() and not any(path.parent.iterdir()):
                     path.parent.rmdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 import app
@@ -115,3 +116,97 @@ def test_a_damaged_copy_that_cannot_be_made_leaves_no_folder(uploads: Uploads, m
     with pytest.raises(MsaError):
         app._playable(str(mine), Damage(blur=0.05))
     assert [p.name for p in tmp_path.iterdir()] == ["upload"]
+
+
+@pytest.fixture
+def actions(analyser: Any, uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[..., Any]]:
+    """The actions for programs by name, as gradio calls them."""
+    with gr.Blocks() as page:
+        app._api(analyser, app.Shipped(app.EXAMPLES, analyser.extract))
+    return {f.api_name: f.fn for f in page.fns.values()}
+
+
+BAD = [
+    ("analyse", {"dropped": "text"}, "dropped is 'text'"),
+    ("analyse", {"dropped": ["smell"]}, "Unknown modality 'smell'"),
+    ("analyse", {"dropped": [["text"]]}, "Unknown modality"),
+    ("analyse", {"text_source": ["none"]}, "Unknown text source"),
+    ("analyse", {"method": None}, "method is None"),
+    ("analyse", {"method": ["sdumc"]}, "choose from: sdumc, corrkd, promma"),
+    ("analyse", {"frame_missing_rate": [1]}, r"frame_missing_rate is \[1\]"),
+    ("analyse", {"frame_missing_rate": {"text": "half"}}, "frame rate of text is 'half'"),
+    ("analyse", {"frame_missing_rate": 0}, "frame_missing_rate is 0"),
+    ("analyse", {"transcript": 5}, "transcript is 5"),
+    ("analyse", {"transcript": "x" * 2001}, "2001 characters"),
+    ("analyse", {"struck": "x"}, "struck is 'x'"),
+    ("analyse", {"struck": 5}, "struck is 5"),
+    ("analyse", {"struck": [True]}, r"struck is \[True\]"),
+    ("analyse", {"blur": "much"}, "blur is 'much'"),
+    ("analyse", {"blur": float("nan")}, "The blur is nan"),
+    ("analyse", {"noise_db": [3]}, r"noise_db is \[3\]"),
+    ("analyse", {"noise_db": 90}, "noise is at 90"),
+    ("analyse", {"spoken": "xx"}, "spoken is 'xx'"),
+    ("analyse", {"spoken": ["en"]}, r"spoken is \['en'\]"),
+    ("compare", {"spoken": None}, "spoken is None"),
+    ("report", {"language": "xx"}, "language is 'xx'"),
+    ("report", {"method": "bert"}, "method is 'bert'"),
+    ("csv", {"dropped": {"text": 1}}, "dropped is"),
+]
+
+
+@pytest.mark.parametrize(("action", "settings", "line"), BAD)
+def test_a_wrong_setting_is_said_before_the_clip_is_read(
+    actions: Any, mine: Path, tmp_path: Path, analyser: Any, monkeypatch: Any, action: str, settings: Any, line: str
+) -> None:
+    monkeypatch.setattr(analyser, "extract", lambda *_, **__: pytest.fail("the clip was read"))
+    with pytest.raises(gr.Error, match=line) as told:
+        actions[action]({"path": str(mine)}, **settings)
+    assert "\n" not in str(told.value) and str(tmp_path) not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("clip", [None, "a.mp4", {}, {"path": 3}, {"path": "a\0b"}, {"path": "/etc/passwd"}])
+@pytest.mark.parametrize("action", ["analyse", "compare", "report", "csv"])
+def test_what_is_no_clip_is_said(actions: Any, action: str, clip: Any) -> None:
+    with pytest.raises(gr.Error, match="Give a clip|passwd was not uploaded here") as told:
+        actions[action](clip)
+    assert "/etc" not in str(told.value)
+
+
+def test_both_clips_are_deleted_when_one_cannot_be_read(actions: Any, mine: Path, tmp_path: Path) -> None:
+    second = tmp_path / "other" / "second.mp4"
+    second.parent.mkdir()
+    second.write_bytes(b"no clip")
+    with pytest.raises(gr.Error, match=r"(mine|second)\.mp4"):
+        actions["compare"]({"path": str(mine)}, {"path": str(second)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_uploads_itself_is_no_clip(actions: Any, mine: Path, tmp_path: Path) -> None:
+    for path in (tmp_path, mine.parent):
+        with pytest.raises(gr.Error):
+            actions["analyse"]({"path": str(path)})
+    assert mine.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"name": "magic"}, "name is 'magic'; choose from: "),
+        ({"name": ["adds"]}, "name is"),
+        ({"name": "adds", "example": "../README.md"}, "There is no example"),
+        ({"name": "adds", "example": ["crema_happy.mp4"]}, "There is no example"),
+        ({"name": "adds", "settings": [1]}, r"settings is \[1\]"),
+        ({"name": "adds", "settings": {"analyser": 1}}, "Unknown setting 'analyser'"),
+        ({"name": "adds", "language": "xx"}, "language is 'xx'"),
+    ],
+)
+def test_lessons_say_what_is_wrong(actions: Any, given: dict[str, Any], line: str) -> None:
+    with pytest.raises(gr.Error, match=line):
+        actions["lesson"](**given)
+
+
+@pytest.mark.parametrize("name", ["../composite", None, ["composite"], 3])
+def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
+    with pytest.raises(gr.Error, match="There is no evaluation of"):
+        actions["evaluation"](name)

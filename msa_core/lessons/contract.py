@@ -107,7 +107,7 @@ class Lesson:
         except MsaError as e:
             return Answer(None, known(str(e)))
 
-    def experiment(self, analyser: Analyser, utterance: Utterance, **settings: Value) -> Finding:
+    def experiment(self, analyser: Analyser, utterance: Utterance, /, **settings: Value) -> Finding:
         """What comes of the settings of the controls; those not given stay at their start.
 
         Raises: MsaError for a setting that no control has or a value that it cannot take.
