@@ -1,6 +1,6 @@
 """What a visitor can take home: a prediction as JSON and as CSV, a report on one page, and the script that saves them.
 
-JSON, CSV and file names are the same in every language; the report speaks the active one. Nothing is written here:
+JSON and CSV are the same in every language; the report speaks the active one. Nothing is written here:
 the page hands the text to the browser (`SAVE`), the command line to a file.
 """
 
@@ -11,15 +11,13 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TypeGuard
 
 from .figures_report import report_html, word_attention
 from .schema import Prediction
 
-__all__ = ["COLUMNS", "MIME", "SAVE", "as_csv", "as_json", "file_name", "report_html"]
+__all__ = ["COLUMNS", "SAVE", "as_csv", "as_json", "report_html"]
 COLUMNS = ("section", "key", "start_s", "end_s", "value", "text")
-MIME = {"json": "application/json", "csv": "text/csv", "html": "text/html"}
 SAVE = """(name, mime, text) => {
   if (!text) return;
   const link = document.createElement('a');
@@ -28,7 +26,6 @@ SAVE = """(name, mime, text) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }"""
-NOT_IN_NAMES = r"[^\w-]+"
 # How a text begins that a spreadsheet would calculate; a plain number is not calculated.
 _FORMULA = re.compile(r"(?![+-]?\d+(\.\d+)?\Z)(\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
@@ -53,12 +50,6 @@ def as_csv(prediction: Prediction) -> str:
     for *cells, text in _rows(prediction):
         writer.writerow([*(_harmless(c) if isinstance(c, str) else c for c in cells), text and _harmless(text)])
     return out.getvalue()
-
-
-def file_name(prediction: Prediction, ending: str) -> str:
-    """A name to save under, without anything that a file system refuses: "crema_happy-sdumc.csv"."""
-    name = f"{Path(prediction.clip).stem}-{Path(prediction.method).name}"
-    return f"{re.sub(NOT_IN_NAMES, '_', name)[:100]}.{ending}"
 
 
 def _rows(prediction: Prediction) -> Iterator[Row]:

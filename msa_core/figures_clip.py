@@ -253,9 +253,9 @@ def frames(utterance: Utterance) -> str:
     return card(title, hint, _strip([_frame(t) for t in chosen]))
 
 
-def sampled(n: int) -> list[int]:
-    """Indices of at most MAX_FRAMES of `n` frames, evenly spread."""
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(MAX_FRAMES, n))})
+def sampled(n: int, most: int = MAX_FRAMES) -> list[int]:
+    """Indices of at most `most` of `n` frames, evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(most, n))})
 
 
 def frame_weights(prediction: Prediction) -> list[float]:

@@ -70,20 +70,9 @@ def card(lesson: Lesson, number: int) -> str:
     )
 
 
-def question(lesson: Lesson) -> str:
-    """What to predict, above the choices."""
-    return f'<div class="mm mm-question"><h3>{say("First guess")}</h3><p>{escape(lesson.texts.question)}</p></div>'
-
-
 def task(lesson: Lesson) -> str:
     """What to try, above the controls."""
     return f'<div class="mm mm-question"><h3>{say("Now try")}</h3><p>{escape(lesson.texts.try_this)}</p></div>'
-
-
-def waiting() -> str:
-    """In the place of an answer that nobody asked for yet."""
-    hint = say("Choose what you expect, then look at the answer: the models compute it on this clip.")
-    return f'<div class="mm mm-reveal mm-waiting"><p class="mm-hint">{hint}</p></div>'
 
 
 def answered(lesson: Lesson, answer: Answer, guess: int | None = None) -> str:

@@ -12,8 +12,6 @@ from datetime import date
 from html import escape
 from typing import Any
 
-import numpy as np
-
 from . import checkpoint, figures, figures_clip, figures_page, predict, report
 from .figures_parts import TITLES, card, method_name, signed
 from .language import STATIC, active, known, say
@@ -26,24 +24,19 @@ _HINT = re.compile(r'(<p class="mm-hint">).*?(</p>)', re.S)
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _RULE = re.compile(r"([^{}]+)\{((?:[^{}]|\{[^{}]*\})*)\}")  # a rule, or a block of rules
 
-Scores = Mapping[str, Mapping[str, float | None]]  # {method: {what it is given: score}}
-
 
 def report_html(
     utterance: Utterance,
     predictions_by_method: Mapping[str, Prediction],
     chosen_method: str,
-    comparison: Scores | None = None,
     *,
     with_pictures: bool = True,
-    changes: Sequence[str] = (),
     day: date | None = None,
 ) -> str:
     """The whole report.
 
     Args: predictions_by_method: of the same clip and switches; the report is about `chosen_method` of them.
-        comparison: {method: {what is left, such as "text+audio": score}} for a second table. with_pictures: False
-        leaves faces out. changes: finished sentences on what was edited or damaged. day: default: today.
+        with_pictures: False leaves faces out. day: default: today.
     """
     prediction = predictions_by_method[chosen_method]
     title = say("Report on {clip}", clip=utterance.id)
@@ -53,7 +46,7 @@ def report_html(
         day=(day or date.today()).isoformat(),
         seconds=utterance.duration_s,
     )
-    done = "".join(f"<li>{escape(s)}</li>" for s in (*_switched(prediction), *changes, *map(known, prediction.notes)))
+    done = "".join(f"<li>{escape(s)}</li>" for s in (*_switched(prediction), *map(known, prediction.notes)))
     body = (
         f'<main class="mm mm-report"><header><h1>{escape(title)}</h1><p class="mm-hint">{escape(facts)}</p></header>'
         f'{_scale()}<p class="mm-verdict">{escape(report.sentence(prediction))}</p><ul class="mm-changes">{done}</ul>'
@@ -61,7 +54,7 @@ def report_html(
         f'<div class="mm-pair">{figures.contributions(prediction)}'
         f'<div class="mm-stack">{_words(prediction)}{_frames(utterance) if with_pictures else ""}</div></div>'
         f"{_seconds(prediction)}"
-        f"{_side_by_side(predictions_by_method, chosen_method)}{_patterns(comparison, chosen_method)}"
+        f"{_side_by_side(predictions_by_method, chosen_method)}"
         f"{_foot(utterance, predictions_by_method, with_pictures)}</main>"
     )
     return (
@@ -140,7 +133,7 @@ def _frames(utterance: Utterance) -> str:
     if not shots:
         return ""
     strip = ""
-    for i in sorted({round(i) for i in np.linspace(0, len(shots) - 1, min(MAX_FRAMES, len(shots)))}):
+    for i in figures_clip.sampled(len(shots), MAX_FRAMES):
         told = say("{time:.1f} s of the clip", time=shots[i].time_s)
         strip += f'<figure><img src="{figures_clip.picture(figures_clip.boxed(shots[i]))}" alt="{told}">'
         strip += f"<figcaption>{shots[i].time_s:.1f} s</figcaption></figure>"
@@ -158,16 +151,6 @@ def _side_by_side(predictions: Mapping[str, Prediction], chosen: str) -> str:
     ]
     rows = {m: [*(_score(p.scores[key]) for key in figures.GAUGES), _interval(p)] for m, p in predictions.items()}
     return _table(say("The methods side by side"), heads, rows, chosen)
-
-
-def _patterns(comparison: Scores | None, chosen: str) -> str:
-    """The score of every method under other sets of modalities; "" when nothing was compared."""
-    if not comparison:
-        return ""
-    patterns = list(dict.fromkeys(p for scores in comparison.values() for p in scores))
-    heads = [say("Method"), *(" + ".join(known(TITLES.get(m, m)) for m in p.split("+")) for p in patterns)]
-    rows = {m: [_score(scores.get(p)) for p in patterns] for m, scores in comparison.items()}
-    return _table(say("By what is left of the clip"), heads, rows, chosen)
 
 
 def _score(score: float | None) -> str:
@@ -198,7 +181,8 @@ def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]], 
 
 def _foot(utterance: Utterance, predictions: Mapping[str, Prediction], with_pictures: bool) -> str:
     limits = [
-        say("English speech and one face are read; accents, noise, side views and masks reduce what is read."),
+        say("English speech is read, Chinese through a translation, and one face; accents, noise, side views and masks "
+            "reduce what is read."),
         say("The models were trained on composed clips and acted voices: on everyday video a score is less certain "
             "than its interval says."),
         say("Contributions and attention describe the model, not the person."),

@@ -38,6 +38,39 @@ def test_translations_have_the_same_fields_and_are_no_english(code: str) -> None
         assert translation.strip(), text
 
 
+def written(path: Path) -> set[str]:
+    """The strings and f-strings of a file, their fields as `FIELD`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(language._FIELD.sub(FIELD, node.value))
+        elif isinstance(node, ast.JoinedStr):
+            found.add("".join(str(v.value) if isinstance(v, ast.Constant) else FIELD for v in node.values))
+    return found
+
+
+FIELD = "{}"
+PUT_TOGETHER = {  # sentences whose parts stand apart in the code
+    *("text, audio", "text, audio, vision", "text, vision", "audio, vision"),
+    "text: {text}; audio: {audio}; vision: {vision}",
+    "This lesson needs {part}, which this clip lacks ({reason}). Choose another clip.",
+}
+
+
+@pytest.mark.parametrize("name", ["analyse", "compare", "export", "learn", "page"])
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_translation_is_left_over(code: str, name: str) -> None:
+    entries = json.loads((language.STATIC / code / f"{name}.json").read_text(encoding="utf-8"))
+    there = {text for path in SOURCES for text in written(path)}
+    unused = [t for t in entries if t not in PUT_TOGETHER and language._FIELD.sub(FIELD, t) not in there]
+    assert not unused, f"said nowhere: {unused}"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_translations_can_stand_in_an_attribute(code: str) -> None:
+    assert [t for t in language.catalogue(code).values() if set(t) & set('<"')] == []
+
+
 @pytest.mark.parametrize("path", sorted(language.STATIC.glob("*/*.json")), ids=lambda p: p.name)
 def test_catalogues_are_sorted_json(path: Path) -> None:
     entries = json.loads(path.read_text(encoding="utf-8"))
