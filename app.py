@@ -28,7 +28,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -135,12 +136,13 @@ class Words:
 
 @dataclass(frozen=True)
 class Desk:
-    """The components of the Analyse screen that other screens read, in the order that events receive them."""
+    """The components of the Analyse screen that other screens read."""
 
     visit: gr.State
     edit: gr.State
     absent_text: gr.Radio
     method: gr.Dropdown
+    spoken: gr.Radio
     switches: dict[str, gr.Checkbox]
     rates: dict[str, gr.Slider]
     language: gr.Radio
@@ -249,7 +251,7 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
         with gr.Column(scale=4, min_width=300, elem_id="mm-left"):
             video, spoken, examples, again, status = _clip_column(words, language)
         with gr.Column(scale=9, min_width=300):
-            desk = _controls(analyser, words, visit, edit, language)
+            desk = _controls(analyser, words, visit, edit, language, spoken)
             lower = _changes(words)
             answer = _html(figures.answer(None), "mm-answer", STRIKE + figures_clip.SCRIPT)
             with gr.Row(elem_id="mm-saves"):
@@ -294,7 +296,8 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
     )  # fmt: skip
     _editing(analyser, desk, answer, lower)
     _saving(analyser, desk, csv, report)
-    return desk, (_redraw_analyse(draw), desk.inputs, [answer, seen_html, status, *desk.switches.values()])
+    redraw = _redraw_analyse(analyser, draw)
+    return desk, (redraw, desk.inputs, [answer, desk.absent_text, seen_html, status, *desk.switches.values()])
 
 
 def _clip_column(words: Words, language: gr.Radio) -> tuple[gr.Video, gr.Radio, gr.HTML, gr.Button, gr.HTML]:
@@ -334,12 +337,14 @@ def _clip_column(words: Words, language: gr.Radio) -> tuple[gr.Video, gr.Radio, 
     return video, spoken, examples, again, status
 
 
-def _controls(analyser: Analyser, words: Words, visit: gr.State, edit: gr.State, language: gr.Radio) -> Desk:
+def _controls(
+    analyser: Analyser, words: Words, visit: gr.State, edit: gr.State, language: gr.Radio, spoken: gr.Radio
+) -> Desk:
     with gr.Row(elem_id="mm-switches"):
         switches = {
             m: words.put(
-                gr.Checkbox, lambda m=m: {"label": figures_page.title(m), "info": say("no clip yet")}, value=True,
-                interactive=False, elem_id=f"mm-{m}", min_width=90,
+                gr.Checkbox, partial(lambda m: {"label": figures_page.title(m), "info": say("no clip yet")}, m),
+                value=True, interactive=False, elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
         }  # fmt: skip
@@ -365,13 +370,13 @@ def _controls(analyser: Analyser, words: Words, visit: gr.State, edit: gr.State,
                    elem_id="mm-drops"), gr.Row(elem_id="mm-rates"):  # fmt: skip
         rates = {
             m: words.put(
-                gr.Slider, lambda m=m: {"label": figures_page.dropped_title(m)}, minimum=0, maximum=90, step=10,
-                value=0, elem_id=f"mm-rate-{m}", min_width=150, buttons=[],
+                gr.Slider, partial(lambda m: {"label": figures_page.dropped_title(m)}, m), minimum=0, maximum=90,
+                step=10, value=0, elem_id=f"mm-rate-{m}", min_width=150, buttons=[],
             )
             for m in MODALITIES
         }  # fmt: skip
     method.input(lambda name, said: _absent_text(analyser, name, said), [method, language], absent_text, **QUICK)
-    return Desk(visit, edit, absent_text, method, switches, rates, language)
+    return Desk(visit, edit, absent_text, method, spoken, switches, rates, language)
 
 
 def _changes(words: Words) -> dict[str, Any]:
@@ -452,7 +457,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         if not clip:
             yield line(figures_page.failed, "There is no clip yet: record, upload or choose one first.")
             return
-        claims, kept, utterance = [(clip, UPLOADS.claim(clip))], None, None
+        claims, kept = [(clip, UPLOADS.claim(clip))], ""
         here = PRESENCE.watch(request.session_hash)
         try:
             yield line(figures_page.working, steps, 0.0)
@@ -484,7 +489,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             }
             return
         finally:  # also when gradio closes this generator
-            if kept is None:
+            if not kept:
                 _release(claims)
         if visit:
             _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
@@ -512,11 +517,12 @@ def _release(claims: list[tuple[str, str]]) -> None:
         UPLOADS.release(clip, claim)
 
 
-def _switch(utterance: Utterance, modality: str, language: str, **value: bool) -> Any:
+def _switch(utterance: Utterance, modality: str, language: str, on: bool = True) -> Any:
     """A new clip starts with everything it has switched on; what it lacks cannot be switched."""
     there = utterance.stream(modality).present
     with use(language):
-        return gr.update(**({"value": there} | value), interactive=there, info=figures_page.state(utterance, modality))
+        info: Any = figures_page.state(utterance, modality)
+    return gr.update(value=on and there, interactive=there, info=info)
 
 
 def _drawing(analyser: Analyser) -> Callable[..., str]:
@@ -539,17 +545,17 @@ def _touched(asked: Asked) -> bool:
     return not all(asked.settings.on.values()) or any(asked.settings.rates.values())
 
 
-def _redraw_analyse(draw: Callable[..., str]) -> Callable[..., list[Any]]:
+def _redraw_analyse(analyser: Analyser, draw: Callable[..., str]) -> Callable[..., list[Any]]:
     def redraw(*values: Any) -> list[Any]:
         asked = Asked.of(*values)
-        answer = draw(*values)
+        first = [draw(*values), _absent_text(analyser, asked.settings.method, asked.language)]
         if asked.visit is None:
-            return [answer, "", "", *[gr.update()] * len(MODALITIES)]
+            return [*first, "", "", *[gr.update()] * len(MODALITIES)]
         with use(asked.language):
             drawn = figures_clip.clip(asked.visit.utterance)
             line = figures_page.finished(asked.visit.utterance, asked.visit.seconds)
-        on = asked.settings.on
-        return [answer, drawn, line, *(_switch(asked.utterance, m, asked.language, value=on[m]) for m in MODALITIES)]
+        utterance, on = seen(asked.visit, asked.edit), asked.settings.on
+        return [*first, drawn, line, *(_switch(utterance, m, asked.language, on[m]) for m in MODALITIES)]
 
     return redraw
 
@@ -577,7 +583,7 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
         rates = values[5 + len(MODALITIES) :]
         drawn = draw(asked.visit, edit, *values[2:5], *on.values(), *rates)
         shown = figures_page.editable(utterance)
-        return [edit, drawn, shown, "", *(_switch(utterance, m, asked.language, value=on[m]) for m in MODALITIES)]
+        return [edit, drawn, shown, "", *(_switch(utterance, m, asked.language, on[m]) for m in MODALITIES)]
 
     def strike_word(event: gr.EventData, *values: Any) -> list[Any]:
         word = event.word if isinstance(event.word, int) else -1
@@ -616,7 +622,7 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button) -
         with use(asked.language):
             try:
                 by_method = {
-                    m: predict(analyser, asked.utterance, _with_method(asked.settings, m)) for m in analyser.methods
+                    m: predict(analyser, asked.utterance, replace(asked.settings, method=m)) for m in analyser.methods
                 }
             except MsaError:
                 return None
@@ -625,10 +631,6 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button) -
 
     for button, function in ((csv, save_csv), (report, save_report)):
         button.click(function, desk.inputs, file, **QUICK).then(None, file, None, js=SAVE)
-
-
-def _with_method(settings: Settings, method: str) -> Settings:
-    return Settings(settings.on, settings.rates, settings.absent_text, method)
 
 
 def _extraction(
@@ -706,33 +708,36 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
 
     inputs = [desk.visit, desk.edit, desk.language, second]
 
-    def read(clip: str | None, language: str, spoken_in: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    extraction = _extraction(analyser)
+
+    def read(file: Any, language: str, spoken: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A second clip of one's own: deleted as soon as it was read."""
+        clip = file["path"] if _is_file(file) else None
+
+        def line(drawing: Callable[..., str], *values: Any) -> dict[Any, Any]:
+            with use(language):
+                return {status: drawing(*values)}
+
         if not clip:
-            yield {status: "", second: None}
+            yield {status: ""}
             return
         claim = UPLOADS.claim(clip)
         try:
-            for item in extraction(_ours(clip), Damage(), spoken_in, PRESENCE.watch(request.session_hash)):
+            for item in extraction(_ours(clip), Damage(), spoken, PRESENCE.watch(request.session_hash)):
                 if isinstance(item, Utterance):
-                    yield {status: "", second: item}
+                    UPLOADS.release(clip, claim)
+                    yield {status: "", second: item, other: None}  # so that "none" can be chosen again
                     return
-                with use(language):
-                    yield {status: figures_page.working([item[0]], item[1])}
+                yield line(figures_page.working, [item[0]], item[1])
         except Left:
             return
-        except (MsaError, Exception) as e:
+        except Exception as e:
+            UPLOADS.release(clip, claim)
             if not isinstance(e, MsaError):
                 logging.exception("analysis failed")
-            with use(language):
-                message = str(e) if isinstance(e, MsaError) else figures_page.OUR_FAULT
-                yield {status: figures_page.failed(message)}
+            yield line(figures_page.failed, str(e) if isinstance(e, MsaError) else figures_page.OUR_FAULT)
         finally:
             UPLOADS.release(clip, claim)
-
-    extraction = _extraction(analyser)
-
-    def uploaded(clip: str | None, language: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        yield from read(clip, language, "en", request)
 
     def chosen(name: str, language: str) -> dict[Any, Any]:
         if not name:
@@ -743,9 +748,15 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             with use(language):
                 return {status: figures_page.failed(str(e))}
 
-    out = [status, second]
+    out = [status, second, other]
     tab.select(draw, inputs, drawn, api_name="page_compare", **QUICK)
-    upload.upload(uploaded, [upload, desk.language], out, **HEAVY).then(draw, inputs, drawn, **QUICK)
+    upload.upload(
+        read,
+        [upload, desk.language, desk.spoken],
+        out,
+        preprocess=False,
+        **HEAVY,  # gradio's own leaves a file behind
+    ).then(draw, inputs, drawn, **QUICK)
     other.input(chosen, [other, desk.language], out, **HEAVY).then(draw, inputs, drawn, **QUICK)
     return redraw, inputs, [drawn]
 
@@ -770,7 +781,9 @@ def _learn_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipped
         for kind, title in (("pdf", "Teacher's sheet (PDF)"), ("md", "Teacher's sheet (Markdown)")):
             words.put(
                 gr.DownloadButton,
-                lambda kind=kind, title=title: {"label": known(title), "value": str(sheet.path(active(), kind))},
+                partial(
+                    lambda kind, title: {"label": known(title), "value": str(sheet.path(active(), kind))}, kind, title
+                ),
                 elem_id=f"mm-sheet-{kind}",
                 scale=0,
                 min_width=220,
@@ -924,7 +937,7 @@ def _numbers_screen(words: Words, language: gr.Radio) -> Redraw:
         chosen = [
             words.put(
                 gr.Dropdown,
-                lambda i=i: dict(zip(("label", "choices"), figures_numbers.choices()[i][1:3], strict=True)),
+                partial(lambda i: dict(zip(("label", "choices"), figures_numbers.choices()[i][1:3], strict=True)), i),
                 value=start,
                 filterable=False,
                 elem_id=f"mm-{name}",
@@ -1083,7 +1096,7 @@ def _forgetting(page: gr.Blocks) -> Callable[[Visit | None], None]:
     def forget(visit: Visit | None) -> None:
         if visit is not None:
             _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
-            page.state_holder.session_data.pop(visit.session, None)
+            page.state_holder.session_data.pop(visit.session or "", None)
 
     return forget
 
@@ -1092,9 +1105,10 @@ def _leaving(page: gr.Blocks) -> Callable[[gr.Request], None]:
     """When a tab closes, everything of it is dropped at once and what is computed for it stops."""
 
     def leave(request: gr.Request) -> None:
-        PRESENCE.leave(request.session_hash)
-        page.state_holder.delete_state(request.session_hash)
-        page.state_holder.session_data.pop(request.session_hash, None)
+        session = request.session_hash or ""
+        PRESENCE.leave(session)
+        page.state_holder.delete_state(session)
+        page.state_holder.session_data.pop(session, None)
 
     return leave
 
@@ -1129,7 +1143,7 @@ def launch(page: gr.Blocks, **extra: Any) -> Any:
             *sorted(set(STATIC.glob("*.css")) - {STATIC / "page.css", STATIC / "report.css"}),
         ],
         head=f"<script>{(STATIC / 'page.js').read_text()}</script>",
-        i18n=page.words,
+        i18n=page.words,  # type: ignore[attr-defined]
         **extra,
     )
 

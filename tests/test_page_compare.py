@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 import pytest
-from browser import CLIP, download, example, open_tab, overflow, shown, switch
+from browser import CLIP, EXAMPLES, download, example, open_tab, overflow, shown, stored, switch
 
 from msa_core import compare
 from msa_core.figures_parts import signed
@@ -68,3 +68,30 @@ def test_two_clips_side_by_side(visit: Any, name: str, width: int, scheme: str) 
     assert CLIP.name in page.inner_text(".mm-two-clips") and "jfk.flac" in page.inner_text(".mm-two-clips")
     shown(page, f"{name}-compare")
     assert overflow(page) == []
+
+
+def choose(page: Any, clip: Any) -> None:
+    with page.expect_file_chooser() as found:
+        page.click("#mm-second-upload")
+    found.value.set_files(clip)
+
+
+def test_a_second_clip_of_ones_own_is_deleted_once_read_and_can_be_taken_away(
+    visit: Any, site: Any, tmp_path: Any
+) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    mine, broken = tmp_path / "mine.mp4", tmp_path / "broken.mp4"
+    mine.write_bytes((EXAMPLES / "crema_sad.mp4").read_bytes())
+    broken.write_bytes(b"no clip")
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare table", state="attached")
+    choose(page, broken)
+    page.wait_for_selector("#mm-compare-status .mm-failed")
+    assert stored(site.folder) == []
+    choose(page, mine)
+    page.wait_for_selector("#mm-compare .mm-two-clips")
+    assert "mine.mp4" in page.inner_text(".mm-two-clips") and stored(site.folder) == []
+    page.click("#mm-second input")
+    page.get_by_role("option", name="none").click()
+    page.wait_for_selector("#mm-compare .mm-two-clips", state="detached")

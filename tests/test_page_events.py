@@ -210,3 +210,10 @@ def test_lessons_say_what_is_wrong(actions: Any, given: dict[str, Any], line: st
 def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
     with pytest.raises(gr.Error, match="There is no evaluation of"):
         actions["evaluation"](name)
+
+
+def test_the_remark_on_imagined_text_follows_the_language(analyser: Any) -> None:
+    redraw = app._redraw_analyse(analyser, app._drawing(analyser))
+    values = [None, None, "zh", "simulated", "corrkd", True, True, True, 0, 0, 0]
+    assert "CorrKD" in redraw(*values)[1]["info"] and "reads" not in redraw(*values)[1]["info"]
+    assert "reads no imagined text" in redraw(*values[:2], "en", *values[3:])[1]["info"]
