@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from . import data, methods, missing, report
+from .cells import harmless
 from .errors import MsaError
 from .missing import PATTERNS
 from .predict import Analyser
@@ -304,11 +305,12 @@ def as_json(comparison: Comparison, robustness: Robustness | None = None) -> str
 
 
 def as_csv(*parts: Comparison | Robustness | None) -> str:
-    """Comparisons and robustness curves as one CSV table (COLUMNS), scores in [-3, 3]."""
+    """Comparisons and robustness curves as one CSV table (COLUMNS), scores in [-3, 3]; no text is a formula."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row for part in parts if part for row in part.rows())
+    for row in (row for part in parts if part for row in part.rows()):
+        writer.writerow({key: harmless(value) if isinstance(value, str) else value for key, value in row.items()})
     return out.getvalue()
 
 

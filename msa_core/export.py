@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
+from .cells import harmless
 from .figures_report import report_html, word_attention
 from .schema import Prediction
 
@@ -26,8 +26,6 @@ SAVE = """(name, mime, text) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }"""
-# How a text begins that a spreadsheet would calculate; a plain number is not calculated.
-_FORMULA = re.compile(r"(?![+-]?\d+(\.\d+)?\Z)(\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 Times = tuple[float | None, float | None]
 Row = tuple[str, str, float | None, float | None, float | None, str | None]
@@ -48,7 +46,7 @@ def as_csv(prediction: Prediction) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for *cells, text in _rows(prediction):
-        writer.writerow([*(_harmless(c) if isinstance(c, str) else c for c in cells), text and _harmless(text)])
+        writer.writerow([*(harmless(c) if isinstance(c, str) else c for c in cells), text and harmless(text)])
     return out.getvalue()
 
 
@@ -85,8 +83,3 @@ def _flat(section: str, key: str, value: object, times: Times = (None, None)) ->
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _harmless(text: str) -> str:
-    """The text, not as a formula. OWASP, "CSV Injection"."""
-    return f"'{text}" if _FORMULA.match(text) else text

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,10 @@ def test_command_line(analyser, monkeypatch, tmp_path, capsys):
     assert main(["compare", clips[0], "--csv", str(tmp_path / "none" / "x.csv")]) == 2
     assert "Give --csv a file" in capsys.readouterr().err
     assert main(["compare", "missing.mp4"]) == 2
+
+
+def test_a_clip_whose_name_is_a_formula_is_a_text_in_the_csv(compared):
+    name = '=HYPERLINK("http://x")&.mp4'
+    rows = list(csv.DictReader(io.StringIO(compare.as_csv(replace(compared, clip=name)))))
+    assert rows and all(row["clip"] == f"'{name}" for row in rows)
+    assert all(float(row["score"]) is not None for row in rows if row["score"])
