@@ -1016,9 +1016,12 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
                 "robustness": compare.robustness(analyser, utterance).to_json(),
             }
 
-        with held(clip, second):
-            check(spoken=spoken)
-            return answer(clip) | ({} if second is None else {"second": answer(second)})
+        held = [(c["path"], UPLOADS.claim(c["path"])) for c in (clip, second) if _is_file(c)]  # one file may be both
+        try:
+            beside = {} if second is None else {"second": reading(second, spoken, Damage(), answer)}
+            return reading(clip, spoken, Damage(), answer) | beside
+        finally:
+            _release(held)
 
     def report(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None, language: str = "en") -> str:
         """The one-page report as HTML."""

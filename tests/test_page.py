@@ -246,24 +246,6 @@ def test_keyboard_reaches_the_switches(visit: Any) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_the_api_gives_the_public_json_and_keeps_nothing(site: Any, analyser: Any, tmp_path: Path) -> None:
-    from gradio_client import Client, handle_file
-
-    mine = tmp_path / "by api.mp4"
-    shutil.copy(CLIP, mine)
-    client = Client(site.url, verbose=False)
-    answer = client.predict(handle_file(str(mine)), ["text"], "simulated", "sdumc", api_name="/analyse")
-    own = analyser.predict(analyser.extract(str(CLIP)), dropped=("text",), text_source="simulated").to_json()
-    assert set(answer) == set(own) and answer["scores"] == pytest.approx(own["scores"], abs=1e-4)
-    answer = client.predict(handle_file(str(mine)), ["audio"], "transcript", "corrkd", api_name="/analyse")
-    own = analyser.predict(analyser.extract(str(CLIP)), "corrkd", ["audio"]).to_json()
-    assert answer["mechanism"].keys() == own["mechanism"].keys() and answer["method"] == "corrkd"
-    assert answer["scores"] == pytest.approx(own["scores"], abs=1e-4) and stored(site.folder) == []
-    with pytest.raises(Exception, match="Unknown modality 'smell'"):
-        client.predict(handle_file(str(mine)), ["smell"], "none", "sdumc", api_name="/analyse")
-    assert stored(site.folder) == []
-
-
 def test_the_page_opens_by_its_command(tmp_path: Path) -> None:
     """`python app.py`: seconds from start to a page that answers, models loaded."""
     port = "7893"
