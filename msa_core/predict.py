@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ SWITCHED_OFF = "switched off by the user"
 HEARD = "the transcript is there"  # why a clip with words has no text imagined from the voice
 MAX_FRAME_RATE = 0.9  # of the frames of a modality, the largest share that a slider drops
 FRAME_SEED = 0  # the same slider drops the same frames of a clip, whatever the method and the other switches
+FRAME_ID = "clip"  # in place of the clip's name: what a file is called changes no answer
 NOT_CALIBRATED = "The interval is calibrated without dropped frames; with them it may be too narrow."
 CORPUS = "composite"  # the corpus of the shipped checkpoints
 VERSION = "v1"
@@ -129,7 +130,7 @@ class Analyser:
         Args: dropped: modalities switched off. text_source: "transcript"; "simulated" switches the
             transcript off and lets methods that can imagine text from the voice; "none" gives no text at all.
             A dropped text is simulated unless the source is "none". frame_missing_rate: share of frames dropped
-            inside a modality, 0 to 0.9; which ones depends on the clip's name only. The two full answers see every
+            inside a modality, 0 to 0.9; a rate always drops the same ones. The two full answers see every
             frame, and the words as they were heard even when the utterance is edited.
         Raises: MsaError for unknown names, a rate out of range, or when nothing is left to analyse.
         """
@@ -254,9 +255,9 @@ def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, flo
 
 
 def _dropping(utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Batch:
-    """Utterances as a batch, with frames dropped at the rates (3,) of each row."""
+    """Utterances as a batch, with frames dropped at the rates (3,) of each row; the same frames of every clip."""
     batch, rate = data.collate(list(utterances)), torch.stack(list(rates))
-    return missing.frame(batch, rate, FRAME_SEED) if rate.any() else batch
+    return missing.frame(replace(batch, ids=(FRAME_ID,) * len(batch)), rate, FRAME_SEED) if rate.any() else batch
 
 
 def _one_text(utterance: Utterance) -> Utterance:
