@@ -214,7 +214,8 @@ def test_no_dropped_frames_change_nothing(analyser, happy, method):
 @pytest.mark.parametrize("method", ["sdumc", "corrkd", "promma"])
 def test_content_of_dropped_frames_cannot_change_the_answer(analyser, happy, method):
     rates = {"text": 0.5, "audio": 0.6, "vision": 0.7}
-    seen = missing.frame(collate([happy]), torch.tensor([list(rates.values())]), predict.FRAME_SEED).observed
+    batch = replace(collate([happy]), ids=(predict.FRAME_ID,))
+    seen = missing.frame(batch, torch.tensor([list(rates.values())]), predict.FRAME_SEED).observed
     streams = {}
     for m in MODALITIES:
         gone = ~seen[m][0].numpy()
