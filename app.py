@@ -250,8 +250,8 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
     with gr.Row(elem_id="mm-screen"):
         with gr.Column(scale=4, min_width=300, elem_id="mm-left"):
             video, spoken, examples, again, status = _clip_column(words, language)
-        with gr.Column(scale=9, min_width=300):
-            desk = _controls(analyser, words, visit, edit, language, spoken)
+        with gr.Column(scale=9, min_width=300, elem_id="mm-right"):
+            desk = _controls(analyser, words, visit, edit, language)
             lower = _changes(words)
             answer = _html(figures.answer(None), "mm-answer", STRIKE + figures_clip.SCRIPT)
             with gr.Row(elem_id="mm-saves"):
