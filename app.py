@@ -227,8 +227,18 @@ def _languages(page: gr.Blocks, words: Words, language: gr.Radio, redraws: list[
     opened = page.load(begin, language, [language, *words.components], js=WANTED, **QUICK)
     changed = language.input(speak, language, words.components, js=REMEMBER, **QUICK)
     for function, inputs, outputs in redraws:
-        changed.then(function, inputs, outputs, **QUICK)
-        opened.then(_unless_english(function, len(outputs)), [language, *inputs], outputs, **QUICK)
+        changed.then(_each(function), inputs, outputs, **QUICK)
+        opened.then(_each(_unless_english(function, len(outputs))), [language, *inputs], outputs, **QUICK)
+
+
+def _each(function: Callable[..., list[Any]]) -> Callable[..., Any]:
+    """Gradio wants the value itself where an event has one output; a list would be written out as text."""
+
+    def values(*given: Any) -> Any:
+        drawn = function(*given)
+        return drawn[0] if len(drawn) == 1 else drawn
+
+    return values
 
 
 def _unless_english(function: Callable[..., list[Any]], n: int) -> Callable[..., list[Any]]:
@@ -360,8 +370,10 @@ def _controls(
         )
         method = words.put(
             gr.Dropdown,
-            lambda: {"label": say("Missing-modality model")},
-            choices=[(method_name(m), m) for m in analyser.methods],
+            lambda: {
+                "label": say("Missing-modality model"),
+                "choices": [(method_name(m), m) for m in analyser.methods],
+            },
             value=analyser.methods[0],
             filterable=False,
             elem_id="mm-method",
@@ -429,7 +441,7 @@ def _absent_text(analyser: Analyser, method: str, language: str) -> Any:
     """The choice behind a switched-off text is only there for methods that read imagined text."""
     reads = analyser.reads_simulated(method)
     with use(language):
-        info = None if reads else say("{method} reads no imagined text", method=method_name(method))
+        info = "" if reads else say("{method} reads no imagined text", method=method_name(method))
     return gr.update(interactive=reads, info=info)
 
 

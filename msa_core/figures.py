@@ -147,7 +147,7 @@ def _dial(score: float | None, full: float | None, interval: Mapping[str, float]
         f'style="stroke-dasharray:{max(0.0, high - low):.3f} 12;stroke-dashoffset:{-(low + SCORE_LIMIT):.3f}"/>'
         f'<g class="mm-ticks">{tick}</g>'
         f'<circle class="{dot}" cx="22" cy="104" r="9" style="transform:rotate({_angle(score or 0.0)}deg)"/>'
-        '<text x="22" y="121">−3</text><text x="100" y="18">0</text><text x="178" y="121">+3</text></svg>'
+        '<text x="22" y="121">−3</text><text x="100" y="11">0</text><text x="178" y="121">+3</text></svg>'
     )
 
 

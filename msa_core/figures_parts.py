@@ -12,6 +12,7 @@ from html import escape
 
 from . import report
 from .language import known
+from .report import signed as signed
 from .schema import MODALITIES, SCORE_LIMIT
 
 ICON_PATHS = {
@@ -48,12 +49,6 @@ def icon(modality: str) -> str:
 def method_name(method: str) -> str:
     """How a method is written for people in the active language, escaped."""
     return escape(report.title(method))
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A score with its sign (a real minus), never '−0.00'."""
-    text = f"{value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
 def meaning(score: float) -> str:

@@ -165,10 +165,10 @@ def _labels(robustness: Robustness, looks: Sequence[tuple[str, str, str]], ends:
 def _wrapped(text: str) -> list[str]:
     """At most two lines; a wide character (Chinese) takes the place of two."""
     words, rows, width = (text.split(" "), [""], 0) if text.isascii() else (list(text), [""], 0)
-    glue = " " if text.isascii() else ""
+    glue, limit = (" ", WRAP) if text.isascii() else ("", WRAP - 3)
     for word in words:
         size = sum(1 if c.isascii() else 2 for c in word) + len(glue)
-        if width and width + size > WRAP and len(rows) < 2:
+        if width and width + size > limit and len(rows) < 2:
             rows, width = [*rows, ""], 0
         rows[-1] += (glue if rows[-1] else "") + word
         width += size

@@ -21,6 +21,7 @@ STATIC = Path(__file__).resolve().parent / "static"
 LANGUAGES = {"en": "English", "zh": "中文"}
 ENGLISH = "en"
 _FIELD = re.compile(r"\{(\w*)(?:[:!]([^}]*))?\}")
+_LOOSE = re.compile("(?<=）) (?=[\u4e00-\u9fff])")  # a full-width bracket brings its own space
 _WORDS = 4  # letters that a template must have besides its fields: less would match almost any sentence
 _active: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -48,7 +49,7 @@ def use(language: str) -> Iterator[None]:
 def say(text: str, /, **values: object) -> str:
     """`text`, an English template of `str.format`, in the active language, filled with `values`."""
     template = catalogue(active()).get(text, text)
-    return template.format(**values) if values else template
+    return _LOOSE.sub("", template.format(**values)) if values else template
 
 
 def known(text: str) -> str:

@@ -35,18 +35,24 @@ def sentence(prediction: Prediction) -> str:
     full, method = scores["complete_model_full"], title(prediction.method)
     if (why := cause(prediction)) is not None:
         return say(
-            "{cause} the complete model {moves}; {method} {does}.",
+            "{cause}, the complete model {moves}; {method} {does}.",
             cause=why,
             moves=_move(scores["complete_model_left"] - full),
             method=method,
             does=_move(scores["missing_model_left"] - scores["missing_model_full"]),
         )
-    said = {"full": full, "method": method, "missing": scores["missing_model_left"]}
+    said = {"full": signed(full), "method": method, "missing": signed(scores["missing_model_left"])}
     if all(state["present"] for state in prediction.modalities.values()):
         return say(
-            "With everything there, the complete model says {full:+.1f} and {method} says {missing:+.1f}.", **said
+            "With everything there, the complete model says {full} and {method} says {missing}.", **said
         )
-    return say("With what the clip has, the complete model says {full:+.1f} and {method} says {missing:+.1f}.", **said)
+    return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A score with its sign (a real minus), never '−0.00'."""
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
 def title(method: str) -> str:
@@ -73,7 +79,7 @@ def cause(prediction: Prediction) -> str | None:
         parts = [say("without your {one} and your {other}", one=names[0], other=names[1])]
     for m, rate in dropped_frames(prediction).items():
         if m == "text":
-            parts.append(say("with {rate:.0%} of your words' frames dropped", rate=rate))
+            parts.append(say("with {rate:.0%} of your words dropped", rate=rate))
         else:
             parts.append(say("with {rate:.0%} of your {one}'s frames dropped", rate=rate, one=known(ORDINARY[m])))
     if "text" not in off:
@@ -102,7 +108,7 @@ def transfer(prediction: Prediction) -> str | None:
             full=full,
         )
     seen = say(
-        "{cause} the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
+        "{cause}, the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
         "the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}.",
         cause=why,
         lost=lost,

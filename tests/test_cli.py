@@ -41,7 +41,7 @@ def test_analyse_for_people(capsys, loaded):
     assert main(["analyse", HAPPY, "--drop", "audio"]) == 0
     out = capsys.readouterr().out
     assert (
-        "Without your voice the complete model moves" in out
+        "Without your voice, the complete model moves" in out
         and "not a measure of feelings" in out
         and "contributions" in out
     )
@@ -56,7 +56,7 @@ def test_frames_and_words_may_be_changed(tmp_path, capsys, loaded):
         answer["transcript"] == "This is awful" and answer["edited"] and answer["frame_missing_rate"] == {"audio": 0.5}
     )
     said = capsys.readouterr().out
-    assert "With 50% of your voice's frames dropped and with the words edited the complete model" in said
+    assert "With 50% of your voice's frames dropped and with the words edited, the complete model" in said
     assert "present, 50% of its frames dropped" in said and "note: The interval is calibrated without" in said
 
 

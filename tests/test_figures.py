@@ -261,40 +261,40 @@ def gone(*names: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "start"),
     [
-        (gone("audio"), "Without your voice the"),
-        (gone("text", "vision"), "Without your words and your face the"),
-        ({"frame_missing_rate": {"audio": 0.5}}, "With 50% of your voice's frames dropped the"),
+        (gone("audio"), "Without your voice, the"),
+        (gone("text", "vision"), "Without your words and your face, the"),
+        ({"frame_missing_rate": {"audio": 0.5}}, "With 50% of your voice's frames dropped, the"),
         (
             {"frame_missing_rate": {"text": 0.3}, "edited": True},
-            "With 30% of your words' frames dropped and with the words",
+            "With 30% of your words dropped and with the words",
         ),
-        ({"words": tuple(replace(w, struck=True) for w in WORDS[:2])}, "With 2 words struck out the"),
-        ({"words": (replace(WORDS[0], struck=True),)}, "With 1 word struck out the"),
-        ({"edited": True}, "With the words edited the"),
+        ({"words": tuple(replace(w, struck=True) for w in WORDS[:2])}, "With 2 words struck out, the"),
+        ({"words": (replace(WORDS[0], struck=True),)}, "With 1 word struck out, the"),
+        ({"edited": True}, "With the words edited, the"),
         (
             gone("audio") | {"frame_missing_rate": {"audio": 0.5, "vision": 0.9}},
             "Without your voice and with 90% of your face",
         ),
-        (gone("text") | {"edited": True}, "Without your words the"),
+        (gone("text") | {"edited": True}, "Without your words, the"),
     ],
 )
 def test_one_plain_sentence_says_what_moved(changes: dict[str, object], start: str) -> None:
     told = report.sentence(prediction(**changes))
     assert told.startswith(start)
     # from 1.25 to -0.5 is 1.75 down; from its own full answer of 1.05 to 0.75 is 0.3 down
-    assert told.endswith(" the complete model moves 1.8 towards negative; SDUMC moves 0.3 towards negative.")
+    assert told.endswith(", the complete model moves 1.8 towards negative; SDUMC moves 0.3 towards negative.")
     assert told in report.summary(prediction(**changes))
 
 
 def test_a_model_that_stays_hardly_moves() -> None:
     scores = dict(zip(SCORES, (1.0, 1.04, -1.0, -0.6), strict=True))
     told = report.sentence(prediction(**gone("vision"), scores=scores))
-    assert told == "Without your face the complete model hardly moves; SDUMC moves 0.4 towards positive."
+    assert told == "Without your face, the complete model hardly moves; SDUMC moves 0.4 towards positive."
 
 
 def test_nothing_taken_is_said_as_two_answers() -> None:
     told = report.sentence(prediction())
-    assert told == "With everything there, the complete model says +1.2 and SDUMC says +0.8."
+    assert told == "With everything there, the complete model says +1.25 and SDUMC says +0.75."
     never = {m: {"present": m != "vision", "reason": "no video track" if m == "vision" else None} for m in MODALITIES}
     told = report.sentence(prediction(modalities=never, dropped=("vision",)))  # its switch stands on off all the same
     assert told.startswith("With what the clip has, the complete model says")

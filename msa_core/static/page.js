@@ -57,6 +57,10 @@
   const wait = setInterval(() => {
     if (!document.querySelector('button[role=tab][data-tab-id]')) return;
     clearInterval(wait);
+    const unmarked = () => document.querySelector('#mm-overview a') && !document.querySelector('#mm-overview a[aria-current]');
+    new MutationObserver(() => {  // the list of lessons is drawn again, without a mark, in another language
+      if (unmarked()) mark(document.querySelector('#mm-lessons button[role=tab].selected')?.dataset.tabId);
+    }).observe(document.querySelector('gradio-app') || document.body, {childList: true, subtree: true});
     if (location.hash) { moving = true; open_tab(); setTimeout(() => { moving = false; }, 300); }
   }, 50);
 })();
