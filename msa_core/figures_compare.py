@@ -246,7 +246,7 @@ def pair(a: Comparison, b: Comparison) -> str:
     )
     columns = "".join(_column(c, limit) for c in (a, b))
     body = f'<p class="mm-transfer">{escape(difference(a, b))}</p><div class="mm-compare-clips">{columns}</div>'
-    names = ", ".join(title_of(m) for m in a.methods)
+    names = say(", ").join(title_of(m) for m in a.methods)
     hint = say("The bars of every loss, from top to bottom: {methods}. Both clips share one scale.", methods=names)
     return card(escape(say("Two clips side by side")), escape(hint), body, "mm-two-clips")
 

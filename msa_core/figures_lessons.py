@@ -86,7 +86,7 @@ def answered(lesson: Lesson, answer: Answer, guess: int | None = None) -> str:
         css, verdict = "mm-right", say("As you guessed: {right}.", right=right)
     else:
         css = "mm-other"
-        verdict = say("You guessed {guess}; on this clip it is {right}.", guess=lesson.choices[guess], right=right)
+        verdict = say("You guessed “{guess}”; on this clip it is “{right}”.", guess=lesson.choices[guess], right=right)
     return (
         f'<div class="mm mm-reveal {css}" role="status"><p class="mm-outcome">{escape(verdict)}</p>'
         f"<p>{escape(answer.said)}</p>{answer.html}</div>"

@@ -63,7 +63,7 @@ def test_every_text_is_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("guess", "start"), [(None, "The answer on this clip"), (0, "As you guessed"), (1, "You guessed no;")]
+    ("guess", "start"), [(None, "The answer on this clip"), (0, "As you guessed"), (1, "You guessed “no”;")]
 )
 def test_the_guess_is_answered(guess: int | None, start: str) -> None:
     html = figures.answered(Bare(), Answer(0, "Because.", "<i></i>"), guess)

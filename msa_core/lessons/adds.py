@@ -9,7 +9,7 @@ from .. import figures_lessons
 from ..figures_parts import signed
 from ..language import say
 from ..predict import Analyser
-from ..report import method_name
+from ..report import title as method_title
 from ..schema import MODALITIES, Utterance
 from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, ordinary, score_of
 from .models import METHODS, method_options
@@ -93,7 +93,7 @@ class Adds(Lesson):
         said = say(
             "In this order {method} lets {what} add {move}; on average over all orders it is {mean}. Nothing else "
             "depends on the order as much.",
-            method=method_name(method),
+            method=method_title(method),
             what=ordinary(furthest),
             move=signed(moves[furthest]),
             mean=signed(mean[furthest]),

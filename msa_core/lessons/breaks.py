@@ -9,7 +9,7 @@ from ..figures_parts import signed
 from ..language import say
 from ..missing import INCOMPLETE
 from ..predict import Analyser
-from ..report import method_name
+from ..report import title as method_title
 from ..schema import Utterance
 from . import measured
 from .contract import (
@@ -111,7 +111,7 @@ class Breaks(Lesson):
             "Without {what} the complete model moves by {complete}, {method} by {ours}.",
             what=ordinary(gone),
             complete=signed(facts["complete"]),
-            method=method_name(method),
+            method=method_title(method),
             ours=signed(facts["ours"]),
         )
         pattern = "+".join(m for m in there if m != gone)
@@ -131,5 +131,5 @@ class Breaks(Lesson):
         full, left = analyser.predict(utterance, method), analyser.predict(utterance, method, [gone])
         complete = score_of(full, "complete_model_full"), score_of(left, "complete_model_left")
         ours = score_of(full), score_of(left)
-        rows = [(say("Complete model"), complete[1], complete[0]), (method_name(method), ours[1], ours[0])]
+        rows = [(say("Complete model"), complete[1], complete[0]), (method_title(method), ours[1], ours[0])]
         return figures_lessons.readings(rows), {"complete": complete[1] - complete[0], "ours": ours[1] - ours[0]}

@@ -104,7 +104,7 @@ class FramesOrModalities(Lesson):
         score = score_of(analyser.predict(utterance, METHOD))
         now = score_of(analyser.predict(left, METHOD))
         kept = {m: (_length(left, m), _length(utterance, m)) for m in needs(utterance)}
-        counts = ", ".join(f"{ordinary(m)} {k}/{n}" for m, (k, n) in kept.items())
+        counts = say(", ").join(f"{ordinary(m)} {k}/{n}" for m, (k, n) in kept.items())
         template = {"counts": counts, "score": signed(score), "now": signed(now)}
         said = say("Kept: {counts}. The score goes from {score} to {now}.", **template)
         facts: dict[str, Value] = {"score": score, "now": now, **{f"kept_{m}": float(k) for m, (k, _) in kept.items()}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..report import method_name
+from ..report import title
 
 METHODS = ("sdumc", "corrkd", "promma")
 ROW = {"sdumc": "sdumc", "corrkd": "corrkd", "promma": "promma (reconstruction)"}  # label in the evaluation file
@@ -15,4 +15,4 @@ COMPLETE_ROW = {  # of the complete-modality model that stands beside the method
 
 def method_options() -> tuple[tuple[str, str], ...]:
     """(title, name) of each, for a choice."""
-    return tuple((method_name(m), m) for m in METHODS)
+    return tuple((title(m), m) for m in METHODS)
