@@ -246,7 +246,8 @@ def imagination(prediction: Prediction) -> str:
         if isinstance(value, float):
             lines.append(row(label, span(0.0, value, "mm-weight", -1.0, 1.0), signed(value)))
     hint = say(
-        "{method} rebuilds what is missing from what is left (MIA). Likeness: cosine with your real text, before and after MIA.",
+        "{method} rebuilds what is missing from what is left (MIA). Likeness: cosine with your real text, before and "
+        "after MIA.",
         method=name,
     )
     return card(title, hint, f'<div class="mm-chart">{"".join(lines)}</div>', "mm-imagined")

@@ -296,7 +296,7 @@ def test_sheet_without_chromium_says_so(
     monkeypatch.setattr(sheet.Analyser, "load", lambda device=None: analyser)
     monkeypatch.setattr(sheet, "utterances", lambda a: read)
     monkeypatch.setattr(sheet, "build", lambda a, r: [Heading("Title", 1)])
-    monkeypatch.setattr(sheet.fonts, "faces", lambda text, bold: "")
+    monkeypatch.setattr(sheet.fonts, "faces", lambda *_: "")
     monkeypatch.setattr(sheet.shutil, "which", lambda name: None)
     lines = list(sheet.command(tmp_path))
     assert sum("No Chromium" in line for line in lines) == len(LANGUAGES)

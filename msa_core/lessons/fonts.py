@@ -13,17 +13,19 @@ from typing import Any
 
 from ..errors import MsaError
 
-FAMILY = "Noto Sans CJK SC"
+FAMILIES = {"zh": "Noto Sans CJK SC"}
+FAMILY = "Noto Sans CJK KR"  # of other languages: its quotes are as narrow as their letters
 REPAIR = "Install fontconfig and Noto Sans CJK (fonts-noto-cjk), and fontTools: pip install fonttools."
 ERROR = 2.0  # thousandths of an em that an outline may move when its cubic curves become quadratic
 NO_HINTS = ("maxTwilightPoints", "maxStorage", "maxFunctionDefs", "maxInstructionDefs", "maxStackElements")
 
 
-def faces(text: str, bold: str) -> str:
+def faces(text: str, bold: str, language: str) -> str:
     """CSS of the family "Sheet" with the characters of `text`, and of `bold` in bold. Raises: MsaError."""
+    family = FAMILIES.get(language, FAMILY)
     found = ""
     for weight, characters in (("regular", text), ("bold", bold)):
-        data = base64.b64encode(_subset(weight, characters)).decode()
+        data = base64.b64encode(_subset(family, weight, characters)).decode()
         source = f"src: url(data:font/ttf;base64,{data})"
         found += f"@font-face {{ font-family: Sheet; font-weight: {_CSS[weight]}; {source}; }}\n"
     return found
@@ -32,13 +34,13 @@ def faces(text: str, bold: str) -> str:
 _CSS = {"regular": 400, "bold": 700}
 
 
-def _subset(weight: str, characters: str) -> bytes:
+def _subset(family: str, weight: str, characters: str) -> bytes:
     """A TrueType font of these characters: Chromium embeds it once, an OpenType one as a drawing per glyph."""
     try:
         from fontTools import subset
     except ImportError as e:
         raise MsaError(f"fontTools is not installed. {REPAIR}") from e
-    file, index = _find(weight)
+    file, index = _find(family, weight)
     options = subset.Options()
     options.layout_features, options.hinting, options.desubroutinize = [], False, True
     options.font_number, options.recalc_bounds = index, True
@@ -52,14 +54,14 @@ def _subset(weight: str, characters: str) -> bytes:
     return out.getvalue()
 
 
-def _find(weight: str) -> tuple[str, int]:
+def _find(family: str, weight: str) -> tuple[str, int]:
     """File and number in it of the family. Raises: MsaError when fontconfig knows another family only."""
-    command = ["fc-match", "-f", "%{file}|%{index}|%{family}", f"{FAMILY}:weight={weight}"]
+    command = ["fc-match", "-f", "%{file}|%{index}|%{family}", f"{family}:weight={weight}"]
     if shutil.which(command[0]) is None:
         raise MsaError(f"fontconfig (fc-match) is not installed. {REPAIR}")
-    file, index, family = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("|", 2)
-    if FAMILY not in family:
-        raise MsaError(f"{FAMILY} is not installed; the nearest font is {family}. {REPAIR}")
+    file, index, found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("|", 2)
+    if family not in found:
+        raise MsaError(f"{family} is not installed; the nearest font is {found}. {REPAIR}")
     return file, int(index)
 
 

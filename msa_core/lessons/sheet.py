@@ -55,7 +55,7 @@ def command(folder: Path = FOLDER, device: str | None = None) -> Iterator[str]:
         path(language, "md", folder).write_text(text, encoding="utf-8")
         yield str(path(language, "md", folder))
         try:
-            printed = pdf(page(blocks, language, fonts.faces(text + LIST_MARKS, bold(blocks))))
+            printed = pdf(page(blocks, language, fonts.faces(text + LIST_MARKS, bold(blocks), language)))
         except MsaError as e:
             yield f"The PDF was left as it is: {e}"
             continue
