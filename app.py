@@ -278,19 +278,20 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
     settings = [visit, desk.absent_text, desk.method, spoken, language]
     heavy = {"outputs": list(shown.values()), **HEAVY}
 
-    def analyse(request: gr.Request, clip: str | None, *rest: Any) -> Iterator[dict[Any, Any]]:
-        yield from read(clip, None, *rest, request)
+    def analyse(request: gr.Request, playing: str | None, *rest: Any) -> Iterator[dict[Any, Any]]:
+        known = rest[0] is not None and playing == rest[0].clip  # read again from the file as it came, undamaged
+        yield from read(rest[0].original if known else playing, None, playing, *rest, request)
 
     def choose(event: gr.EventData, request: gr.Request, *rest: Any) -> Iterator[dict[Any, Any]]:
         if event.clip not in figures_page.EXAMPLE_TITLES:
             raise gr.Error(f"There is no example {event.clip!r}.")
         path = str(EXAMPLES / event.clip)
         yield {video: path}
-        yield from read(path, None, *rest, request)
+        yield from read(path, None, path, *rest, request)
 
     def reread(request: gr.Request, blur: float, noise: float, *rest: Any) -> Iterator[dict[Any, Any]]:
         how = Damage(blur / 100, None if not noise else damage.MAX_NOISE_DB - noise)
-        yield from read(rest[0] and rest[0].original, how, *rest, request)
+        yield from read(rest[0] and rest[0].original, how, rest[0] and rest[0].clip, *rest, request)
 
     uploaded = gr.on([video.upload, video.stop_recording, again.click], analyse, [video, *settings],
                      api_name="page_analyse", **heavy)  # fmt: skip
@@ -452,6 +453,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
     def read(
         clip: str | None,
         how: Damage | None,
+        playing: str | None,
         visit: Visit | None,
         absent_text: str,
         method: str,
@@ -459,7 +461,10 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         language: str,
         request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:
-        """`how` is None for a new clip; else the clip of the visit is read again, damaged like this."""
+        """`how` is None for a new clip; else the clip of the visit is read again, damaged like this.
+
+        playing: what the player shows.
+        """
         status, started, steps = shown["status"], time.perf_counter(), ["media"]
 
         def line(drawing: Callable[..., str], *values: Any) -> dict[Any, Any]:
@@ -515,7 +520,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             shown["seen"]: seen_html,
             shown["transcript"]: figures_page.editable(utterance),
             shown["text_status"]: "",
-            **({} if kept == clip and how is None else {shown["video"]: kept}),
+            **({} if kept == playing else {shown["video"]: kept}),
             **({shown["blur"]: 0, shown["noise"]: 0} if how is None else {}),
             **{shown[f"rate_{m}"]: 0 for m in MODALITIES},
             **{shown[m]: _switch(utterance, m, language) for m in MODALITIES},

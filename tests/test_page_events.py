@@ -63,7 +63,7 @@ def reading(analyser: Any, clip: Path, visit: Any = None) -> Iterator[dict[Any, 
     names = ("video", "status", "visit", "edit", "answer", "seen", "transcript", "text_status", "blur", "noise",
              "text", "audio", "vision", "rate_text", "rate_audio", "rate_vision")  # fmt: skip
     read = app._reading(analyser, {name: name for name in names})
-    return read(str(clip), None, visit, "simulated", "sdumc", "en", "en", REQUEST)
+    return read(str(clip), None, str(clip), visit, "simulated", "sdumc", "en", "en", REQUEST)
 
 
 def test_closing_an_extraction_stops_it_and_waits_for_nothing() -> None:

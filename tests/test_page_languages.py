@@ -16,7 +16,7 @@ ENGLISH = re.compile(r"(?:\b[a-z]{2,}\b[ ,]+){3,}[a-z]{2,}", re.I)  # four Engli
 NAMES = re.compile(  # what stays as it is in every language
     r"Missing-Modality Lab|Late fusion|Double-Flow Unified Modality Cross-Attention|"
     r"Correlation-Decoupled Knowledge Distillation|CMU-MOSI|CMU-MOSEI|Use via API|Built with Gradio|Settings|"
-    r"Cao, Cooper.*?Verma|Cooke, Barker.*?Shao|Lei et al|"
+    r"SIL Open Font License|Noto Sans CJK|Cao, Cooper.*?Verma|Cooke, Barker.*?Shao|Lei et al|"
     r"Don.t[^.]{1,40}check[^.]{1,4}it|Don.t forget a jacket|bin blue at f two now"
 )
 

@@ -91,8 +91,8 @@ class Adds(Lesson):
             moves[m], level = score - level, score
         furthest = max(order, key=lambda m: abs(moves[m] - mean[m]))
         said = say(
-            "In this order {method} lets {what} add {move}; on average over all orders it is {mean}. Nothing else "
-            "depends on the order as much.",
+            "In this order {method} lets {what} add {move}; on average over all orders it is {mean}. No other "
+            "part is as far from its average here.",
             method=method_title(method),
             what=ordinary(furthest),
             move=signed(moves[furthest]),
