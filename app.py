@@ -266,6 +266,14 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
             answer = _html(figures.answer(None), "mm-answer", STRIKE + figures_clip.SCRIPT)
             with gr.Row(elem_id="mm-saves"):
                 csv = words.put(gr.Button, lambda: {"value": say("Save CSV")}, elem_id="mm-save-csv", size="sm")
+                pictures = words.put(
+                    gr.Checkbox,
+                    lambda: {"label": say("with pictures of the clip")},
+                    value=True,
+                    container=False,
+                    min_width=0,
+                    elem_id="mm-pictures",
+                )
                 report = words.put(
                     gr.Button, lambda: {"value": say("Save a report")}, elem_id="mm-save-report", size="sm"
                 )
@@ -306,7 +314,7 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
         draw, desk.inputs, answer, api_name="predict", trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     _editing(analyser, desk, answer, lower)
-    _saving(analyser, desk, csv, report)
+    _saving(analyser, desk, csv, report, pictures)
     redraw = _redraw_analyse(analyser, draw)
     return desk, (redraw, desk.inputs, [answer, desk.absent_text, seen_html, status, *desk.switches.values()])
 
@@ -618,36 +626,37 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
     lower["heard"].click(as_heard, desk.inputs, out, api_name="page_as_heard", **QUICK)
 
 
-def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button) -> None:
+def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, pictures: gr.Checkbox) -> None:
     """Files are made in the browser from what the event returns: the server writes none."""
     file = gr.JSON(visible="hidden")
 
-    def save_csv(*values: Any) -> Any:
+    def saving(make: Callable[[Utterance, Settings], list[str]], values: tuple[Any, ...]) -> list[str] | None:
         asked = Asked.of(*values)
-        if asked.utterance is None:
-            return None
-        try:
-            prediction = predict(analyser, asked.utterance, asked.settings)
-        except MsaError:
-            return None
-        return ["prediction.csv", "text/csv", export.as_csv(prediction)]
-
-    def save_report(*values: Any) -> Any:
-        asked = Asked.of(*values)
-        if asked.utterance is None:
-            return None
         with use(asked.language):
             try:
-                by_method = {
-                    m: predict(analyser, asked.utterance, replace(asked.settings, method=m)) for m in analyser.methods
-                }
-            except MsaError:
+                if asked.utterance is None:
+                    raise MsaError("There is no clip yet: record, upload or choose one first.")
+                return make(asked.utterance, asked.settings)
+            except MsaError as e:
+                gr.Warning(known(str(e)))
                 return None
-            html = export.report_html(asked.utterance, by_method, asked.settings.method)
-        return ["missing-modality-report.html", "text/html", html]
 
-    for button, function in ((csv, save_csv), (report, save_report)):
-        button.click(function, desk.inputs, file, **QUICK).then(None, file, None, js=SAVE)
+    def table(utterance: Utterance, settings: Settings) -> list[str]:
+        return ["prediction.csv", "text/csv", export.as_csv(predict(analyser, utterance, settings))]
+
+    def save_csv(*values: Any) -> list[str] | None:
+        return saving(table, values)
+
+    def save_report(with_pictures: bool, *values: Any) -> list[str] | None:
+        def page(utterance: Utterance, settings: Settings) -> list[str]:
+            by_method = {m: predict(analyser, utterance, replace(settings, method=m)) for m in analyser.methods}
+            html = export.report_html(utterance, by_method, settings.method, with_pictures=with_pictures)
+            return ["missing-modality-report.html", "text/html", html]
+
+        return saving(page, values)
+
+    csv.click(save_csv, desk.inputs, file, **QUICK).then(None, file, None, js=SAVE)
+    report.click(save_report, [pictures, *desk.inputs], file, **QUICK).then(None, file, None, js=SAVE)
 
 
 def _extraction(

@@ -116,6 +116,9 @@ def test_files_are_saved_as_shown(visit: Any, site: Any, analyser: Any) -> None:
     assert any(f"{own.scores['missing_model_left']:.3f}"[:5] in ",".join(r) for r in rows)
     name, text = download(page, "#mm-save-report")
     assert name.endswith(".html") and text.startswith("<!doctype html>") and "not a measure of feelings" in text
+    assert text.count("<img") >= 3
+    page.uncheck("#mm-pictures input")
+    assert "<img" not in download(page, "#mm-save-report")[1]
     assert CLIP.name in text and "ProMMA (reconstruction)" in text and "http" not in text.split("<body")[1]
     assert [n for n in stored(site.folder) if n.endswith((".html", ".csv", ".json"))] == []
 
