@@ -30,6 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -638,7 +639,7 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, p
                     raise MsaError("There is no clip yet: record, upload or choose one first.")
                 return make(asked.utterance, asked.settings)
             except MsaError as e:
-                gr.Warning(known(str(e)))
+                gr.Warning(escape(known(str(e))))  # gradio draws it as HTML
                 return None
 
     def table(utterance: Utterance, settings: Settings) -> list[str]:
