@@ -43,9 +43,7 @@ def sentence(prediction: Prediction) -> str:
         )
     said = {"full": signed(full), "method": method, "missing": signed(scores["missing_model_left"])}
     if all(state["present"] for state in prediction.modalities.values()):
-        return say(
-            "With everything there, the complete model says {full} and {method} says {missing}.", **said
-        )
+        return say("With everything there, the complete model says {full} and {method} says {missing}.", **said)
     return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
 
 
