@@ -83,10 +83,10 @@ STRIKE = """element.addEventListener('click', event => {
 });"""
 SHOW_ANSWER = """() => { if (innerWidth < 760 && document.querySelector('#mm-status .mm-done'))
   document.querySelector('#mm-switches').parentElement.scrollIntoView(); }"""
-WANTED = f"""() => {{ const wanted = (localStorage.getItem('mm-language') || navigator.language).toLowerCase();
+WANTED = f"""() => {{ const wanted = (mmLanguage.get() || navigator.language).toLowerCase();
   return {list(LANGUAGES)}.find(code => wanted.startsWith(code)) || '{ENGLISH}'; }}"""
 SAVE = f"file => {{ if (file) ({export.SAVE})(...file); }}"
-REMEMBER = """language => { localStorage.setItem('mm-language', language); document.documentElement.lang = language;
+REMEMBER = """language => { mmLanguage.set(language); document.documentElement.lang = language;
   return language; }"""
 
 

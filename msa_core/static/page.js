@@ -1,6 +1,10 @@
 // What the page does in the browser besides gradio: the remembered language, links to tabs, words for a camera that fails.
 (() => {
-  const remembered = localStorage.getItem('mm-language');
+  const kept = window.mmLanguage = {  // a browser may refuse to keep anything
+    get: () => { try { return localStorage.getItem('mm-language'); } catch { return null; } },
+    set: language => { try { localStorage.setItem('mm-language', language); } catch { /* asked again next time */ } },
+  };
+  const remembered = kept.get();
   if (remembered) {  // gradio's own words (the upload box) follow navigator.language
     const tag = remembered === 'zh' ? 'zh-CN' : remembered;
     Object.defineProperty(navigator, 'language', {get: () => tag});
