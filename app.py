@@ -397,7 +397,13 @@ def _controls(
             )
             for m in MODALITIES
         }  # fmt: skip
-    method.input(lambda name, said: _absent_text(analyser, name, said), [method, language], absent_text, **QUICK)
+    gr.on(
+        [method.input, language.input],
+        lambda name, said: _absent_text(analyser, name, said),
+        [method, language],
+        absent_text,
+        **QUICK,
+    )
     return Desk(visit, edit, absent_text, method, spoken, switches, rates, language)
 
 
@@ -981,7 +987,8 @@ def _numbers_screen(words: Words, language: gr.Radio) -> Redraw:
             return figures_numbers.screen(*choices)
 
     inputs = [*chosen, language]
-    gr.on([c.input for c in chosen], draw, inputs, shown, trigger_mode="always_last", api_name="page_numbers", **QUICK)
+    public = QUICK | {"api_visibility": "public"}
+    gr.on([c.input for c in chosen], draw, inputs, shown, trigger_mode="always_last", api_name="numbers", **public)
     return lambda *values: [draw(*values)], inputs, [shown]
 
 

@@ -69,6 +69,7 @@ def example(page: Any, name: str) -> None:
 
 def finished(page: Any, name: str) -> None:
     page.wait_for_selector(f'.mm-done:has-text("{name}")')
+    page.wait_for_timeout(300)  # the other outputs of the same event are set after the line that says so
 
 
 def upload(page: Any, path: Path) -> None:

@@ -165,7 +165,7 @@ def test_the_api_returns_the_block(site: SimpleNamespace) -> None:
     from gradio_client import Client
 
     client = Client(site.url, verbose=False)
-    html = client.predict("made-up", "frames", "mae", "all", api_name="/numbers")
+    html = client.predict("made-up", "frames", "mae", "all", "en", api_name="/numbers")
     assert html == figures_numbers.screen("made-up", "frames", "mae", "all")
     with pytest.raises(Exception, match="not in the list of choices"):
-        client.predict("made-up", "nonsense", "mae", "all", api_name="/numbers")
+        client.predict("made-up", "nonsense", "mae", "all", "en", api_name="/numbers")
