@@ -262,7 +262,7 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
         with gr.Column(scale=4, min_width=300, elem_id="mm-left"):
             video, spoken, examples, again, status = _clip_column(words, language)
         with gr.Column(scale=9, min_width=300, elem_id="mm-right"):
-            desk = _controls(analyser, words, visit, edit, language)
+            desk = _controls(analyser, words, visit, edit, language, spoken)
             lower = _changes(words)
             answer = _html(figures.answer(None), "mm-answer", STRIKE + figures_clip.SCRIPT)
             with gr.Row(elem_id="mm-saves"):
@@ -1050,12 +1050,9 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
                 "robustness": compare.robustness(analyser, utterance).to_json(),
             }
 
-        held = [(c["path"], UPLOADS.claim(c["path"])) for c in (clip, second) if _is_file(c)]  # one file may be both
-        try:
-            beside = {} if second is None else {"second": reading(second, spoken, Damage(), answer)}
-            return reading(clip, spoken, Damage(), answer) | beside
-        finally:
-            _release(held)
+        with held(clip, second):
+            check(spoken=spoken)
+            return answer(clip) | ({} if second is None else {"second": answer(second)})
 
     def report(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None, language: str = "en") -> str:
         """The one-page report as HTML."""

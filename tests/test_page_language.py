@@ -30,6 +30,8 @@ SWITCHES: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 CLIPS = ("crema_happy.mp4", "jfk.flac")
 ALLOWED = (  # phrases that stay English: names, commands, file names
+    "Noto Sans CJK",
+    "SIL Open Font License",
     r"IEEE Transactions on Affective Computing",
     r"python -m msa_core \w+",
     r"git checkout -- checkpoints",
