@@ -6,6 +6,7 @@ Everything is a function, because it answers in the active language.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -147,14 +148,8 @@ def examples(folder: Path) -> str:
     """Buttons with a picture from each example clip in `folder`. Raises: MediaError when one is missing."""
     buttons = []
     for name, title in EXAMPLE_TITLES.items():
-        path = folder / name
-        info = media.probe(path)
-        shot = next(
-            (image for time_s, image in media.frames(path, info, 2.0, 240) if time_s >= info.duration_s / 3), None
-        )
-        drawn = (
-            f'<span class="mm-sound">{icon("audio")}</span>' if shot is None else f'<img src="{picture(shot)}" alt="">'
-        )
+        shot = _shot(folder / name)
+        drawn = f'<img src="{shot}" alt="">' if shot else f'<span class="mm-sound">{icon("audio")}</span>'
         buttons.append(f'<button data-clip="{name}">{drawn}<span class="mm-name">{known(title)}</span></button>')
     licences = say(
         "CREMA-D (ODbL), GRID (CC BY 4.0), LatentSync (Apache 2.0), US government (public domain); sources under About."
@@ -163,6 +158,15 @@ def examples(folder: Path) -> str:
         f'<div class="mm"><h4>{say("Or try an example")}</h4><div class="mm-examples">{"".join(buttons)}</div>'
         f'<p class="mm-hint">{licences}</p></div>'
     )
+
+
+@lru_cache
+def _shot(path: Path) -> str:
+    """A picture from an example as a data address, decoded once for all visitors and languages; "" without pictures."""
+    info = media.probe(path)
+    images = (image for time_s, image in media.frames(path, info, 2.0, 240) if time_s >= info.duration_s / 3)
+    image = next(images, None)
+    return "" if image is None else picture(image)
 
 
 def working(steps: Sequence[str], share: float) -> str:

@@ -189,6 +189,13 @@ def test_about_says_the_same_in_both_languages() -> None:
     assert "not a measure of feelings" in figures_page.about() and "ProMMA (reconstruction)" in figures_page.about()
 
 
+def test_examples_are_decoded_once_for_every_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = figures_page.examples(EXAMPLES)
+    monkeypatch.setattr(figures_page.media, "probe", lambda path: pytest.fail(f"{path.name} is decoded again"))
+    with use("zh"):
+        assert figures_page.examples(EXAMPLES) != own
+
+
 # numbers
 
 
