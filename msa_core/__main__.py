@@ -166,7 +166,7 @@ def _study(args: argparse.Namespace) -> None:
     from . import study
 
     for line in study.command(
-        Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only
+        Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only, _scores(args)
     ):
         print(line, flush=True)
 
@@ -179,11 +179,16 @@ def _evaluate(args: argparse.Namespace) -> None:
         found = text_benchmark.command(Path(args.runs), _folder(args.out))
         _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
         return
-    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out), args.jobs)
+    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out), args.jobs, _scores(args))
     _table(args, result["corpus"], tables.headline(result))
     for part, text in tables.parts(result).items():
         if args.readme and report.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
             report.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
+
+
+def _scores(args: argparse.Namespace) -> Path | None:
+    """The folder of kept scores that was given."""
+    return None if args.scores is None else _folder(args.scores, "--scores")
 
 
 def _evidence(args: argparse.Namespace) -> None:
@@ -232,12 +237,12 @@ def _needs_cuda() -> None:
         raise MsaError("--device is 'cuda', but there is no usable GPU here. Leave --device out, or give cpu.")
 
 
-def _folder(path: str) -> Path:
+def _folder(path: str, option: str = "--out") -> Path:
     """A folder to write to, made before any work is done. Raises: MsaError."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another --out.") from e
+        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another {option}.") from e
     return Path(path)
 
 
@@ -329,6 +334,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--jobs", type=_positive, default=1, help="processes, one thread each")
     p.add_argument("--no-ablations", action="store_true")
     p.add_argument("--only", action="append", default=[], metavar="METHOD", help="may be repeated")
+    p.add_argument("--scores", help="folder of kept scores; what is kept there is not trained again")
     p = add(
         "evaluate", _evaluate, "every trained run on the test set, under every protocol; writes JSON, Markdown, SVG"
     )
@@ -336,6 +342,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--runs", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
+    p.add_argument("--scores", help="folder where the scores of every run are kept; runs kept earlier count too")
     p.add_argument("--readme", help=README)
     p = add("evidence", _evidence, "do displayed weights follow what is known? deletion, permutation, rank correlation")
     p.add_argument("--corpus", required=True)

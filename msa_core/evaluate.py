@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from . import bootstrap, checkpoint, figures_curves, metrics, protocols, slices, tables
+from . import bootstrap, checkpoint, figures_curves, kept_scores, metrics, protocols, slices, tables
 from .data import Corpus
 from .errors import MsaError
 from .groups import Group, Run, check, groups_of, on_scale, request_of, scale_of, six_pattern_mae
 from .methods import KINDS, Method, Recipe
 from .missing import PATTERNS
-from .predictions import kept, predict
+from .predictions import Request, Scores, derived, kept, passes
 from .schema import MODALITIES
 from .train import LEVEL
 
@@ -56,20 +56,22 @@ def report(
     path: Path | None = None,
     jobs: int = 1,
     device: str = "cpu",
+    scores: Path | None = None,
 ) -> dict[str, Any]:
     """Compare trained runs (checkpoint folders "LABEL-seedN") on a split under every protocol (see protocols.py).
 
-    Args: path, jobs: folder of the corpus and number of processes, see predictions.predict.
+    Args: path, jobs: folder of the corpus and number of processes, see predictions.passes. scores: folder of kept
+        scores: runs whose scores are there count too, and are not scored again; those of the others are added.
     Returns: what stands in the evaluation file (README, "Evaluation files").
     """
-    runs = sorted((Run.read(f) for f in folders), key=lambda r: (r.label, r.seed))
+    runs = Run.all_of(folders, {} if scores is None else kept_scores.read_all(scores))
     for run in runs:
         check(run, corpus)
     patterns = patterns_of(corpus, split)
     asked = protocols.conditions(patterns)
     requests = [request_of(run, corpus, split, asked) for run in runs]
     tested = np.unique(np.concatenate([r.rows for r in requests]))
-    answers = predict(requests, corpus, path, jobs, device)
+    answers = derived(_answers(runs, requests, corpus, scores, path, jobs, device), requests, corpus)
     by_label: dict[str, list[int]] = {}
     for number, run in enumerate(runs):
         by_label.setdefault(run.label, []).append(number)
@@ -78,6 +80,34 @@ def report(
         own = [(runs[n], requests[n], answers[n]) for n in numbers]
         groups += groups_of(own, corpus, tested, patterns)
     return _compared(corpus, split, tested, asked, groups)
+
+
+def _answers(
+    runs: Sequence[Run],
+    requests: Sequence[Request],
+    corpus: Corpus,
+    scores: Path | None,
+    path: Path | None,
+    jobs: int,
+    device: str,
+) -> list[list[Scores]]:
+    """What every run answers: as it was kept, else by a pass, whose scores are then kept in folder `scores`.
+
+    Raises: MsaError when a run is gone and not all that is asked was kept.
+    """
+    found = [None if run.kept is None else run.kept.answers(r, corpus) for run, r in zip(runs, requests, strict=True)]
+    open_ = [i for i, answers in enumerate(found) if answers is None]
+    for i in open_:
+        if not (runs[i].folder / checkpoint.MANIFEST).is_file():
+            raise MsaError(
+                f"Of run {runs[i].folder.name} not every condition was kept that is asked now, and the run is gone. "
+                "Train it again (`study`), or delete its file of kept scores."
+            )
+    for i, answers in zip(open_, passes([requests[i] for i in open_], corpus, path, jobs, device), strict=True):
+        found[i] = answers
+        if scores is not None:
+            kept_scores.write(scores, runs[i].manifest, requests[i], corpus, answers)
+    return [answers for answers in found if answers is not None]
 
 
 def _compared(
@@ -267,13 +297,20 @@ def _sd(values: Sequence[float]) -> float | None:
     return spread if math.isfinite(spread) else None
 
 
-def command(corpus_path: Path, runs: Path, out: Path, jobs: int | None = None) -> dict[str, Any]:
-    """The command line: every run in a folder, on test -> out/CORPUS.json, .md and .svg; the report."""
+def command(
+    corpus_path: Path, runs: Path, out: Path, jobs: int | None = None, scores: Path | None = None
+) -> dict[str, Any]:
+    """The command line: every run in a folder, on test -> out/CORPUS.json, .md and .svg; the report.
+
+    scores: folder of kept scores, one folder in it for each corpus.
+    """
     corpus = Corpus.load(corpus_path, memmap=True)
     folders = sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
-    if not folders:
+    store = None if scores is None else Path(scores) / corpus.name
+    if not folders and not (store and any(store.glob("*.npz"))):
         raise MsaError(f"{runs} holds no trained run. Train one first (README, 'Train').")
-    result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs or os.cpu_count() or 1))
+    jobs = jobs or os.cpu_count() or 1
+    result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store))
     Path(out).mkdir(parents=True, exist_ok=True)
     (Path(out) / f"{corpus.name}.json").write_text(json.dumps(result, allow_nan=False) + "\n")
     (Path(out) / f"{corpus.name}.md").write_text(tables.markdown(result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from . import checkpoint, methods, metrics
 from .data import Corpus
 from .errors import MsaError
+from .kept_scores import Kept
 from .methods import Method, Recipe
 from .missing import PATTERNS
 from .predictions import Request, Scores
@@ -37,11 +38,15 @@ BRIEF = ("complete", "ablation")  # kinds that are tested on the patterns only
 
 @dataclass(frozen=True)
 class Run:
-    """One trained run: its folder, its label and what its manifest says."""
+    """One trained run: its folder, its label and what its manifest says.
+
+    kept: what it said on the test set when that was kept; then the folder need not be there.
+    """
 
     folder: Path
     label: str
     manifest: Mapping[str, Any]
+    kept: Kept | None = None
 
     @staticmethod
     def read(folder: Path) -> Run:
@@ -53,6 +58,22 @@ class Run:
                 f"{folder.name} is no trained run of a method: its manifest has no {lost[0]!r}. Move it away."
             )
         return Run(folder, label_of(folder.name), manifest)
+
+    @staticmethod
+    def all_of(folders: Sequence[Path], kept: Mapping[str, Kept]) -> list[Run]:
+        """The runs in folders and those of which scores were kept, by label and seed.
+
+        Raises: MsaError when a run has other weights than the kept run of its name.
+        """
+        runs = {folder.name: replace(Run.read(folder), kept=kept.get(folder.name)) for folder in folders}
+        for run in runs.values():
+            if run.kept is not None and run.kept.weights != run.manifest["sha256"][checkpoint.MODEL]:
+                raise MsaError(
+                    f"{run.folder.name} has other weights than the run whose scores were kept in {run.kept.path}. "
+                    "Delete that file to score the run that is there, or move the run away."
+                )
+        gone = {name: Run(k.path.with_suffix(""), label_of(name), k.manifest, k) for name, k in kept.items()}
+        return sorted((gone | runs).values(), key=lambda r: (r.label, r.seed))
 
     @property
     def seed(self) -> int:

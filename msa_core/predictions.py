@@ -28,6 +28,7 @@ from .missing import PATTERNS
 from .schema import MODALITIES, STREAMS, Batch
 
 SIZE = 128  # utterances of one batch
+DECIMALS = 4  # of a score: what the tables are made from, and what is kept of a run
 Scores = dict[str, np.ndarray]  # condition -> scores (U,), NaN where nothing is left or the run was not asked
 
 
@@ -46,6 +47,16 @@ def predict(
 ) -> list[list[Scores]]:
     """Answer the requests: per request and variant the scores of every condition, indexed by utterance (len(corpus),).
 
+    Args and errors as in `passes`.
+    """
+    return derived(passes(requests, corpus, path, jobs, device), requests, corpus)
+
+
+def passes(
+    requests: Sequence[Request], corpus: Corpus, path: Path | None = None, jobs: int = 1, device: str = "cpu"
+) -> list[list[Scores]]:
+    """The scores of the conditions that need a pass, with DECIMALS decimals.
+
     Args: path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
     Raises: MsaError when a process was killed; CheckpointError when a run is damaged.
     """
@@ -59,9 +70,14 @@ def predict(
     bar = tqdm(answers, total=len(chunks), desc="scoring", unit="batch", disable=None)
     for (rows, _), found in zip(chunks, bar, strict=True):
         for number, variant, condition, scores in found:
-            results[number][variant][condition][rows] = scores
+            results[number][variant][condition][rows] = np.round(scores, DECIMALS)
+    return results
+
+
+def derived(answers: Sequence[Sequence[Scores]], requests: Sequence[Request], corpus: Corpus) -> list[list[Scores]]:
+    """What passes answered, and the conditions that need no pass."""
     masks: dict[tuple[bytes, str], np.ndarray] = {}  # of modality rates: the same for all runs of the same utterances
-    return [[_derived(s, r, corpus, masks) for s in found] for found, r in zip(results, requests, strict=True)]
+    return [[_derived(s, r, corpus, masks) for s in found] for found, r in zip(answers, requests, strict=True)]
 
 
 Chunk = tuple[np.ndarray, tuple[int, ...]]  # utterances, and the numbers of the requests that want them
@@ -88,7 +104,7 @@ def _frames(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _computed(conditions: Sequence[str]) -> list[str]:
+def computed(conditions: Sequence[str]) -> list[str]:
     """The conditions that need a pass."""
     return [c for c in conditions if c != "frame:0.0" and not c.startswith("modality:")]
 
@@ -107,7 +123,7 @@ class _Worker:
         batch = self.corpus.batch(rows)
         asked: dict[str, list[int]] = {}
         for number in numbers:
-            for condition in _computed(self.requests[number].conditions):
+            for condition in computed(self.requests[number].conditions):
                 asked.setdefault(condition, []).append(number)
         found: list[Answer] = []
         for condition, who in asked.items():
@@ -155,7 +171,7 @@ def _in_processes(
 
 
 def _empty(request: Request, corpus: Corpus) -> Scores:
-    return {c: np.full(len(corpus), np.nan, np.float32) for c in _computed(request.conditions)}
+    return {c: np.full(len(corpus), np.nan, np.float32) for c in computed(request.conditions)}
 
 
 def _derived(scores: Scores, request: Request, corpus: Corpus, masks: dict[tuple[bytes, str], np.ndarray]) -> Scores:

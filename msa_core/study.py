@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import torch
 
-from . import checkpoint, methods
+from . import checkpoint, kept_scores, methods
 from .config import from_dict
 from .data import Corpus
 from .errors import MsaError
 from .evaluate import patterns_of
 from .groups import Run, check
+from .kept_scores import Kept
 from .methods import Recipe
 from .train import TrainConfig, fit
 
@@ -42,17 +43,27 @@ class Job(NamedTuple):
     folder: Path
 
 
-def plan(corpus: Corpus, out: Path, seeds: int, ablations: bool = True, only: Sequence[str] = ()) -> list[list[Job]]:
+def plan(
+    corpus: Corpus,
+    out: Path,
+    seeds: int,
+    ablations: bool = True,
+    only: Sequence[str] = (),
+    scores: Path | None = None,
+) -> list[list[Job]]:
     """The runs that are not there yet, in stages: a stage needs only what the earlier ones train.
 
-    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS.
+    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS. scores:
+        folder of kept scores: a run whose scores are there is trained only as the teacher of one that is not.
     Raises: MsaError for an unknown method or a corpus with one modality.
     """
     unknown = [m for m in only if m not in methods.METHODS]
     if unknown:
         raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
     incomplete = patterns_of(corpus, "test")[:-1]
-    stages: list[list[Job]] = [[], []]
+    kept = {} if scores is None else kept_scores.read_all(scores)
+    first: dict[str, Job] = {}  # the runs that learn from no teacher, by name
+    then: list[Job] = []
     for name in only or methods.METHODS:
         for recipe in methods.METHODS[name].recipes():
             if recipe.kind == "ablation" and not ablations:
@@ -61,16 +72,25 @@ def plan(corpus: Corpus, out: Path, seeds: int, ablations: bool = True, only: Se
                 continue
             for seed in range(seeds * max(1, corpus.n_folds)):
                 job = Job(name, recipe, seed, out / f"{recipe.label}-seed{seed}")
-                if not _is_done(job, corpus):
-                    stages[recipe.teacher is not None].append(job)
-    return stages
+                if recipe.teacher is None:
+                    first[job.folder.name] = job
+                elif not _is_done(job, corpus, kept):
+                    then.append(job)
+    teachers = {f"{job.recipe.teacher}-seed{job.seed}" for job in then}
+    return [[job for n, job in first.items() if not _is_done(job, corpus, {} if n in teachers else kept)], then]
 
 
-def _is_done(job: Job, corpus: Corpus) -> bool:
-    """True when the run is there. Raises: MsaError when it is one of another corpus or other settings."""
-    if not (job.folder / checkpoint.MANIFEST).is_file():
+def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
+    """True when the run is there, or its scores were kept.
+
+    Raises: MsaError when it is one of another corpus or other settings.
+    """
+    if (job.folder / checkpoint.MANIFEST).is_file():
+        run = Run.read(job.folder)
+    elif job.folder.name in kept:
+        run = Run(job.folder, job.recipe.label, kept[job.folder.name].manifest)
+    else:
         return False
-    run = Run.read(job.folder)
     check(run, corpus)
     config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
     for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
@@ -119,11 +139,18 @@ def _train(job: Job) -> str:
 
 
 def command(
-    corpus_path: Path, out: Path, seeds: int, jobs: int = 1, ablations: bool = True, only: Sequence[str] = ()
+    corpus_path: Path,
+    out: Path,
+    seeds: int,
+    jobs: int = 1,
+    ablations: bool = True,
+    only: Sequence[str] = (),
+    scores: Path | None = None,
 ) -> Iterator[str]:
-    """The command line: train what is missing, a line per run."""
+    """The command line: train what is missing, a line per run. scores: as of `evaluate`, a folder for each corpus."""
     corpus, failed = Corpus.load(corpus_path, memmap=True), 0
-    for stage in plan(corpus, Path(out), seeds, ablations, only):
+    store = None if scores is None else Path(scores) / corpus.name
+    for stage in plan(corpus, Path(out), seeds, ablations, only, store):
         for line in (train(job, corpus) for job in stage) if jobs == 1 else _in_processes(stage, corpus_path, jobs):
             failed += FAILED in line
             yield line

@@ -40,11 +40,12 @@ def test_gradio_is_imported_in_app_only():
 
 def test_imports_point_one_way():
     """No module of the line may import one that stands after it."""
-    line = """schema errors language config checkpoint weights media preview damage features simulate extract missing
-        data metrics layers losses contributions methods train runs protocols slices predictions bootstrap groups tables
-        evaluate study evidence edits timeline predict calls visit uploads cells report compare numbers figures_parts
-        figures_clip figures_distillation figures_prompts figures figures_robustness figures_compare figures_lessons
-        figures_page figures_numbers figures_report lessons export""".split()
+    line = """schema errors language config checkpoint weights media preview damage features simulate extract
+        missing data metrics layers losses contributions methods train runs protocols slices predictions
+        bootstrap kept_scores groups tables evaluate study evidence edits timeline predict calls visit uploads
+        cells report compare numbers figures_parts figures_clip figures_distillation figures_prompts figures
+        figures_robustness figures_compare figures_lessons figures_page figures_numbers figures_report lessons
+        export""".split()
     assert all((ROOT / "msa_core" / name).is_dir() or (ROOT / "msa_core" / f"{name}.py").is_file() for name in line)
     rank = {name: i for i, name in enumerate(line)}
     free = {("missing", "data"), ("data", "missing")}
