@@ -175,11 +175,17 @@ def _evaluate(args: argparse.Namespace) -> None:
     from . import evaluate, report, tables
     from .corpora import text_benchmark
 
+    if args.corpus == "text" and (args.scores is not None or args.runs is None):
+        raise MsaError(
+            "Runs of `fit text` are evaluated from --runs, and no scores of them are kept. Leave --scores out."
+        )
     if args.corpus == "text":
         found = text_benchmark.command(Path(args.runs), _folder(args.out))
         _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
         return
-    result = evaluate.command(Path(args.corpus), Path(args.runs), _folder(args.out), args.jobs, _scores(args))
+    result = evaluate.command(
+        Path(args.corpus), args.runs and Path(args.runs), _folder(args.out), args.jobs, _scores(args)
+    )
     _table(args, result["corpus"], tables.headline(result))
     for part, text in tables.parts(result).items():
         if args.readme and report.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
@@ -188,7 +194,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _scores(args: argparse.Namespace) -> Path | None:
     """The folder of kept scores that was given."""
-    return None if args.scores is None else _folder(args.scores, "--scores")
+    return None if args.scores is None else Path(args.scores)
 
 
 def _evidence(args: argparse.Namespace) -> None:
@@ -237,12 +243,12 @@ def _needs_cuda() -> None:
         raise MsaError("--device is 'cuda', but there is no usable GPU here. Leave --device out, or give cpu.")
 
 
-def _folder(path: str, option: str = "--out") -> Path:
+def _folder(path: str) -> Path:
     """A folder to write to, made before any work is done. Raises: MsaError."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another {option}.") from e
+        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another --out.") from e
     return Path(path)
 
 
@@ -339,7 +345,7 @@ def _parser() -> argparse.ArgumentParser:
         "evaluate", _evaluate, "every trained run on the test set, under every protocol; writes JSON, Markdown, SVG"
     )
     p.add_argument("--corpus", required=True, help="folder of a corpus, or `text` for the runs of `fit text`")
-    p.add_argument("--runs", required=True)
+    p.add_argument("--runs", help="folder of runs; without it only those kept in --scores count")
     p.add_argument("--out", required=True)
     p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
     p.add_argument("--scores", help="folder where the scores of every run are kept; runs kept earlier count too")

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from . import bootstrap, checkpoint, figures_curves, kept_scores, metrics, protocols, slices, tables
+from . import bootstrap, checkpoint, figures_curves, metrics, protocols, slices, tables
 from .data import Corpus
 from .errors import MsaError
 from .groups import Group, Run, check, groups_of, on_scale, request_of, scale_of, six_pattern_mae
+from .kept_scores import KEPT, Store
 from .methods import KINDS, Method, Recipe
 from .missing import PATTERNS
 from .predictions import Request, Scores, derived, kept, passes
@@ -64,14 +65,39 @@ def report(
         scores: runs whose scores are there count too, and are not scored again; those of the others are added.
     Returns: what stands in the evaluation file (README, "Evaluation files").
     """
-    runs = Run.all_of(folders, {} if scores is None else kept_scores.read_all(scores))
+    store = None if scores is None else Store(scores, corpus)
+    if store is not None:
+        store.prepare()
+    try:
+        return _report(corpus, folders, split, path, jobs, device, store)
+    except MsaError as e:
+        if store is None or not any(store.folder.glob(KEPT)):
+            raise
+        hint = f"Runs kept in {store.folder} count too: delete a file there to leave its run out."
+        raise MsaError(f"{e} {hint}") from e
+
+
+def _report(
+    corpus: Corpus,
+    folders: Sequence[Path],
+    split: str,
+    path: Path | None,
+    jobs: int,
+    device: str,
+    store: Store | None,
+) -> dict[str, Any]:
+    """As `report`."""
+    runs = Run.all_of(folders, {} if store is None else store.runs())
     for run in runs:
         check(run, corpus)
     patterns = patterns_of(corpus, split)
     asked = protocols.conditions(patterns)
     requests = [request_of(run, corpus, split, asked) for run in runs]
     tested = np.unique(np.concatenate([r.rows for r in requests]))
-    answers = derived(_answers(runs, requests, corpus, scores, path, jobs, device), requests, corpus)
+    found = [_kept(run, request, store) for run, request in zip(runs, requests, strict=True)]
+    new = [i for i, known in enumerate(found) if known is None]
+    scored = dict(zip(new, passes([requests[i] for i in new], corpus, path, jobs, device), strict=True))
+    answers = derived([known or scored[i] for i, known in enumerate(found)], requests, corpus)
     by_label: dict[str, list[int]] = {}
     for number, run in enumerate(runs):
         by_label.setdefault(run.label, []).append(number)
@@ -79,35 +105,24 @@ def report(
     for numbers in by_label.values():
         own = [(runs[n], requests[n], answers[n]) for n in numbers]
         groups += groups_of(own, corpus, tested, patterns)
-    return _compared(corpus, split, tested, asked, groups)
+    result = _compared(corpus, split, tested, asked, groups)
+    if store is not None:
+        for i in new:
+            store.write(runs[i].folder.name, runs[i].manifest, requests[i], scored[i])
+    return result
 
 
-def _answers(
-    runs: Sequence[Run],
-    requests: Sequence[Request],
-    corpus: Corpus,
-    scores: Path | None,
-    path: Path | None,
-    jobs: int,
-    device: str,
-) -> list[list[Scores]]:
-    """What every run answers: as it was kept, else by a pass, whose scores are then kept in folder `scores`.
-
-    Raises: MsaError when a run is gone and not all that is asked was kept.
-    """
-    found = [None if run.kept is None else run.kept.answers(r, corpus) for run, r in zip(runs, requests, strict=True)]
-    open_ = [i for i, answers in enumerate(found) if answers is None]
-    for i in open_:
-        if not (runs[i].folder / checkpoint.MANIFEST).is_file():
-            raise MsaError(
-                f"Of run {runs[i].folder.name} not every condition was kept that is asked now, and the run is gone. "
-                "Train it again (`study`), or delete its file of kept scores."
-            )
-    for i, answers in zip(open_, passes([requests[i] for i in open_], corpus, path, jobs, device), strict=True):
-        found[i] = answers
-        if scores is not None:
-            kept_scores.write(scores, runs[i].manifest, requests[i], corpus, answers)
-    return [answers for answers in found if answers is not None]
+def _kept(run: Run, request: Request, store: Store | None) -> list[Scores] | None:
+    """What was kept of a run; None when it has to be scored. Raises: MsaError when it has to be and is gone."""
+    if store is None or run.kept is None:
+        return None
+    found = store.answers(run.kept, request)
+    if found is None and not (run.folder / checkpoint.MANIFEST).is_file():
+        raise MsaError(
+            f"{run.kept.path} does not hold every condition or variant that is asked now, and its run is gone. "
+            "Delete the file, then train the run again (`study`)."
+        )
+    return found
 
 
 def _compared(
@@ -298,17 +313,19 @@ def _sd(values: Sequence[float]) -> float | None:
 
 
 def command(
-    corpus_path: Path, runs: Path, out: Path, jobs: int | None = None, scores: Path | None = None
+    corpus_path: Path, runs: Path | None, out: Path, jobs: int | None = None, scores: Path | None = None
 ) -> dict[str, Any]:
     """The command line: every run in a folder, on test -> out/CORPUS.json, .md and .svg; the report.
 
-    scores: folder of kept scores, one folder in it for each corpus.
+    Args: runs: None = only those of which scores were kept. scores: folder of kept scores, in it one for each corpus.
     """
     corpus = Corpus.load(corpus_path, memmap=True)
-    folders = sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
+    folders = [] if runs is None else sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
     store = None if scores is None else Path(scores) / corpus.name
-    if not folders and not (store and any(store.glob("*.npz"))):
+    if runs is not None and not folders:
         raise MsaError(f"{runs} holds no trained run. Train one first (README, 'Train').")
+    if runs is None and not (store and any(store.glob(KEPT))):
+        raise MsaError(f"No runs are given, and none are kept in {store}. Give --runs, --scores or both.")
     jobs = jobs or os.cpu_count() or 1
     result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store))
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -15,24 +15,14 @@ import numpy as np
 from . import checkpoint, methods, metrics
 from .data import Corpus
 from .errors import MsaError
-from .kept_scores import Kept
+from .kept_scores import DELETE, Kept
 from .methods import Method, Recipe
 from .missing import PATTERNS
 from .predictions import Request, Scores
 from .train import TrainConfig
 
 FILLS = ("zero", "mean")  # of an absent modality in the naive complete model
-NEEDED = (
-    "method",
-    "seed",
-    "config",
-    "train",
-    "corpus",
-    "dims",
-    "feature_set",
-    "calibration",
-    "sha256",
-)  # of a manifest
+NEEDED = ("method", "seed", "config", "train", "corpus", "dims", "feature_set", "calibration", "sha256")  # in manifests
 BRIEF = ("complete", "ablation")  # kinds that are tested on the patterns only
 
 
@@ -60,20 +50,38 @@ class Run:
         return Run(folder, label_of(folder.name), manifest)
 
     @staticmethod
-    def all_of(folders: Sequence[Path], kept: Mapping[str, Kept]) -> list[Run]:
-        """The runs in folders and those of which scores were kept, by label and seed.
+    def gone(kept: Kept) -> Run:
+        """A run of which only the scores were kept. Raises: MsaError when they are of something else."""
+        lost = [k for k in NEEDED if k not in kept.manifest]
+        if lost:
+            raise MsaError(f"{kept.path} holds no run of a method: its manifest has no {lost[0]!r}. {DELETE}")
+        return Run(kept.path.with_suffix(""), label_of(kept.path.stem), kept.manifest, kept)
 
-        Raises: MsaError when a run has other weights than the kept run of its name.
+    @staticmethod
+    def all_of(folders: Sequence[Path], kept: Mapping[str, Kept]) -> list[Run]:
+        """The runs in folders and those of which only scores were kept, by label and seed.
+
+        Raises: MsaError when a run has other weights than the kept run of its name, or was kept under another name.
         """
-        runs = {folder.name: replace(Run.read(folder), kept=kept.get(folder.name)) for folder in folders}
-        for run in runs.values():
-            if run.kept is not None and run.kept.weights != run.manifest["sha256"][checkpoint.MODEL]:
+        there = [replace(Run.read(folder), kept=kept.get(folder.name)) for folder in folders]
+        for run in there:
+            if run.kept is not None and run.kept.weights != run.weights:
                 raise MsaError(
                     f"{run.folder.name} has other weights than the run whose scores were kept in {run.kept.path}. "
-                    "Delete that file to score the run that is there, or move the run away."
+                    "Delete that file, and those of the students that it taught, to score the run that is there; "
+                    "or move the run away."
                 )
-        gone = {name: Run(k.path.with_suffix(""), label_of(name), k.manifest, k) for name, k in kept.items()}
-        return sorted((gone | runs).values(), key=lambda r: (r.label, r.seed))
+        names, weights = {run.folder.name for run in there}, {run.weights: run.folder.name for run in there}
+        gone = [Run.gone(k) for name, k in kept.items() if name not in names]
+        for run in gone:
+            if run.kept is not None and run.weights in weights:
+                raise MsaError(f"{run.kept.path} holds the scores of {weights[run.weights]}, renamed. Delete the file.")
+        return sorted([*there, *gone], key=lambda r: (r.label, r.seed))
+
+    @property
+    def weights(self) -> str:
+        """sha256 of its weights."""
+        return str(self.manifest["sha256"][checkpoint.MODEL])
 
     @property
     def seed(self) -> int:
@@ -218,7 +226,7 @@ def groups_of(
                 methods.method_of(first.manifest, first.folder.name), str(first.manifest["train"]["regime"]),
                 first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.score[tested], factor),
                 covered, width,
-                {manifests[i]["sha256"][checkpoint.MODEL]: r for r, members in enumerate(repetitions) for i in members},
+                {own[i][0].weights: r for r, members in enumerate(repetitions) for i in members},
                 tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher")),
             )
         )  # fmt: skip

@@ -90,13 +90,13 @@ def _chunks(requests: Sequence[Request], corpus: Corpus) -> Iterator[Chunk]:
     for number, request in enumerate(requests):
         groups.setdefault(request.rows.tobytes(), (request.rows, []))[1].append(number)
     for rows, numbers in groups.values():
-        lengths = sum(_frames(corpus, stream, rows) for stream in STREAMS)
+        lengths = sum(frames_of(corpus, stream, rows) for stream in STREAMS)
         ordered = rows[np.argsort(lengths, kind="stable")]
         for start in range(0, len(ordered), SIZE):
             yield ordered[start : start + SIZE], tuple(numbers)
 
 
-def _frames(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
+def frames_of(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
     """Frames of a stream per utterance (len(rows),)."""
     index = corpus.index[stream]
     total = np.concatenate([[0], np.cumsum(corpus.pools[stream].lengths[index.values])])
@@ -198,7 +198,7 @@ def _derived(scores: Scores, request: Request, corpus: Corpus, masks: dict[tuple
 
 def kept(corpus: Corpus, rows: np.ndarray, condition: str) -> np.ndarray:
     """The modalities (len(rows), 3) that a modality rate leaves."""
-    present = torch.from_numpy(np.stack([_frames(corpus, m, rows) > 0 for m in MODALITIES], 1))
+    present = torch.from_numpy(np.stack([frames_of(corpus, m, rows) > 0 for m in MODALITIES], 1))
     nothing = {s: torch.zeros(len(rows), 1, 1) for s in STREAMS}
     valid = {s: torch.zeros(len(rows), 1, dtype=torch.bool) for s in STREAMS}
     batch = Batch(nothing, valid, valid, present, ids=tuple(corpus.ids[rows].tolist()))

@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import torch
 
-from . import checkpoint, kept_scores, methods
+from . import checkpoint, methods
 from .config import from_dict
 from .data import Corpus
 from .errors import MsaError
 from .evaluate import patterns_of
 from .groups import Run, check
-from .kept_scores import Kept
+from .kept_scores import Kept, Store
 from .methods import Recipe
 from .train import TrainConfig, fit
 
@@ -61,7 +61,7 @@ def plan(
     if unknown:
         raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
     incomplete = patterns_of(corpus, "test")[:-1]
-    kept = {} if scores is None else kept_scores.read_all(scores)
+    kept = {} if scores is None else Store(scores, corpus).runs()
     first: dict[str, Job] = {}  # the runs that learn from no teacher, by name
     then: list[Job] = []
     for name in only or methods.METHODS:
@@ -88,7 +88,7 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
     if (job.folder / checkpoint.MANIFEST).is_file():
         run = Run.read(job.folder)
     elif job.folder.name in kept:
-        run = Run(job.folder, job.recipe.label, kept[job.folder.name].manifest)
+        run = Run.gone(kept[job.folder.name])
     else:
         return False
     check(run, corpus)
@@ -96,10 +96,11 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
     for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
         for key, value in json.loads(json.dumps(asdict(wanted))).items():
             if run.manifest[what].get(key) != value:
-                raise MsaError(
-                    f"{job.folder.name} was trained with {key} = {run.manifest[what].get(key)!r}, the recipe says "
-                    f"{value!r}. Move it away, or give another --out."
-                )
+                found = run.manifest[what].get(key)
+                where, way = job.folder.name, "Move it away, or give another --out."
+                if run.kept is not None:
+                    where, way = f"The run kept in {run.kept.path}", "Delete the file, or give another --scores."
+                raise MsaError(f"{where} was trained with {key} = {found!r}, the recipe says {value!r}. {way}")
     return True
 
 
@@ -147,15 +148,47 @@ def command(
     only: Sequence[str] = (),
     scores: Path | None = None,
 ) -> Iterator[str]:
-    """The command line: train what is missing, a line per run. scores: as of `evaluate`, a folder for each corpus."""
+    """The command line: train what is missing, a line per run. scores: as of `evaluate`, a folder for each corpus.
+
+    Raises: MsaError when runs failed, or a kept teacher that was trained again is not the one that was kept.
+    """
     corpus, failed = Corpus.load(corpus_path, memmap=True), 0
     store = None if scores is None else Path(scores) / corpus.name
-    for stage in plan(corpus, Path(out), seeds, ablations, only, store):
-        for line in (train(job, corpus) for job in stage) if jobs == 1 else _in_processes(stage, corpus_path, jobs):
+    kept = {} if store is None else Store(store, corpus).runs()
+    if store is not None:
+        yield f"{len(kept)} runs are kept in {store}"
+    first, then = plan(corpus, Path(out), seeds, ablations, only, store)
+    for stage in (first, then):
+        if stage is then:
+            _need_kept_teachers(then, kept)
+        for line in _one_by_one(stage, corpus) if jobs == 1 else _in_processes(stage, corpus_path, jobs):
             failed += FAILED in line
             yield line
     if failed:
         raise MsaError(f"{failed} runs failed (see above). What is trained stays; start again to try the others.")
+
+
+def _one_by_one(stage: Sequence[Job], corpus: Corpus) -> Iterator[str]:
+    """A line per run; with one thread as in many processes, because sums over more threads are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from (train(job, corpus) for job in stage)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _need_kept_teachers(students: Sequence[Job], kept: Mapping[str, Kept]) -> None:
+    """Raises: MsaError when the teacher of a student has other weights than were kept of it."""
+    for job in students:
+        name = f"{job.recipe.teacher}-seed{job.seed}"
+        folder = job.folder.parent / name
+        if name in kept and (folder / checkpoint.MANIFEST).is_file() and Run.read(folder).weights != kept[name].weights:
+            raise MsaError(
+                f"Teacher {name} in {folder.parent} has other weights than the one kept in {kept[name].path} (trained "
+                "on another processor or torch?); its new students would be measured against another teacher than the "
+                "old ones. Copy the run that was kept there, or delete its file and those of its students."
+            )
 
 
 def _in_processes(stage: Sequence[Job], corpus_path: Path, jobs: int) -> Iterator[str]:

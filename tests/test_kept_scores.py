@@ -6,12 +6,15 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 from synthetic import corpus
 
-from msa_core import evaluate, kept_scores, methods, predictions, study
+from msa_core import checkpoint, evaluate, methods, predictions, protocols, study
 from msa_core.__main__ import main
 from msa_core.errors import MsaError
+from msa_core.kept_scores import Kept, Store
 from msa_core.methods import METHODS, Recipe
+from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.predictions import Request
 from msa_core.train import TrainConfig, fit
 
@@ -59,65 +62,165 @@ def test_what_was_kept_is_not_scored_again(folders, tmp_path, monkeypatch):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
+def request_of(run, rows=None, asked=("text", "vision", "frame:0.0", "frame:0.4", "modality:0.3", COMPLETE)):
+    return Request(run, ({},), asked, CORPUS.rows("test") if rows is None else rows)
+
+
 def test_the_file_holds_the_scores_and_no_label(folders, tmp_path):
-    rows, asked = CORPUS.rows("test"), ("text", "vision", "frame:0.0", "frame:0.4", "modality:0.3", "text+audio+vision")
-    request = Request(next(f for f in folders if f.name == "b-seed0"), ({},), asked, rows)
-    found = predictions.passes([request], CORPUS)[0]
-    kept = kept_scores.read(kept_scores.write(tmp_path, {"sha256": {"model.safetensors": "x"}}, request, CORPUS, found))
-    assert kept.conditions == ["text", "vision", "frame:0.4", "text+audio+vision"] and kept.scores.shape == (1, 4, 18)
-    (again,) = kept.answers(request, CORPUS) or [{}]
+    request = request_of(next(f for f in folders if f.name == "b-seed0"))
+    rows, found = request.rows, predictions.passes([request], CORPUS)[0]
+    store = Store(tmp_path, CORPUS)
+    kept = Kept.read(store.write("b", {"sha256": {"model.safetensors": "x"}}, request, found))
+    assert kept.conditions == ["text", "vision", "frame:0.4", COMPLETE] and kept.scores.shape == (1, 4, 18)
+    (again,) = store.answers(kept, request) or [{}]
     assert all(np.array_equal(again[c], found[0][c], equal_nan=True) for c in kept.conditions)
     assert np.isnan(again["vision"][rows]).any() and np.isfinite(again["vision"][rows]).any()
     model, _ = methods.load(request.folder, CORPUS.feature_set)
     exact = model(CORPUS.batch(rows)).score.detach().numpy()
-    assert np.abs(again["text+audio+vision"][rows] - exact).max() <= 0.5001 * 10**-predictions.DECIMALS
+    assert np.abs(again[COMPLETE][rows] - exact).max() <= 0.5001 * 10**-predictions.DECIMALS
     with np.load(kept.path) as stored:
         assert set(stored) == {"facts", "scores"}
+        assert not any(str(s) in bytes(stored["facts"]).decode() for s in CORPUS.score[rows] if len(str(s)) > 5)
 
 
-def test_scores_of_other_weights_labels_or_corpora_are_refused(folders, tmp_path):
+def test_seeds_of_folds_are_added_too(tmp_path):
+    folded = replace(CORPUS, columns={**CORPUS.columns, "fold": np.arange(90) % 3.0})
+    config = METHODS["baseline"].Config.debug()
+    runs = [
+        fit("baseline", folded, tmp_path / "runs" / f"b-seed{s}", TrainConfig(seed=s, epochs=1, batch=32), config)
+        for s in range(6)
+    ]
+    everything = evaluate.report(folded, runs)
+    evaluate.report(folded, runs[:3], scores=tmp_path / "scores")
+    assert evaluate.report(folded, runs[3:], scores=tmp_path / "scores") == everything
+    assert evaluate.report(folded, [], scores=tmp_path / "scores") == everything
+
+
+def test_scores_of_other_weights_labels_features_or_corpora_are_refused(folders, tmp_path):
     evaluate.report(CORPUS, folders, scores=tmp_path)
     again = trained(tmp_path / "again" / "b-seed1", seed=1, d_model=4)
     with pytest.raises(MsaError, match="b-seed1 has other weights than the run whose scores were kept"):
         evaluate.report(CORPUS, [again], scores=tmp_path)
-    relabelled = replace(CORPUS, score=np.where(np.arange(90) == CORPUS.rows("test")[0], 0.5, CORPUS.score))
+    tested = np.arange(90) == CORPUS.rows("test")[0]
     with pytest.raises(MsaError, match="other test utterances or labels than synthetic has. Delete the file"):
-        evaluate.report(relabelled, [], scores=tmp_path)
-    with pytest.raises(MsaError, match="trained on another corpus"):
+        evaluate.report(replace(CORPUS, score=np.where(tested, 0.5, CORPUS.score)), [], scores=tmp_path)
+    with pytest.raises(MsaError, match="other test utterances or labels"):
+        evaluate.report(replace(CORPUS, ids=np.where(tested, "x", CORPUS.ids)), [], scores=tmp_path)
+    voice = replace(CORPUS.pools["audio"], values=CORPUS.pools["audio"].values * 0.9)
+    with pytest.raises(MsaError, match="other features than synthetic has"):
+        evaluate.report(replace(CORPUS, pools={**CORPUS.pools, "audio": voice}), [], scores=tmp_path)
+    with pytest.raises(MsaError, match="trained on another corpus.* Runs kept in .* count too: delete a file there"):
         evaluate.report(replace(CORPUS, name="other"), [], scores=tmp_path)
 
 
-def test_a_condition_that_was_not_kept_is_scored_again_or_asked_for(folders, tmp_path):
+def test_a_renamed_run_does_not_count_twice(folders, tmp_path):
+    run = next(f for f in folders if f.name == "b-seed0")
+    evaluate.report(CORPUS, [run], scores=tmp_path / "scores")
+    shutil.copytree(run, tmp_path / "c-seed0")
+    with pytest.raises(MsaError, match="b-seed0.npz holds the scores of c-seed0, renamed. Delete the file"):
+        evaluate.report(CORPUS, [tmp_path / "c-seed0"], scores=tmp_path / "scores")
+
+
+def test_a_refused_evaluation_keeps_nothing(folders, tmp_path):
+    shutil.copytree(next(f for f in folders if f.name == "b-seed0"), tmp_path / "runs" / "c-seed0")
+    both = [next(f for f in folders if f.name == "b-seed0"), tmp_path / "runs" / "c-seed0"]
+    with pytest.raises(MsaError, match="Several runs could be the masked reference"):
+        evaluate.report(CORPUS, both, scores=tmp_path / "scores")
+    assert list((tmp_path / "scores").iterdir()) == []
+
+
+def test_what_was_not_kept_is_scored_again_or_asked_for(folders, tmp_path):
     run = next(f for f in folders if f.name == "b-seed0")
     whole = evaluate.report(CORPUS, [run], scores=tmp_path)
-    path = tmp_path / "b-seed0.npz"
-    kept = kept_scores.read(path)
-    few = Request(run, ({},), ("text",), CORPUS.rows("test"))
-    kept_scores.write(tmp_path, kept.manifest, few, CORPUS, predictions.passes([few], CORPUS)[0])
-    with pytest.raises(MsaError, match="Of run b-seed0 not every condition was kept that is asked now"):
-        evaluate.report(CORPUS, [], scores=tmp_path)
-    assert evaluate.report(CORPUS, [run], scores=tmp_path) == whole
-    assert kept_scores.read(path).conditions == kept.conditions
+    path, store = tmp_path / "b-seed0.npz", Store(tmp_path, CORPUS)
+    kept = Kept.read(path)
+    few, other = (
+        request_of(run, asked=("text",)),
+        replace(request_of(run, asked=tuple(protocol())), variants=({"a": 1},)),
+    )
+    for request, found in (few, [{"text": np.zeros(90)}]), (other, [dict.fromkeys(protocol(), np.zeros(90))]):
+        store.write("b-seed0", kept.manifest, request, found)
+        with pytest.raises(MsaError, match="b-seed0.npz does not hold every condition or variant .* Delete the file"):
+            evaluate.report(CORPUS, [], scores=tmp_path)
+        assert evaluate.report(CORPUS, [run], scores=tmp_path) == whole
+        assert Kept.read(path).conditions == kept.conditions
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "other", "facts", "shape", "pickle"])
-def test_a_damaged_file_is_named(damage, folders, tmp_path):
+def protocol():
+    return [c for found in protocols.conditions(tuple(PATTERNS)).values() for c in found]
+
+
+def test_what_cannot_be_kept_is_said(folders, tmp_path, monkeypatch):
+    run, store = folders[0], Store(tmp_path / "scores", CORPUS)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MsaError, match="Cannot write to .*file.* Give another --scores"):
+        evaluate.report(CORPUS, [run], scores=tmp_path / "file")
+    store.prepare()
+    request = request_of(run, asked=("text",))
+    with pytest.raises(MsaError, match="b says 4.00; scores must lie within ±3"):
+        store.write("b", {}, request, [{"text": np.full(90, 4.0)}])
+    path = store.write("b", {"sha256": {"model.safetensors": "x"}}, request, [{"text": np.full(90, 3.0)}])
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(MsaError, match="Cannot write .*b.npz .No space left"):
+        store.write("b", {}, request, [{"text": np.zeros(90)}])
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["b.npz"]
+
+
+def changed(content, **facts):
+    told = json.loads(bytes(content["facts"])) | facts
+    return {"facts": np.frombuffer(json.dumps(told).encode(), np.uint8), "scores": content["scores"]}
+
+
+DAMAGE = {
+    "another archive": lambda c: {"x": np.zeros(3)},
+    "no facts": lambda c: {**c, "facts": np.frombuffer(b"[1, 2]", np.uint8)},
+    "nested facts": lambda c: {**c, "facts": np.frombuffer(b"[" * 200_000, np.uint8)},
+    "pickle": lambda c: {**c, "facts": np.array([object()])},
+    "fewer conditions": lambda c: {**c, "scores": c["scores"][:, :1]},
+    "fewer utterances": lambda c: {**c, "scores": c["scores"][:, :, :1]},
+    "floats": lambda c: {**c, "scores": c["scores"] / 1e4},
+    "another version": lambda c: changed(c, format={"version": 0}),
+    "no manifest": lambda c: changed(c, manifest=None),
+    "manifest of something else": lambda c: changed(c, manifest={"sha256": {"model.safetensors": "x"}}),
+    "no streams": lambda c: changed(c, features={}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_wrong_file_is_named(damage, folders, tmp_path):
     evaluate.report(CORPUS, [folders[0]], scores=tmp_path)
     (path,) = tmp_path.iterdir()
     with np.load(path) as stored:
         content = dict(stored)
-    if damage in ("empty", "cut"):
-        path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else 300])
-    elif damage == "other":
-        np.savez(path, x=np.zeros(3))
-    elif damage == "facts":
-        np.savez(path, facts=np.frombuffer(b"[1, 2]", np.uint8), scores=content["scores"])
-    elif damage == "shape":
-        np.savez(path, facts=content["facts"], scores=content["scores"][:, :1])
-    else:
-        np.savez(path, facts=np.array([object()]), scores=content["scores"])
-    with pytest.raises(MsaError, match=rf"{path.name} cannot be read as kept scores .* Delete the file"):
+    np.savez_compressed(path, **DAMAGE[damage](content))
+    with pytest.raises(MsaError, match=rf"{path.name} .* Delete the file"):
         evaluate.report(CORPUS, [], scores=tmp_path)
+
+
+def test_a_damaged_file_is_named(folders, tmp_path):
+    """Cut anywhere, or any byte turned: refused, or the same scores."""
+    run = folders[0]
+    whole = evaluate.report(CORPUS, [run], scores=tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    (tmp_path / "._b.npz").write_bytes(b"of a file manager")
+    kept = Kept.read(path)
+    for i in range(0, len(content), 7):
+        for damaged in (content[:i], content[:i] + bytes([content[i] ^ 0xFF]) + content[i + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                found = Kept.read(path)
+            except MsaError as e:
+                assert "Delete the file" in str(e)
+            else:
+                assert np.array_equal(found.scores, kept.scores) and found.manifest == kept.manifest
+    path.write_bytes(content)
+    assert evaluate.report(CORPUS, [], scores=tmp_path) == whole
 
 
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
@@ -151,7 +254,37 @@ def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     assert [rows[label]["seeds"] for label in ("t", "s", "bare")] == [2, 2, 2]
     assert rows["s"]["complete_model"] == "t"  # the teacher that was trained again has the weights that were kept
     assert main([*learn, "2", "--out", str(tmp_path / "three")]) == 0 and names() == []
-    assert main([*told, str(tmp_path / "three")]) == 0  # no run at all: from the kept scores
+    assert main([*told[:-1]]) == 0 and main([*told, str(tmp_path / "three")]) == 2  # from the kept scores; no run there
+    assert "three holds no trained run" in capsys.readouterr().err
     recipes[2] = recipes[2]._replace(loop={"epochs": 2})
     assert main([*learn, "2", "--out", str(tmp_path / "three")]) == 2
-    assert "bare-seed0 was trained with epochs = 1, the recipe says 2" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "bare-seed0.npz was trained with epochs = 1, the recipe says 2. Delete the file" in said
+    recipes[2] = recipes[2]._replace(loop=loop)
+    (tmp_path / "scores" / "synthetic" / "s-seed1.npz").unlink()
+    tensors, manifest = checkpoint.read(tmp_path / "two" / "t-seed1")  # another processor's teacher
+    key = next(iter(tensors))
+    checkpoint.write(tmp_path / "three" / "t-seed1", tensors | {key: tensors[key] + 1e-7}, manifest)
+    assert main([*learn, "2", "--out", str(tmp_path / "three")]) == 2
+    said = capsys.readouterr()
+    assert (
+        "Teacher t-seed1 in" in said.err
+        and "has other weights than the one kept in" in said.err
+        and "s-seed1" not in said.out
+    )
+    assert main([*told[:3], "--out", str(tmp_path / "out")]) == 2
+    assert "No runs are given, and none are kept in None" in capsys.readouterr().err
+
+
+def test_a_study_gives_the_same_weights_on_any_number_of_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "MIN_UPDATES", 1)
+    CORPUS.save(tmp_path / "corpus")
+    seen = []
+    monkeypatch.setattr(study, "train", lambda job, corpus: seen.append(torch.get_num_threads()) or "x: validation")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        list(study.command(tmp_path / "corpus", tmp_path / "runs", 1, only=["sdumc"]))
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
