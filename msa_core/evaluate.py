@@ -277,15 +277,19 @@ def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) ->
     """Label and MAE of the complete model that a group's price on complete input is measured against.
 
     That is the naive model; of students, seed by seed, the very teacher they learned from (None when it is not there).
+    A teacher with these weights is looked for first, then one of that name: trained on another processor it differs in
+    the last digits.
     """
     if not group.teachers:
         return None if naive is None else (naive.label, naive.complete)
-    owner = {w: (g, r) for g in groups for w, r in g.weights.items() if g.recipe.kind != "variant"}
-    if not all(w in owner for w in group.teachers):
+    owner = {key: (g, r) for g in groups for key, r in g.members.items() if g.recipe.kind != "variant"}
+    found = [owner.get(weights, owner.get(name)) for weights, name in group.teachers]
+    taught = [place for place in found if place is not None]
+    if len(taught) < len(found):
         return None
-    used = {(g.label, r): (g, r) for g, r in (owner[w] for w in group.teachers)}
+    used = {(g.label, r): (g, r) for g, r in taught}
     each = [float(np.nanmean(np.abs(g.scores[r][g.patterns[-1]] - g.true))) for g, r in used.values()]
-    return owner[group.teachers[0]][0].label, float(np.mean(each))
+    return taught[0][0].label, float(np.mean(each))
 
 
 def _measured(scores: np.ndarray, true: np.ndarray, measure: Any) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,9 @@ from .predictions import Request, Scores
 from .train import TrainConfig
 
 FILLS = ("zero", "mean")  # of an absent modality in the naive complete model
-NEEDED = ("method", "seed", "config", "train", "corpus", "dims", "feature_set", "calibration", "sha256")  # in manifests
+SETTINGS = ("method", "seed", "config", "train", "corpus", "dims", "feature_set")  # of a training, in its manifest
+NEEDED = (*SETTINGS, "calibration", "sha256")
+SAME_END = 1e-3  # validation MAE of one training on two processors differs by less
 BRIEF = ("complete", "ablation")  # kinds that are tested on the patterns only
 
 
@@ -61,13 +64,13 @@ class Run:
     def all_of(folders: Sequence[Path], kept: Mapping[str, Kept]) -> list[Run]:
         """The runs in folders and those of which only scores were kept, by label and seed.
 
-        Raises: MsaError when a run has other weights than the kept run of its name, or was kept under another name.
+        Raises: MsaError when a run is another than the kept run of its name, or was kept under another name.
         """
         there = [replace(Run.read(folder), kept=kept.get(folder.name)) for folder in folders]
         for run in there:
-            if run.kept is not None and run.kept.weights != run.weights:
+            if run.kept is not None and not run.is_training_of(run.kept):
                 raise MsaError(
-                    f"{run.folder.name} has other weights than the run whose scores were kept in {run.kept.path}. "
+                    f"{run.folder.name} is another run than the one whose scores were kept in {run.kept.path}. "
                     "Delete that file, and those of the students that it taught, to score the run that is there; "
                     "or move the run away."
                 )
@@ -77,6 +80,14 @@ class Run:
             if run.kept is not None and run.weights in weights:
                 raise MsaError(f"{run.kept.path} holds the scores of {weights[run.weights]}, renamed. Delete the file.")
         return sorted([*there, *gone], key=lambda r: (r.label, r.seed))
+
+    def is_training_of(self, kept: Kept) -> bool:
+        """True for the kept run itself, or when the same training on another processor came to almost the same end."""
+        one, other = self.manifest, kept.manifest
+        if self.weights == kept.weights:
+            return True
+        ends = [float(m.get("selection", {}).get("valid_mae", math.nan)) for m in (one, other)]
+        return abs(ends[0] - ends[1]) < SAME_END and all(one[k] == other[k] for k in SETTINGS)
 
     @property
     def weights(self) -> str:
@@ -94,8 +105,8 @@ class Group:
     """The runs of one label (run_label) under one variant of their settings (label names both).
 
     scores: per repetition condition -> (U,) of the tested utterances; true (U,); both on the corpus' scale. patterns:
-    those of the corpus. covered, width: share inside the conformal interval and its width, per pattern. weights: the
-    sha256 of every run's weights -> its repetition. teachers: the sha256 of the runs' teachers.
+    those of the corpus. covered, width: share inside the conformal interval and its width, per pattern. members: the
+    sha256 of every run's weights, and its name -> its repetition. teachers: sha256 and name of the runs' teachers.
     """
 
     label: str
@@ -109,8 +120,8 @@ class Group:
     true: np.ndarray
     covered: Mapping[str, float]
     width: Mapping[str, float]
-    weights: Mapping[str, int]
-    teachers: tuple[str, ...]
+    members: Mapping[str, int]
+    teachers: tuple[tuple[str, str], ...]
 
     @cached_property
     def errors(self) -> np.ndarray:
@@ -226,8 +237,9 @@ def groups_of(
                 methods.method_of(first.manifest, first.folder.name), str(first.manifest["train"]["regime"]),
                 first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.score[tested], factor),
                 covered, width,
-                {own[i][0].weights: r for r, members in enumerate(repetitions) for i in members},
-                tuple(m["teacher"]["sha256"] for m in manifests if m.get("teacher")),
+                {key: r for r, members in enumerate(repetitions) for i in members
+                 for key in (own[i][0].weights, own[i][0].folder.name)},
+                tuple((m["teacher"]["sha256"], m["teacher"]["checkpoint"]) for m in manifests if m.get("teacher")),
             )
         )  # fmt: skip
     return groups

@@ -36,7 +36,7 @@ FORMAT = {
     "seed": protocols.SEED,
 }  # a new version when a condition's meaning changes
 KEYS = ("manifest", "tested", "features", "variants", "conditions")
-SAME = 1e-3  # features of two builds of a corpus differ by less (relative, mean and deviation of a stream)
+SAME = 1e-3  # features of two builds of a corpus differ by less (relative; see Store.features)
 DELETE = "Delete the file; its run, when it is there, is then scored anew."
 
 
@@ -98,12 +98,15 @@ class Store:
 
     @cached_property
     def features(self) -> dict[str, list[float]]:
-        """Mean size and deviation of every stream: features that another network made are not these.
+        """Mean size, deviation and frames of every stream: features that another network made are not these.
 
         No digest of the values: on another processor the same corpus differs in the last digits.
         """
-        statistics = self.corpus.statistics(np.arange(len(self.corpus)))
-        return {s: [float(np.abs(mean).mean()), float(std.mean())] for s, (mean, std) in statistics.items()}
+        rows = np.arange(len(self.corpus))
+        return {
+            s: [float(np.abs(mean).mean()), float(std.mean()), float(frames_of(self.corpus, s, rows).mean())]
+            for s, (mean, std) in self.corpus.statistics(rows).items()
+        }
 
     def answers(self, kept: Kept, request: Request) -> list[Scores] | None:
         """Per variant of the request the scores (len(corpus),) of its conditions; None when some were not kept.
@@ -158,10 +161,7 @@ class Store:
         return path
 
     def _tested(self, request: Request) -> str:
-        """Hex digest of what is tested: ids, labels and the frames of every stream."""
-        rows = request.rows
-        seen = hashlib.sha256(json.dumps(self.corpus.ids[rows].tolist()).encode())
-        seen.update(self.corpus.score[rows].astype(np.float32).tobytes())
-        for stream in STREAMS:
-            seen.update(frames_of(self.corpus, stream, rows).astype(np.int64).tobytes())
+        """Hex digest of what is tested: ids and labels."""
+        seen = hashlib.sha256(json.dumps(self.corpus.ids[request.rows].tolist()).encode())
+        seen.update(self.corpus.score[request.rows].astype(np.float32).tobytes())
         return seen.hexdigest()

@@ -179,15 +179,16 @@ def _one_by_one(stage: Sequence[Job], corpus: Corpus) -> Iterator[str]:
 
 
 def _need_kept_teachers(students: Sequence[Job], kept: Mapping[str, Kept]) -> None:
-    """Raises: MsaError when the teacher of a student has other weights than were kept of it."""
+    """Raises: MsaError when the teacher of a student is another run than was kept."""
     for job in students:
         name = f"{job.recipe.teacher}-seed{job.seed}"
         folder = job.folder.parent / name
-        if name in kept and (folder / checkpoint.MANIFEST).is_file() and Run.read(folder).weights != kept[name].weights:
+        there = name in kept and (folder / checkpoint.MANIFEST).is_file()
+        if there and not Run.read(folder).is_training_of(kept[name]):
             raise MsaError(
-                f"Teacher {name} in {folder.parent} has other weights than the one kept in {kept[name].path} (trained "
-                "on another processor or torch?); its new students would be measured against another teacher than the "
-                "old ones. Copy the run that was kept there, or delete its file and those of its students."
+                f"Teacher {name} in {folder.parent} is another run than the one kept in {kept[name].path}; its new "
+                "students would be measured against another teacher than the old ones. Copy the run that was kept "
+                "there, or delete its file and those of its students."
             )
 
 

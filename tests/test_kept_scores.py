@@ -99,7 +99,7 @@ def test_seeds_of_folds_are_added_too(tmp_path):
 def test_scores_of_other_weights_labels_features_or_corpora_are_refused(folders, tmp_path):
     evaluate.report(CORPUS, folders, scores=tmp_path)
     again = trained(tmp_path / "again" / "b-seed1", seed=1, d_model=4)
-    with pytest.raises(MsaError, match="b-seed1 has other weights than the run whose scores were kept"):
+    with pytest.raises(MsaError, match="b-seed1 is another run than the one whose scores were kept"):
         evaluate.report(CORPUS, [again], scores=tmp_path)
     tested = np.arange(90) == CORPUS.rows("test")[0]
     with pytest.raises(MsaError, match="other test utterances or labels than synthetic has. Delete the file"):
@@ -223,6 +223,14 @@ def test_a_damaged_file_is_named(folders, tmp_path):
     assert evaluate.report(CORPUS, [], scores=tmp_path) == whole
 
 
+def retrained(run, folder, difference):
+    """A run as another training would have left it: other weights, another end."""
+    tensors, manifest = checkpoint.read(run)
+    key = next(iter(tensors))
+    manifest["selection"]["valid_mae"] += difference
+    checkpoint.write(folder, tensors | {key: tensors[key] + difference}, manifest)
+
+
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     """On a second machine: what was kept is not trained, but for the teacher of a student that was not."""
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
@@ -262,16 +270,18 @@ def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     assert "bare-seed0.npz was trained with epochs = 1, the recipe says 2. Delete the file" in said
     recipes[2] = recipes[2]._replace(loop=loop)
     (tmp_path / "scores" / "synthetic" / "s-seed1.npz").unlink()
-    tensors, manifest = checkpoint.read(tmp_path / "two" / "t-seed1")  # another processor's teacher
-    key = next(iter(tensors))
-    checkpoint.write(tmp_path / "three" / "t-seed1", tensors | {key: tensors[key] + 1e-7}, manifest)
+    retrained(tmp_path / "two" / "t-seed1", tmp_path / "three" / "t-seed1", 0.1)
     assert main([*learn, "2", "--out", str(tmp_path / "three")]) == 2
     said = capsys.readouterr()
-    assert (
-        "Teacher t-seed1 in" in said.err
-        and "has other weights than the one kept in" in said.err
-        and "s-seed1" not in said.out
-    )
+    assert "Teacher t-seed1 in" in said.err and "another run than the one kept in" in said.err
+    assert "s-seed1" not in said.out
+    retrained(tmp_path / "two" / "t-seed1", tmp_path / "three" / "t-seed1", 1e-6)  # the same on another processor
+    assert main([*learn, "2", "--out", str(tmp_path / "three")]) == 0
+    assert main([*told, str(tmp_path / "three")]) == 0
+    capsys.readouterr()
+    again = {r["label"]: r for r in json.loads((tmp_path / "out" / "synthetic.json").read_text())["rows"]}
+    assert again["s"]["seeds"] == again["t"]["seeds"] == 2 and again["s"]["complete_model"] == "t"
+    assert again["s"]["price"] == pytest.approx(again["s"]["complete"] / again["t"]["complete"] - 1, abs=1e-4)
     assert main([*told[:3], "--out", str(tmp_path / "out")]) == 2
     assert "No runs are given, and none are kept in None" in capsys.readouterr().err
 
