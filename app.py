@@ -27,7 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -218,10 +218,14 @@ Redraw = tuple[Callable[..., list[Any]], list[Any], list[Any]]  # function, inpu
 def _languages(page: gr.Blocks, words: Words, language: gr.Radio, redraws: list[Redraw]) -> None:
     """Say everything again when the language changes; start in the browser's, or in the one chosen last time."""
 
-    def begin(chosen: str) -> list[Any]:
-        return [chosen, *speak(chosen)] if chosen != ENGLISH else [gr.skip()] * (1 + len(words.components))
+    def begin(chosen: str, request: gr.Request) -> list[Any]:
+        if chosen != ENGLISH:
+            return [chosen, *speak(chosen, request)]
+        PRESENCE.speak(request.session_hash, chosen)
+        return [gr.skip()] * (1 + len(words.components))
 
-    def speak(chosen: str) -> list[Any]:
+    def speak(chosen: str, request: gr.Request) -> list[Any]:
+        PRESENCE.speak(request.session_hash, chosen)
         with use(chosen):
             return words.said()
 
@@ -478,12 +482,12 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
     ) -> Iterator[dict[Any, Any]]:
         """`how` is None for a new clip; else the clip of the visit is read again, damaged like this.
 
-        playing: what the player shows.
+        playing: what the player shows. language: when the reading began; what is said follows the visitor's choice.
         """
         status, started, steps = shown["status"], time.perf_counter(), ["media"]
 
         def line(drawing: Callable[..., str], *values: Any) -> dict[Any, Any]:
-            with use(language):
+            with use(PRESENCE.language(request.session_hash, language)):
                 return {status: drawing(*values)}
 
         if not clip:
@@ -501,12 +505,19 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
                 steps += [step] if step not in steps else []
                 yield line(figures_page.working, steps, share)
             source = "transcript" if utterance.text.present else absent_text
-            with use(language):
-                answer = figures.answer(analyser.predict(utterance, method, (), source))
-                seen_html = figures_clip.clip(utterance)
+            prediction = analyser.predict(utterance, method, (), source)
             playable = _playable(clip, how)
             claims.append((playable, UPLOADS.claim(playable)))
             here()
+            seconds = time.perf_counter() - started
+            now = PRESENCE.language(request.session_hash, language)
+            with use(now):
+                drawn = {
+                    status: figures_page.finished(utterance, seconds),
+                    shown["answer"]: figures.answer(prediction),
+                    shown["seen"]: figures_clip.clip(utterance),
+                    **{shown[m]: _switch(utterance, m, now) for m in MODALITIES},
+                }
             kept = playable
         except Left:
             return
@@ -526,19 +537,15 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         if visit:
             _release([(visit.clip, visit.claim), (visit.original, visit.original_claim)])
         (original, original_claim), (_, claim) = claims
-        seconds = time.perf_counter() - started
         yield {
-            **line(figures_page.finished, utterance, seconds),
+            **drawn,
             shown["visit"]: Visit(utterance, kept, claim, original, original_claim, request.session_hash, seconds),
             shown["edit"]: None,
-            shown["answer"]: answer,
-            shown["seen"]: seen_html,
             shown["transcript"]: figures_page.editable(utterance),
             shown["text_status"]: "",
             **({} if kept == playing else {shown["video"]: kept}),
             **({shown["blur"]: 0, shown["noise"]: 0} if how is None else {}),
             **{shown[f"rate_{m}"]: 0 for m in MODALITIES},
-            **{shown[m]: _switch(utterance, m, language) for m in MODALITIES},
         }
 
     return read
@@ -748,7 +755,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
         clip = file["path"] if _is_file(file) else None
 
         def line(drawing: Callable[..., str], *values: Any) -> dict[Any, Any]:
-            with use(language):
+            with use(PRESENCE.language(request.session_hash, language)):
                 return {status: drawing(*values)}
 
         if not clip:
@@ -859,14 +866,15 @@ class LessonScreen:
     answer: gr.HTML
     controls: list[Any]
     finding: gr.HTML
+    read: Callable[..., None]
     answer_to: Callable[..., str]
     try_out: Callable[..., str]
 
 
 def _learning(
     analyser: Analyser, desk: Desk, shipped: Shipped, lesson: lessons.Lesson
-) -> tuple[Callable[..., str], Callable[..., str]]:
-    """Functions that draw the answer to a lesson and what comes of its controls, on its example or one's own clip."""
+) -> tuple[Callable[..., None], Callable[..., str], Callable[..., str]]:
+    """Functions that read the lesson's example or take one's own clip, and draw its answer and what its controls do."""
 
     def clip(visit: Visit | None, edit: Edit | None, own: str) -> Utterance:
         if own == "own":
@@ -874,6 +882,10 @@ def _learning(
                 raise MsaError("There is no clip of yours yet: open Analyse and record, upload or choose one first.")
             return seen(visit, edit)
         return shipped.utterance(lesson.clip)
+
+    def read(visit: Visit | None, edit: Edit | None, own: str) -> None:
+        with suppress(MsaError):  # the drawings say it
+            clip(visit, edit, own)
 
     def answer_to(visit: Visit | None, edit: Edit | None, language: str, own: str, guess: int | None) -> str:
         with use(language):
@@ -890,11 +902,14 @@ def _learning(
             except MsaError as e:
                 return figures_page.failed(str(e))
 
-    return answer_to, try_out
+    return read, answer_to, try_out
 
 
 def _lesson(
-    words: Words, number: int, lesson: lessons.Lesson, functions: tuple[Callable[..., str], Callable[..., str]]
+    words: Words,
+    number: int,
+    lesson: lessons.Lesson,
+    functions: tuple[Callable[..., None], Callable[..., str], Callable[..., str]],
 ) -> LessonScreen:
     with (
         words.put(gr.Tab, lambda: {"label": f"{number} · {lesson.title}"}, id=lesson.name),
@@ -921,7 +936,13 @@ def _lesson(
 
 
 def _wire_lesson(screen: LessonScreen, base: list[Any], done: gr.State, overview: gr.HTML) -> None:
+    def once_read(visit: Visit | None, edit: Edit | None, language: str, own: str, request: gr.Request) -> str:
+        """The visitor's language when the clip is there: reading it takes seconds."""
+        screen.read(visit, edit, own)
+        return PRESENCE.language(request.session_hash, language)
+
     def ask(
+        request: gr.Request,
         visit: Visit | None,
         edit: Edit | None,
         language: str,
@@ -931,15 +952,21 @@ def _wire_lesson(screen: LessonScreen, base: list[Any], done: gr.State, overview
         *rest: Any,
     ) -> list[Any]:
         answered = [*answered, screen.lesson.name] if screen.lesson.name not in answered else answered
+        language = once_read(visit, edit, language, own, request)
         with use(language):
             listed = figures_lessons.overview(lessons.LESSONS, answered, screen.lesson.name)
         told = screen.answer_to(visit, edit, language, own, guess)
         return [told, screen.try_out(visit, edit, language, own, *rest), answered, listed]
 
+    def try_out(
+        request: gr.Request, visit: Visit | None, edit: Edit | None, language: str, own: str, *values: Any
+    ) -> str:
+        return screen.try_out(visit, edit, once_read(visit, edit, language, own, request), own, *values)
+
     out = [screen.answer, screen.finding, done, overview]
     screen.ask.click(ask, [*base, done, screen.guess, *screen.controls], out, **HEAVY)
     gr.on(
-        [c.input for c in screen.controls], screen.try_out, [*base, *screen.controls], screen.finding,
+        [c.input for c in screen.controls], try_out, [*base, *screen.controls], screen.finding,
         trigger_mode="always_last", **QUICK,
     )  # fmt: skip
 

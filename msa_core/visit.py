@@ -90,10 +90,14 @@ def _current(visit: Visit, edit: Edit | None) -> Edit:
 
 
 class Presence:
-    """Which tabs were closed: work that is still done for them stops at its next step."""
+    """Tabs while something is computed for them.
+
+    Were they closed? Then it stops at its next step. Which language do they have by now? It answers in that one.
+    """
 
     def __init__(self) -> None:
         self._gone: dict[str, threading.Event] = {}
+        self._languages: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def watch(self, session: str | None) -> Callable[[], None]:
@@ -109,9 +113,20 @@ class Presence:
 
         return check
 
+    def speak(self, session: str | None, language: str) -> None:
+        """The tab of `session` has `language` from now on."""
+        if session is not None:
+            with self._lock:
+                self._languages[session] = language
+
+    def language(self, session: str | None, begun: str) -> str:
+        """The language of a tab now. begun: the one that it had when the work began, for a tab that never said."""
+        return self._languages.get(session or "", begun)
+
     def leave(self, session: str | None) -> None:
         """The tab of `session` is closed."""
         with self._lock:
+            self._languages.pop(session or "", None)
             gone = self._gone.pop(session or "", None)
         if gone is not None:
             gone.set()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
-from browser import CLIP, example, gauges, open_tab, overflow, shown, switch
+from browser import CLIP, PATIENCE_MS, example, finished, gauges, open_tab, overflow, shown, switch
 
 from msa_core.lessons import LESSONS
+from msa_core.visit import Shipped
 
 pytestmark = pytest.mark.browser
 TABS = ("analyse", "compare", "learn", "numbers", "about")
@@ -90,3 +92,59 @@ def test_chinese_errors_are_chinese(visit: Any, tmp_path: Any) -> None:
     upload(page, bad)
     page.wait_for_selector(".mm-failed")
     assert re.search(r"[一-龥]", page.inner_text(".mm-failed")) and "broken.mp4" in page.inner_text(".mm-failed")
+
+
+def to_chinese(page: Any, part: str) -> None:
+    """Choose Chinese; `part`, which is there already, is redrawn when this returns."""
+    page.get_by_label("中文").check()
+    page.wait_for_function("part => /[一-龥]/.test(document.querySelector(part)?.innerText)", arg=part)
+
+
+def test_a_reading_answers_in_the_language_chosen_meanwhile(
+    visit: Any, analyser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, extract = threading.Event(), threading.Event(), analyser.extract
+
+    def slow(path: str, **options: Any) -> Any:
+        utterance = extract(path, **options)
+        begun.set()
+        while not go_on.wait(0.2):
+            options["progress"]("vision", 0.9)
+        return utterance
+
+    monkeypatch.setattr(analyser, "extract", slow)
+    page = visit()
+    page.click(f'button[data-clip="{CLIP.name}"]')
+    try:
+        assert begun.wait(PATIENCE_MS / 1000)
+        to_chinese(page, "#mm-answer .mm-verdict")
+        page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-status .mm-now')?.innerText)")
+    finally:
+        go_on.set()
+    finished(page, CLIP.name)
+    for part in ("#mm-status", "#mm-switches", ".mm-verdict", "#mm-answer", "#mm-seen"):
+        assert re.search(r"[一-龥]", page.inner_text(part)) and english(page, part) == [], part
+
+
+def test_a_lesson_answers_in_the_language_chosen_while_its_clip_is_read(
+    visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, utterance = threading.Event(), threading.Event(), Shipped.utterance
+
+    def slow(shipped: Shipped, name: str) -> Any:
+        begun.set()
+        go_on.wait(PATIENCE_MS / 1000)
+        return utterance(shipped, name)
+
+    monkeypatch.setattr(Shipped, "utterance", slow)
+    page, lesson = visit(hash="#learn"), LESSONS[0].name
+    page.click(f"#mm-ask-{lesson}")
+    try:
+        assert begun.wait(PATIENCE_MS / 1000)
+        to_chinese(page, "#mm-overview .mm-hint")
+    finally:
+        go_on.set()
+    page.wait_for_selector(f"#mm-answer-{lesson} .mm")
+    page.wait_for_selector(f"#mm-finding-{lesson} .mm")
+    for part in ("#mm-overview", f"#mm-answer-{lesson}", f"#mm-finding-{lesson}"):
+        assert re.search(r"[一-龥]", page.inner_text(part)) and english(page, part) == [], part

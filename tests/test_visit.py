@@ -106,6 +106,17 @@ def test_work_for_a_closed_tab_stops_and_nothing_is_remembered() -> None:
     presence.watch("mine")()  # a tab that came back
 
 
+def test_a_tab_has_the_language_that_was_chosen_last_until_it_is_closed() -> None:
+    presence = Presence()
+    assert presence.language("mine", "en") == "en" and presence.language(None, "zh") == "zh"
+    for language in ("zh", "en", "zh"):
+        presence.speak("mine", language)
+        assert presence.language("mine", "en") == language and presence.language("other", "en") == "en"
+    presence.speak(None, "zh")
+    presence.leave("mine")
+    assert presence.language("mine", "en") == "en" and presence._languages == {}
+
+
 def test_examples_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     read: list[str] = []
