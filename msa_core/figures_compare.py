@@ -191,7 +191,7 @@ def _table(comparison: Comparison) -> str:
         say("nothing imagined"),
         say("complete model"),
     )
-    return values_table(heads, rows)
+    return values_table(say("Everything that can be missing, at once"), heads, rows)
 
 
 def nearest(comparison: Comparison) -> str:

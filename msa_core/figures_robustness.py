@@ -186,7 +186,8 @@ def _curve_table(robustness: Robustness) -> str:
             rows.append(
                 f'<tr><th scope="row">{name}</th><td class="mm-text">{escape(what)}</td>{table_cells(values)}</tr>'
             )
-    return values_table([say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
+    title = say("What if only parts of it are lost?")
+    return values_table(title, [say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
 
 
 def title_of(method: str) -> str:
@@ -199,11 +200,11 @@ def table_cells(values: Sequence[str]) -> str:
     return "".join(f"<td>{v}</td>" for v in values)
 
 
-def values_table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table that opens under its picture."""
+def values_table(title: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+    """A table that opens under its picture. title: of the picture."""
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
     return (
         f'<details class="mm-compare-values"><summary>{escape(say("The same numbers as a table"))}</summary>'
-        f'<div class="mm-scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
     )

@@ -296,6 +296,10 @@ def test_report_is_for_everyone(
         page.set_viewport_size({"width": width, "height": 900})
         assert accessibility.findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    methods = page.locator(".mm-methods")  # wider than a phone: its edge shows that there is more
+    assert methods.evaluate("e => e.scrollWidth > e.clientWidth && getComputedStyle(e).background.includes('gradient')")
+    strip, last = (page.locator(f".mm-strip{s}").bounding_box() for s in ("", " > :last-child"))
+    assert strip["x"] + strip["width"] == pytest.approx(last["x"] + last["width"], abs=1)  # frames fill it: no fade
     paper = "getComputedStyle(document.body).getPropertyValue('--mm-ink').trim()"
     assert page.evaluate(paper) == ("#17191f" if scheme == "light" else "#f2f3f5")
     page.emulate_media(media="print")
