@@ -64,10 +64,10 @@ def _analyse(args: argparse.Namespace) -> None:
             text = export.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
         _write(Path(args.report), text, "--report")
     if args.json == "-":
-        print(export.as_json(prediction), end="")
+        print(prediction.json_text(), end="")
         return
     if args.json is not None:
-        _write(Path(args.json), export.as_json(prediction), "--json")
+        _write(Path(args.json), prediction.json_text(), "--json")
     from .report import summary
 
     print(summary(prediction))

@@ -1,14 +1,13 @@
-"""What a visitor can take home: a prediction as JSON and as CSV, a report on one page, and the script that saves them.
+"""What a visitor can take home: a prediction as CSV, a report on one page, and the script that saves them.
 
-JSON and CSV are the same in every language; the report speaks the active one. Nothing is written here:
-the page hands the text to the browser (`SAVE`), the command line to a file.
+The CSV is the same in every language, as is the JSON (`Prediction.json_text`); the report speaks the active one.
+Nothing is written here: the page hands the text to the browser (`SAVE`), the command line to a file.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
@@ -16,7 +15,7 @@ from .cells import harmless
 from .figures_report import report_html, word_attention
 from .schema import Prediction
 
-__all__ = ["COLUMNS", "SAVE", "as_csv", "as_json", "report_html"]
+__all__ = ["COLUMNS", "SAVE", "as_csv", "report_html"]
 COLUMNS = ("section", "key", "start_s", "end_s", "value", "text")
 SAVE = """(name, mime, text) => {
   if (!text) return;
@@ -29,11 +28,6 @@ SAVE = """(name, mime, text) => {
 
 Times = tuple[float | None, float | None]
 Row = tuple[str, str, float | None, float | None, float | None, str | None]
-
-
-def as_json(prediction: Prediction) -> str:
-    """The public JSON object (README, "JSON contract") as text; the same as `analyse --json`."""
-    return json.dumps(prediction.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_csv(prediction: Prediction) -> str:

@@ -7,7 +7,6 @@ updates it in place, so the needles move instead of jumping.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -266,8 +265,7 @@ def _start_of(prediction: Prediction, modality: str) -> str:
 
 def download(prediction: Prediction) -> str:
     """A link that saves the public JSON object; it is part of the page, so nothing is written on the server."""
-    text = json.dumps(prediction.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
-    data = base64.b64encode(text.encode()).decode()
+    data = base64.b64encode(prediction.json_text().encode()).decode()
     return (
         f'<a class="mm-link" download="prediction.json" href="data:application/json;base64,{data}">'
         f"{say('Save all numbers (JSON)')}</a>"

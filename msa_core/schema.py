@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -207,3 +208,7 @@ class Prediction:
             "timings_s": dict(self.timings_s),
             "notes": list(self.notes),
         }
+
+    def json_text(self) -> str:
+        """The public JSON object as the text of a file: the same from the page, `analyse --json` and a program."""
+        return json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -80,7 +80,9 @@ def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkey
 def test_json_file(tmp_path, capsys, loaded):
     out = tmp_path / "answer.json"
     assert main(["analyse", HAPPY, "--json", str(out)]) == 0
-    assert json.loads(out.read_text())["method"] == "sdumc"
+    text = out.read_text(encoding="utf-8")
+    assert json.loads(text)["method"] == "sdumc"
+    assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"  # as the page saves it
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from browser import ROOT
 
 from msa_core import export, figures_report, language, report
 from msa_core.__main__ import main
-from msa_core.export import COLUMNS, SAVE, as_csv, as_json, report_html
+from msa_core.export import COLUMNS, SAVE, as_csv, report_html
 from msa_core.figures import GAUGES
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
@@ -75,7 +75,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def test_json_is_the_contract(answered: dict[str, dict[str, Prediction]]) -> None:
     prediction = answered["jfk.flac"]["corrkd"]
-    assert json.loads(as_json(prediction)) == json.loads(json.dumps(prediction.to_json()))
+    assert json.loads(prediction.json_text()) == json.loads(json.dumps(prediction.to_json()))
 
 
 def test_csv_by_hand() -> None:
@@ -108,7 +108,7 @@ def test_csv_holds_everything_that_json_holds(answered: dict[str, dict[str, Pred
     found = rows(as_csv(prediction))
     numbers = [float(row[c]) for row in found for c in ("start_s", "end_s", "value") if row[c]]
     texts = {row["text"] for row in found}
-    for leaf in leaves(json.loads(as_json(prediction))):
+    for leaf in leaves(json.loads(prediction.json_text())):
         if isinstance(leaf, bool):
             assert str(leaf).lower() in texts
         elif isinstance(leaf, int | float):

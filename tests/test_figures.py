@@ -360,7 +360,8 @@ def test_download_is_the_public_json() -> None:
     p = prediction()
     data = re.search(r"base64,([^\"]+)", figures.download(p))
     assert data is not None
-    assert json.loads(base64.b64decode(data[1])) == json.loads(json.dumps(p.to_json()))
+    assert base64.b64decode(data[1]).decode() == p.json_text()
+    assert json.loads(p.json_text()) == json.loads(json.dumps(p.to_json()))
 
 
 def test_frames_have_their_box_drawn_in() -> None:
