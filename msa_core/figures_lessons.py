@@ -167,8 +167,8 @@ def level(label: str, value: float, threshold: float, own: float) -> str:
     return f'<div class="mm-chart">{row(escape(label), track, f"{value:.2f}", "mm-flat mm-gated")}</div>{key}'
 
 
-def interval(score: float, low: float, high: float, rating: float | None, name: str) -> str:
-    """A score with its interval on the scale, and the visitor's own rating."""
+def interval(score: float, low: float, high: float, rating: float | None, name: str, level: float) -> str:
+    """A score with its interval on the scale, and the visitor's own rating. level: 0 to 1, what the interval holds."""
     told = say("score {score}, interval {low} to {high}", score=signed(score), low=signed(low), high=signed(high))
     marks = f'<i class="mm-range" style="left:{percent(low)}%;width:{percent(high) - percent(low):.2f}%"></i>'
     marks += f'<i class="mm-now-at mm-{tone(score)}" style="left:{percent(score)}%"></i>'
@@ -178,10 +178,11 @@ def interval(score: float, low: float, high: float, rating: float | None, name: 
     track = f'<span role="img" aria-label="{escape(told)}" title="{escape(told)}">{marks}</span>'
     line = row(escape(name), track, signed(score), "mm-reading mm-ranged")
     ends = '<div class="mm-axis mm-reading-axis" aria-hidden="true"><span>−3</span><span>0</span><span>+3</span></div>'
+    share = f"{level:.0%}"
     key = (
-        say("bar: 80 % interval · dot: score · diamond: your rating")
+        say("bar: {level} interval · dot: score · diamond: your rating", level=share)
         if rating is not None
-        else say("bar: 80 % interval · dot: score")
+        else say("bar: {level} interval · dot: score", level=share)
     )
     return f'<div class="mm-chart mm-readings">{line}</div>{ends}<p class="mm-hint mm-key">{key}</p>'
 

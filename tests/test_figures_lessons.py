@@ -98,10 +98,10 @@ def test_steps_follow_each_other() -> None:
 
 
 def test_interval_and_level_marks() -> None:
-    html = figures.interval(0.0, -1.5, 1.5, 2.25, "SDUMC")
+    html = figures.interval(0.0, -1.5, 1.5, 2.25, "SDUMC", 0.8)
     assert left_of(html, "mm-range") == 25.0 and left_of(html, "mm-rating") == 87.5 and "mm-outside" in html
-    assert "mm-outside" not in figures.interval(0.0, -1.5, 1.5, 1.5, "SDUMC")
-    assert "mm-rating" not in figures.interval(0.0, -1.5, 1.5, None, "SDUMC")
+    assert "mm-outside" not in figures.interval(0.0, -1.5, 1.5, 1.5, "SDUMC", 0.8)
+    assert "mm-rating" not in figures.interval(0.0, -1.5, 1.5, None, "SDUMC", 0.8)
     html = figures.level("Worth", 0.6, 0.5, 0.25)
     assert "width:60.0%" in html and left_of(html, "mm-own-gate") == 25.0
     assert "width:max(2px,50.00%)" in figures.widths([("a", 3.0)])

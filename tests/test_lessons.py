@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from msa_core import data, missing
+from msa_core import data, missing, train
 from msa_core.errors import MsaError
 from msa_core.language import LANGUAGES, use
-from msa_core.lessons import LESSONS, measured, sheet
+from msa_core.lessons import LESSONS, measured, models, sheet
 from msa_core.lessons.blocks import Box, Heading, Paragraph, Points, Table, markdown, page
 from msa_core.lessons.contract import Control, Lesson, checked
 from msa_core.lessons.frames import with_frames_dropped
@@ -221,6 +222,41 @@ def test_interval_widths_are_the_calibrated_ones(analyser: Any, read: dict[str, 
     inside = BY_NAME["interval"].experiment(analyser, read["crema_happy.mp4"], rating=1.0)
     outside = BY_NAME["interval"].experiment(analyser, read["crema_happy.mp4"], rating=-3.0)
     assert inside.facts["inside"] == "True" and outside.facts["inside"] == "False" and "outside" in outside.said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["of 90 clips in 100", "within which 90% of them", "feelings 90% is a hope", "no surprise, 90 of 100",
+                "happens to 10 clips in 100", "bar: 90% interval", "one of the 10 in 100", "an interval of 90%"]),
+        ("zh", ["包含 90 个", "取 90% 的", "90% 就只是", "100 个评分中有 90 个", "100 个片段中会有 10 个",
+                "横条：90% 区间", "每 100 个片段中有 10 个", "读懂 90% 区间"]),
+    ],
+)  # fmt: skip
+def test_what_an_interval_promises_is_read_from_the_checkpoint(
+    language: str, said: list[str], analyser: Any, happy: Utterance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = analyser.manifest("sdumc")["calibration"]["level"]
+    assert models.level("sdumc") == own == train.LEVEL == measured._result()["level"]
+    predict, manifest = analyser.predict, {"calibration": {"level": 0.9}}
+
+    def surer(*asked: Any) -> Any:
+        prediction = predict(*asked)
+        return replace(prediction, interval={**prediction.interval, "level": 0.9})
+
+    monkeypatch.setattr(analyser, "predict", surer)
+    monkeypatch.setattr(models.checkpoint, "read_manifest", lambda name: manifest)
+    models.level.cache_clear()
+    try:
+        with use(language):
+            lesson = BY_NAME["interval"]
+            tried = [lesson.experiment(analyser, happy, rating=r) for r in (1.0, -3.0)]
+            told = [*lesson.texts.idea, *(t.said + t.html for t in tried), *notes()["interval"][1:]]
+            told += [text for b in sheet._head() if isinstance(b, Points) for text in b.items]
+    finally:
+        models.level.cache_clear()
+    whole = " ".join(told)
+    assert [s for s in said if s not in whole] == [] and "80" not in whole
 
 
 def test_what_the_texts_claim_holds_in_the_evaluation(analyser: Any) -> None:

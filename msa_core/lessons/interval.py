@@ -1,4 +1,4 @@
-"""Lesson: what an 80 % interval promises, and what it does not."""
+"""Lesson: what an interval promises, and what it does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..predict import Analyser
 from ..schema import MODALITIES, Utterance
 from . import measured
 from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary, score_of
-from .models import ROW
+from .models import ROW, in_100, level
 
 METHOD = "sdumc"
 NOTHING = "nothing"
@@ -32,10 +32,12 @@ class Interval(Lesson):
             title=say("Reading an honest interval"),
             idea=(
                 say(
-                    "A single number looks surer than it is. The bar beside it is made to hold the true rating of 80 "
+                    "A single number looks surer than it is. The bar beside it is made to hold the true rating of {n} "
                     "clips in 100. Nobody asked the model how sure it feels. On validation clips one looks how far "
-                    "its scores were from the ratings, and takes the distance within which 80 % of them stay. This is "
-                    "split-conformal prediction."
+                    "its scores were from the ratings, and takes the distance within which {level} of them stay. This "
+                    "is split-conformal prediction.",
+                    n=in_100(level(METHOD)),
+                    level=f"{level(METHOD):.0%}",
                 ),
                 say(
                     "So the bar is as wide as the model was wrong with the same modalities missing. Fewer modalities, "
@@ -46,7 +48,8 @@ class Interval(Lesson):
                 say(
                     "And the promise holds for clips like those it was measured on: on test clips with everything "
                     "there the true rating lay inside in {coverage}. With another language, another room or acted "
-                    "feelings 80 % is a hope.",
+                    "feelings {level} is a hope.",
+                    level=f"{level(METHOD):.0%}",
                     coverage=f"{measured.coverage(ROW[METHOD], '+'.join(MODALITIES)):.0%}",
                 ),
                 say(
@@ -99,13 +102,16 @@ class Interval(Lesson):
         if found is None:
             raise MsaError("There is no calibrated interval for what is left. Take away something else.")
         score, low, high = score_of(prediction), found["low"], found["high"]
-        values = {"rating": signed(rating, 1), "low": signed(low), "high": signed(high)}
+        values, inside = {"rating": signed(rating, 1), "low": signed(low), "high": signed(high)}, in_100(found["level"])
         if low <= rating <= high:
-            said = say("Your {rating} lies inside {low} to {high}: no surprise, four of five ratings do.", **values)
+            said = say(
+                "Your {rating} lies inside {low} to {high}: no surprise, {n} of 100 ratings do.", n=inside, **values
+            )
         else:
             said = say(
-                "Your {rating} lies outside {low} to {high}: that happens to one clip in five, or the clip is unlike "
+                "Your {rating} lies outside {low} to {high}: that happens to {n} clips in 100, or the clip is unlike "
                 "those it was calibrated on.",
+                n=100 - inside,
                 **values,
             )
         pattern = "+".join(m for m in there if m not in gone)
@@ -115,7 +121,7 @@ class Interval(Lesson):
                 said=said,
                 coverage=f"{measured.coverage(ROW[METHOD], pattern):.0%}",
             )
-        html = figures_lessons.interval(score, low, high, rating, "SDUMC")
+        html = figures_lessons.interval(score, low, high, rating, "SDUMC", found["level"])
         return Finding(said, html, {"score": score, "low": low, "high": high, "inside": str(low <= rating <= high)})
 
 

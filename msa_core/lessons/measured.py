@@ -42,5 +42,5 @@ def mae(label: str, column: str) -> float:
 
 
 def coverage(label: str, pattern: str) -> float:
-    """Share of test rows whose rating lay in the row's 80 % interval."""
+    """Share of test rows whose rating lay in the row's interval."""
     return float(row(label)["coverage"][pattern])

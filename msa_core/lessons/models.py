@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from .. import checkpoint
+from ..predict import checkpoint_of
 from ..report import title
 
 METHODS = ("sdumc", "corrkd", "promma")
@@ -11,6 +15,20 @@ COMPLETE_ROW = {  # of the complete-modality model that stands beside the method
     "corrkd": "corrkd-teacher",
     "promma": "promma-teacher",
 }
+
+
+@lru_cache
+def level(method: str) -> float:
+    """The share of true ratings, 0 to 1, that the intervals of a shipped method are made to hold.
+
+    Raises: CheckpointError when it is not there.
+    """
+    return float(checkpoint.read_manifest(checkpoint_of(method))["calibration"]["level"])
+
+
+def in_100(share: float) -> int:
+    """A share, 0 to 1, as people count: so many in 100."""
+    return round(100 * share)
 
 
 def method_options() -> tuple[tuple[str, str], ...]:

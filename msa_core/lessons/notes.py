@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..language import say
+from .interval import METHOD
+from .models import in_100, level
 
 
 class Notes(NamedTuple):
@@ -81,8 +83,9 @@ def notes() -> dict[str, Notes]:
             say("Last: how sure is all this? The bar around the score was measured, not felt."),
             say("Your rating lies outside the bar. Name three explanations."),
             say(
-                "It is the expected one in five; the clip is unlike the validation clips; or your rating differs "
-                "from that of other people, who disagree as well."
+                "It is one of the {n} in 100 that are expected outside; the clip is unlike the validation clips; or "
+                "your rating differs from that of other people, who disagree as well.",
+                n=in_100(1 - level(METHOD)),
             ),
         ),
     }

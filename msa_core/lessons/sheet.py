@@ -20,9 +20,10 @@ from ..figures_parts import signed
 from ..language import ENGLISH, LANGUAGES, say, use
 from ..predict import Analyser
 from ..schema import Utterance
-from . import LESSONS, fonts
+from . import LESSONS, fonts, interval
 from .blocks import Block, Box, Heading, Paragraph, Points, Table, bold, markdown, page
 from .contract import Lesson, needs, ordinary, parts, score_of
+from .models import level
 from .notes import notes
 
 FOLDER = checkpoint.ROOT.parent / "examples" / "teaching"
@@ -123,7 +124,10 @@ def _head() -> list[Block]:
                 say("say why a missing modality hurts: information is gone, and what is left is read wrongly;"),
                 say("name three ideas against it and one limit of each: imagine, distil, evaluate before generating;"),
                 say("tell missing frames from missing modalities in a table of results;"),
-                say("read an 80 % interval, and say why one clip proves nothing."),
+                say(
+                    "read an interval of {level}, and say why one clip proves nothing.",
+                    level=f"{level(interval.METHOD):.0%}",
+                ),
             )
         ),
         Heading(say("What you need")),
