@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_figures import prediction
+from predictions import prediction
 
 from msa_core import figures, figures_prompts, report
 from msa_core.schema import MODALITIES, Prediction

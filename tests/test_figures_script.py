@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_figures import prediction, utterance
+from predictions import prediction, utterance
 
 from msa_core import figures, figures_clip
 from msa_core.language import STATIC

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from msa_core import language
+from msa_core import figures, figures_parts, language, report
+from msa_core.edits import ALL_STRUCK, TYPED, VOICE_STAYS
 from msa_core.errors import MsaError
 from msa_core.language import known, say, use
+from msa_core.schema import MODALITIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "msa_core").rglob("*.py"))]
@@ -29,6 +31,20 @@ def test_everything_said_is_translated(code: str) -> None:
     said = {text for path in SOURCES for text in texts(path)}
     missing = sorted(said - set(language.catalogue(code)))
     assert not missing, f"{len(missing)} texts without {code}: {missing[:10]}"
+
+
+def test_the_names_shown_by_known_are_translated() -> None:
+    names = [*figures_parts.TITLES.values(), *figures_parts.STEPS.values(), *figures_parts.WORDS_FOR_SCORES.values()]
+    names += [
+        *report.ORDINARY.values(),
+        *MODALITIES,
+        report.DISCLAIMER,
+        figures.WELCOME,
+        ALL_STRUCK,
+        TYPED,
+        VOICE_STAYS,
+    ]
+    assert set(names) <= set(language.catalogue("zh"))
 
 
 @pytest.mark.parametrize("code", OTHERS)
