@@ -277,8 +277,7 @@ def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) ->
     """Label and MAE of the complete model that a group's price on complete input is measured against.
 
     That is the naive model; of students, seed by seed, the very teacher they learned from (None when it is not there).
-    A teacher with these weights is looked for first, then one of that name: trained on another processor it differs in
-    the last digits.
+    A teacher with these weights is looked for first, then one of that name: the same training on another processor.
     """
     if not group.teachers:
         return None if naive is None else (naive.label, naive.complete)

@@ -12,7 +12,8 @@ from synthetic import corpus
 from msa_core import checkpoint, evaluate, methods, predictions, protocols, study
 from msa_core.__main__ import main
 from msa_core.errors import MsaError
-from msa_core.kept_scores import Kept, Store
+from msa_core.groups import Run
+from msa_core.kept_scores import NOTHING, UNIT, Kept, Store
 from msa_core.methods import METHODS, Recipe
 from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.predictions import Request
@@ -298,3 +299,19 @@ def test_a_study_gives_the_same_weights_on_any_number_of_threads(tmp_path, monke
         assert set(seen) == {1} and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+KEPT_HERE = sorted((checkpoint.ROOT / "evaluation" / "scores").glob("*/*.npz"))
+
+
+def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
+    labels = {r.label for m in METHODS.values() for r in m.recipes()}
+    assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6
+    for path in KEPT_HERE:
+        run, result = Run.gone(Kept.read(path)), checkpoint.ROOT / "evaluation" / f"{path.parent.name}.json"
+        assert run.manifest["corpus"]["name"] == path.parent.name and run.label in labels
+        assert path.stem == f"{run.label}-seed{run.seed}"
+        tested = json.loads(result.read_text())
+        assert run.kept.scores.shape[2] == tested["n"] or tested["folds"]
+        assert np.abs(np.where(run.kept.scores == NOTHING, 0, run.kept.scores)).max() <= 3 * UNIT
+        assert len(np.unique(run.kept.scores)) > 100
