@@ -70,6 +70,12 @@ class Kept:
                 raise ValueError(f"scores are {scores.dtype} {scores.shape}")
             if scores.shape[:2] != (len(kept.variants), len(kept.conditions)) or set(kept.features) != set(STREAMS):
                 raise ValueError(f"scores are {scores.shape}, the file tells of other ones")
+            if not isinstance(kept.conditions, list) or np.shape([kept.features[s] for s in STREAMS]) != (
+                len(STREAMS),
+                3,
+            ):
+                raise ValueError("its conditions or features are no lists")
+            np.asarray([kept.features[s] for s in STREAMS], np.float64)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError) as e:
             raise MsaError(f"{path} cannot be read as kept scores ({e}). {DELETE}") from e
         except (BadZipFile, zlib.error) as e:

@@ -49,19 +49,19 @@ def plan(
     seeds: int,
     ablations: bool = True,
     only: Sequence[str] = (),
-    scores: Path | None = None,
+    kept: Mapping[str, Kept] | None = None,
 ) -> list[list[Job]]:
     """The runs that are not there yet, in stages: a stage needs only what the earlier ones train.
 
-    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS. scores:
-        folder of kept scores: a run whose scores are there is trained only as the teacher of one that is not.
+    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS. kept:
+        runs whose scores were kept, by name: one of them is trained only as the teacher of a run that is not kept.
     Raises: MsaError for an unknown method or a corpus with one modality.
     """
     unknown = [m for m in only if m not in methods.METHODS]
     if unknown:
         raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
     incomplete = patterns_of(corpus, "test")[:-1]
-    kept = {} if scores is None else Store(scores, corpus).runs()
+    kept = kept or {}
     first: dict[str, Job] = {}  # the runs that learn from no teacher, by name
     then: list[Job] = []
     for name in only or methods.METHODS:
@@ -157,7 +157,7 @@ def command(
     kept = {} if store is None else Store(store, corpus).runs()
     if store is not None:
         yield f"{len(kept)} runs are kept in {store}"
-    first, then = plan(corpus, Path(out), seeds, ablations, only, store)
+    first, then = plan(corpus, Path(out), seeds, ablations, only, kept)
     for stage in (first, then):
         if stage is then:
             _need_kept_teachers(then, kept)

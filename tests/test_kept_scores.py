@@ -17,6 +17,7 @@ from msa_core.kept_scores import NOTHING, UNIT, Kept, Store
 from msa_core.methods import METHODS, Recipe
 from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.predictions import Request
+from msa_core.schema import STREAMS
 from msa_core.train import TrainConfig, fit
 
 CORPUS = corpus(90)
@@ -189,6 +190,9 @@ DAMAGE = {
     "no manifest": lambda c: changed(c, manifest=None),
     "manifest of something else": lambda c: changed(c, manifest={"sha256": {"model.safetensors": "x"}}),
     "no streams": lambda c: changed(c, features={}),
+    "features of another kind": lambda c: changed(c, features=dict.fromkeys(STREAMS, ["a", "b", "c"])),
+    "fewer features": lambda c: changed(c, features=dict.fromkeys(STREAMS, [1.0])),
+    "conditions of another kind": lambda c: changed(c, conditions=dict.fromkeys(protocol(), 1)),
 }
 
 
