@@ -201,8 +201,9 @@ def table_cells(values: Sequence[str]) -> str:
 
 
 def values_table(title: str, heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table that opens under its picture. title: of the picture."""
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    """A table that opens under its picture; its first two columns are words. title: of the picture."""
+    sides = ("", ' class="mm-text"', *[""] * (len(heads) - 2))
+    head = "".join(f'<th scope="col"{side}>{escape(h)}</th>' for h, side in zip(heads, sides, strict=True))
     return (
         f'<details class="mm-compare-values"><summary>{escape(say("The same numbers as a table"))}</summary>'
         f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table>'
