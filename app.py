@@ -483,6 +483,8 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         """`how` is None for a new clip; else the clip of the visit is read again, damaged like this.
 
         playing: what the player shows. language: when the reading began; what is said follows the visitor's choice.
+        The last step is the line alone: gradio sets the last step's values a second time when the event has ended,
+        on a busy machine seconds later, over what the visitor has changed since.
         """
         status, started, steps = shown["status"], time.perf_counter(), ["media"]
 
@@ -512,8 +514,8 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             seconds = time.perf_counter() - started
             now = PRESENCE.language(request.session_hash, language)
             with use(now):
+                done = {status: figures_page.finished(utterance, seconds)}
                 drawn = {
-                    status: figures_page.finished(utterance, seconds),
                     shown["answer"]: figures.answer(prediction),
                     shown["seen"]: figures_clip.clip(utterance),
                     **{shown[m]: _switch(utterance, m, now) for m in MODALITIES},
@@ -526,10 +528,8 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             if ours:
                 logging.exception("analysis failed")
             _release(claims)  # before it is said
-            yield {
-                **line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e)),
-                shown["video"]: visit and visit.clip,
-            }
+            yield {shown["video"]: visit and visit.clip}
+            yield line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e))
             return
         finally:  # also when gradio closes this generator
             if not kept:
@@ -547,6 +547,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             **({shown["blur"]: 0, shown["noise"]: 0} if how is None else {}),
             **{shown[f"rate_{m}"]: 0 for m in MODALITIES},
         }
+        yield done
 
     return read
 
@@ -766,7 +767,8 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             for item in extraction(_ours(clip), Damage(), spoken, PRESENCE.watch(request.session_hash)):
                 if isinstance(item, Utterance):
                     UPLOADS.release(clip, claim)
-                    yield {status: "", second: item, other: None}  # so that "none" can be chosen again
+                    yield {second: item, other: None}  # so that "none" can be chosen again
+                    yield {status: ""}  # alone, as in `_reading`
                     return
                 yield line(figures_page.working, [item[0]], item[1])
         except Left:

@@ -68,8 +68,8 @@ def example(page: Any, name: str) -> None:
 
 
 def finished(page: Any, name: str) -> None:
+    """Wait for the line that says so: it is set after everything else."""
     page.wait_for_selector(f'.mm-done:has-text("{name}")')
-    page.wait_for_timeout(300)  # the other outputs of the same event are set after the line that says so
 
 
 def upload(page: Any, path: Path) -> None:

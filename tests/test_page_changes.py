@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -101,6 +102,32 @@ def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, a
     slide(page, "#mm-noise", 0)
     page.click("#mm-apply")
     settled(page, expected(analyser.predict(analyser.extract(str(CLIP)))))
+
+
+def test_what_is_set_while_a_reading_ends_stays(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio sets the last step's values again when an event has ended, on a busy machine long after."""
+    from gradio import route_utils
+
+    answer, ended = route_utils.call_process_api, []
+
+    async def slowly(**given: Any) -> Any:
+        response = await answer(**given)
+        if given["fn"].api_name == "page_example" and not response["is_generating"]:
+            await asyncio.sleep(2)
+            ended.append(True)
+        return response
+
+    monkeypatch.setattr(route_utils, "call_process_api", slowly)
+    page = visit()
+    example(page, CLIP.name)
+    assert not ended
+    page.click("#mm-changes button")
+    slide(page, "#mm-blur", 4)
+    switch(page, "#mm-text input")
+    without_text = gauges(page)
+    page.wait_for_timeout(3000)
+    assert ended and page.input_value("#mm-blur input[type=number]") == "4" and gauges(page) == without_text
+    assert not page.is_checked("#mm-text input")
 
 
 def test_files_are_saved_as_shown(visit: Any, site: Any, analyser: Any) -> None:
