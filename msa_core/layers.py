@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +16,35 @@ from torch.nn import functional as F
 
 from .errors import MsaError
 from .schema import MODALITIES, SCORE_LIMIT, STREAMS, Batch
+
+VECTOR = 16  # numbers that a processor works on at once
+Made = TypeVar("Made")
+_memory: ContextVar[dict[Any, Any] | None] = ContextVar("memory", default=None)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Inside, an encoder out of training that is asked about the same frames again answers from memory.
+
+    For one model under several patterns. Its weights must not change inside, and no frames be written to.
+    """
+    token = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def _once(encoder: nn.Module, x: Tensor, keep: Tensor, compute: Callable[[], Made]) -> Made:
+    """What an encoder makes of the frames x (B, T, D) in keep (B, T): from memory, or computed."""
+    memory = _memory.get()
+    if memory is None or encoder.training:
+        return compute()
+    key = id(encoder), x.data_ptr(), x.shape, x.stride(), keep.cpu().numpy().tobytes()
+    if key not in memory:
+        memory[key] = compute(), x  # x is held, so that no other frames can come to lie where it lies
+    found: Made = memory[key][0]
+    return found
 
 
 class Standardise(nn.Module):
@@ -116,14 +148,20 @@ class FrameEncoder(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
         """Encode x (B, T, D) where keep (B, T) is True, to width d_model."""
+        return _once(self, x, keep, lambda: self._encoded(x, keep, standardise))
+
+    def _encoded(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
         row, place = keep.nonzero(as_tuple=True)
-        scale, shift = standardise.scale, standardise.shift  # (D,), in training (B, 1, D)
-        if self.training and self.noise > 0:
-            shift = shift + self.noise * torch.randn_like(x[:, :1])
-        if self.training and self.dropout > 0:
-            factor = dropout_factor(x, (x.shape[0], 1, x.shape[2]), self.dropout)
-            scale, shift = scale * factor, shift * factor
-        encoded = self.projection(torch.addcmul(shift, x, scale)[row, place])
+        if self.training:
+            scale, shift = standardise.scale, standardise.shift  # (D,), then (B, 1, D)
+            if self.noise > 0:
+                shift = shift + self.noise * torch.randn_like(x[:, :1])
+            if self.dropout > 0:
+                factor = dropout_factor(x, (x.shape[0], 1, x.shape[2]), self.dropout)
+                scale, shift = scale * factor, shift * factor
+            encoded = self.projection(torch.addcmul(shift, x, scale)[row, place])
+        else:
+            encoded = self.projection(standardise(x[row, place]))
         if self.training and self.dropout_out > 0:
             encoded = encoded * dropout_factor(encoded, (x.shape[0], encoded.shape[1]), self.dropout_out)[row]
         return Frames(encoded, row, place, (keep.shape[0], keep.shape[1]))
@@ -174,10 +212,11 @@ class SelfAttention(nn.Module):
         query, key, value = heads.unbind(0)  # (B, heads, T, d / heads)
         ignored = torch.where(keep, 0.0, torch.finfo(x.dtype).min)[:, None, None]
         energy = (query / math.sqrt(query.shape[-1])) @ key.mT
-        weights = torch.softmax(energy.add_(ignored), -1)  # in place: the largest tensor of the layer
+        energy = energy.add_(ignored)  # in place: the largest tensor of the layer
+        weights = torch.softmax(energy, -1) if self.training else softmax(energy)
         mixed = (weights @ value).transpose(1, 2).flatten(2)
         x = x + self.dropout(self.output(mixed))
-        return x + self.dropout(self.feedforward(self.norm_feedforward(x))), weights.mean(1)
+        return x + self.dropout(self.feedforward(self.norm_feedforward(x))), weights
 
 
 class CrossAttention(nn.Module):
@@ -229,10 +268,15 @@ class SequenceEncoder(nn.Module):
 
         Args: prompts: for every layer tokens (L, d) that stand before the frames, and a vector (d,) that is added to
             what the layer says of each frame.
-        Returns: F (B, T', d) with T' the last frame of the batch; which frames count (B, T'), of a row without any
-        the first, which is then a zero vector to the convolution; attention that each frame gets (B, T), 0 in such a
-        row; with prompts they get a share of it.
+        Returns: F (B, T', d), in training with T' the last frame of the batch, else only of as many as count, in their
+        order; which of them count (B, T'), of a row without any the first, which is then a zero vector to the
+        convolution; attention that each frame of x gets (B, T), 0 in such a row; with prompts they get a share of it.
         """
+        return _once(self, x, keep, lambda: self._encoded(x, keep, standardise, prompts))
+
+    def _encoded(
+        self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         length = x.shape[1]
         used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
         x, keep = x[:, :used], keep[:, :used]  # nothing is computed behind the last frame of the batch
@@ -241,15 +285,22 @@ class SequenceEncoder(nn.Module):
         nothing = ~keep.any(1, keepdim=True)
         first = torch.arange(keep.shape[1], device=keep.device) == 0
         frames = keep | (nothing & first)  # (B, T'), never empty in a row
+        places, most = None, int(frames.sum(1).max())
+        if not self.training and most < frames.shape[1]:  # from here on only what counts is computed
+            places = torch.argsort(frames, dim=1, descending=True, stable=True)[:, :most]
+            r, frames = r.gather(1, places[..., None].expand(-1, -1, r.shape[2])), frames.gather(1, places)
         for i, layer in enumerate(self.layers):
             n = len(prompts[i][0]) if prompts else 0
             if prompts:
                 r = torch.cat([prompts[i][0].expand(len(r), -1, -1), r], 1)
             r, weights = layer(r, F.pad(frames, (n, 0), value=True))
-            r, weights = r[:, n:], weights[:, n:, n:]
+            r, weights = r[:, n:], weights[..., n:, n:]
             if prompts:
                 r = r + prompts[i][1]
-        looked = torch.where(nothing, 0.0, masked_mean(weights, frames))  # mean over the frames that look
+        share = frames.to(r.dtype) / frames.sum(1, keepdim=True)  # mean over the frames that look, and over heads
+        looked = torch.where(nothing, 0.0, (share[:, None, None] @ weights).mean(1).squeeze(1))
+        if places is not None:
+            looked = looked.new_zeros(keep.shape).scatter(1, places, looked)
         return r, frames, F.pad(looked, (0, length - used))
 
 
@@ -275,6 +326,17 @@ class AttentionPool(nn.Module):
         energy = frames.padded((torch.tanh(self.key(frames.values)) @ self.context).squeeze(-1))
         weights = masked_softmax(self.scale * energy, frames.keep)
         return torch.einsum("bt,btd->bd", weights, frames.padded(frames.values)), weights
+
+
+def softmax(energy: Tensor) -> Tensor:
+    """Softmax over the last axis, for networks out of training.
+
+    Rows shorter than a vector register torch's own does one number at a time, six times slower than this.
+    """
+    if energy.shape[-1] >= VECTOR:
+        return torch.softmax(energy, -1)
+    grown = torch.exp(energy - energy.detach().amax(-1, keepdim=True))
+    return grown / grown.sum(-1, keepdim=True)
 
 
 def masked_softmax(energy: Tensor, keep: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 A batch of utterances of about the same length is made once, each condition is applied to it once, and every run then
 scores it: masks are the same for all by construction, and cost nothing per run. What needs no pass is not computed:
-rate 0 is the complete pattern, and under a modality rate every utterance is in one of the patterns. Several processes
-share the batches.
+rate 0 is the complete pattern, under a modality rate every utterance is in one of the patterns, and what a run makes of
+a modality is the same in every pattern that has it. Several processes share the batches.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from tqdm import tqdm
 from . import methods, protocols
 from .data import Corpus
 from .errors import MsaError
+from .layers import remembering
+from .memory import keep_freed
 from .methods import Method
 from .missing import PATTERNS
 from .schema import MODALITIES, STREAMS, Batch
@@ -125,14 +127,25 @@ class _Worker:
         for number in numbers:
             for condition in computed(self.requests[number].conditions):
                 asked.setdefault(condition, []).append(number)
-        found: list[Answer] = []
+        batch = batch.to(self.device)
+        patterns = {c: asked.pop(c) for c in list(asked) if c in PATTERNS}
+        found = self._answers(batch, patterns)  # together: what is left of a modality is the same in all of them
         for condition, who in asked.items():
-            left = protocols.removed(batch, condition).trimmed().to(self.device)
-            there = left.present.any(1)
-            for number in who:
-                for variant, score in enumerate(self._model(number).answers(left, self.requests[number].variants)):
-                    scores = torch.where(there, score, torch.nan).cpu().numpy()
-                    found.append((number, variant, condition, scores))
+            found += self._answers(batch, {condition: who})
+        return found
+
+    def _answers(self, batch: Batch, asked: Mapping[str, Sequence[int]]) -> list[Answer]:
+        """The scores of a batch under conditions, by the runs that are asked."""
+        left = {c: protocols.removed(batch, c).trimmed() for c in asked}
+        there = {c: b.present.any(1) for c, b in left.items()}
+        found: list[Answer] = []
+        for number in sorted({n for who in asked.values() for n in who}):
+            with remembering():
+                for condition in (c for c, who in asked.items() if number in who):
+                    answers = self._model(number).answers(left[condition], self.requests[number].variants)
+                    for variant, score in enumerate(answers):
+                        scores = torch.where(there[condition], score, torch.nan).cpu().numpy()
+                        found.append((number, variant, condition, scores))
         return found
 
     def _model(self, number: int) -> Method:
@@ -150,6 +163,7 @@ def _start(path: Path, requests: Sequence[Request], device: str) -> None:
     """Open the corpus in a new process."""
     global _worker
     torch.set_num_threads(1)
+    keep_freed()
     _worker = _Worker(Corpus.load(path, memmap=True), requests, device)
 
 

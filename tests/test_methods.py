@@ -12,7 +12,18 @@ from synthetic import AS_TEACHER, DIMS, corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
-from msa_core.layers import AttentionPool, ConvFrameEncoder, Frames, SelfAttention, Standardise, dropout_factor
+from msa_core.layers import (
+    AttentionPool,
+    ConvFrameEncoder,
+    FrameEncoder,
+    Frames,
+    SelfAttention,
+    SequenceEncoder,
+    Standardise,
+    dropout_factor,
+    masked_mean,
+    remembering,
+)
 from msa_core.methods import METHODS
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
@@ -255,7 +266,7 @@ def test_self_attention_equals_torch():
     keep[1, 3:] = keep[2, 1:] = False
     y, weights = ours(x, keep)
     assert torch.allclose(y[keep], theirs(x, src_key_padding_mask=~keep)[keep], atol=1e-6)
-    assert torch.allclose(weights.sum(-1), torch.ones(3, 5)) and (weights.transpose(1, 2)[~keep] == 0).all()
+    assert torch.allclose(weights.sum(-1), torch.ones(3, 3, 5)) and (weights.permute(0, 3, 1, 2)[~keep] == 0).all()
     with pytest.raises(MsaError, match="d_model 10 cannot be divided into n_heads 3"):
         SelfAttention(10, 3, 8, 0.0)
 
@@ -273,6 +284,57 @@ def test_convolution_equals_torch_with_zeros_for_what_does_not_take_part():
     assert torch.allclose(
         ours.sequence(torch.where(keep[..., None], x, torch.nan), keep, Standardise(4)), want, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("n_prompts", [0, 2])
+def test_leaving_out_what_does_not_count_changes_nothing(n_prompts):
+    """Training computes every place, so that dropout is drawn as it was; a trained encoder only what takes part."""
+    torch.manual_seed(0)
+    encoder, x = SequenceEncoder(5, 8, 2, 2, 12, 0.0, (0.0, 0.0, 0.0)), torch.randn(4, 9, 5)
+    prompts = [(torch.randn(n_prompts, 8), torch.randn(8)) for _ in range(2)] if n_prompts else []
+    keep = torch.rand(4, 9) > 0.6
+    keep[0], keep[1], keep[2, 8] = False, False, True
+    keep[1, 5] = True  # one frame, late
+    with torch.no_grad():
+        whole, every, looked = encoder.train()(x, keep, Standardise(5), prompts)
+        short, left, looked_short = encoder.eval()(x, keep, Standardise(5), prompts)
+    assert short.shape[1] == left.sum(1).max() < whole.shape[1] and torch.equal(left.sum(1), every.sum(1))
+    for i in range(4):
+        assert torch.allclose(short[i][left[i]], whole[i][every[i]], atol=1e-6), "in their order"
+    assert torch.allclose(masked_mean(short, left), masked_mean(whole, every), atol=1e-6)
+    assert looked.shape == x.shape[:2] and torch.allclose(looked, looked_short, atol=1e-6)
+    assert (looked_short[~keep] == 0).all() and (looked_short[2:][keep[2:]] > 0).all()
+
+
+@every_method
+def test_answers_from_memory_are_those_computed(name):
+    """All patterns of one batch, then another batch: nothing is mistaken for something seen before."""
+    model = build(name).eval()
+    batches = [missing.pattern(CORPUS.batch(rows), p) for rows in (COMPLETE_ROWS[:5], COMPLETE_ROWS[5:10])
+               for p in PATTERNS]  # fmt: skip
+    batches += [missing.frame(batches[-1], 0.5, seed) for seed in (0, 1)]
+    with torch.no_grad():
+        plain = [model(b).score for b in batches]
+        with remembering():
+            for _ in range(2):
+                assert all(torch.equal(model(b).score, p) for b, p in zip(batches, plain, strict=True))
+
+
+def test_memory_spares_the_work_and_ends(monkeypatch):
+    encoder, calls = FrameEncoder(3, 4).eval(), []
+    monkeypatch.setattr(encoder.projection, "forward", lambda x, f=encoder.projection.forward: calls.append(1) or f(x))
+    x, keep, plain = torch.randn(2, 5, 3), torch.ones(2, 5, dtype=torch.bool), Standardise(3)
+    fewer = keep.clone()
+    fewer[0, 4] = False
+    with remembering():
+        first = encoder(x, keep, plain)
+        assert encoder(x, keep.clone(), plain) is first and encoder(x[:, :5], keep, plain) is first and len(calls) == 1
+        assert encoder(x, fewer, plain) is not first and encoder(x.clone(), keep, plain) is not first
+        assert len(calls) == 3 and encoder.train()(x, keep, plain) is not first
+        encoder.eval()
+    assert encoder(x, keep, plain) is not first
+    with remembering():
+        assert encoder(x, keep, plain) is not first
 
 
 def test_dropout_rate_and_mean():

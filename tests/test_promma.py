@@ -13,7 +13,7 @@ from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
 from msa_core.methods.promma_config import ProMMAConfig
-from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, situation_of
+from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.train import TrainConfig, fit
@@ -135,6 +135,24 @@ def test_which_answer_goes_with_what_is_generated():
     for heard in (False, True):
         numbers = situation_of(patterns, torch.full((len(patterns),), heard)).tolist()
         assert sorted(numbers) == [n + 8 * heard for n in range(1, 8)]
+
+
+def test_choices_that_come_to_the_same_are_fused_once(monkeypatch):
+    there = torch.tensor([[[1, 1, 0], [1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]],
+                          [[1, 0, 0], [1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]]], dtype=torch.bool)  # fmt: skip
+    assert first_alike(there).tolist() == [[0, 0, 0, 3, 3], [0, 0, 2, 3, 4]]
+    still = {k: 0.0 for k, v in asdict(DEBUG).items() if "dropout" in k and isinstance(v, float)}
+    model = build(**still, input_dropout=(0, 0, 0), input_noise=(0, 0, 0))
+    batch, fused = CORPUS.batch(COMPLETE_ROWS[:6]), []
+    plain = model.backbone.fused
+    monkeypatch.setattr(model.backbone, "fused", lambda s, *rest: fused.append(len(s)) or plain(s, *rest))
+    for p in PATTERNS:
+        left = missing.pattern(batch, p)
+        with torch.no_grad():
+            each, own = model.train()(left).trace, model.eval()(left).trace
+        assert torch.allclose(each["answers"], own["answers"], atol=1e-6), p
+        n = 2 ** (3 - len(PATTERNS[p]))
+        assert fused[-4:] == [30, 30, 6 * n, 6 * n]
 
 
 def test_thresholds_are_the_best_on_held_out_data():

@@ -82,6 +82,7 @@ from .promma_modules import (
     best_thresholds,
     column_of,
     completed,
+    first_alike,
     situation_of,
 )
 
@@ -367,22 +368,30 @@ class ProMMA(Method):
         return masked_softmax(energy[:, None].expand(there.shape), there)
 
     def _answers(self, summary: Tensor, found: Tensor, scaled: Tensor, there: Tensor) -> Answers:
-        """Fuse every choice in one pass. summary (B, 3, d), found (B, 3, 3, d), scaled prompts (B, A, L, d)."""
+        """Fuse every choice in one pass. summary (B, 3, d), found (B, 3, 3, d), scaled prompts (B, A, L, d).
+
+        Out of training, choices of a row that come to the same are fused once: in training dropout tells them apart.
+        """
         b, a = there.shape[:2]
+        own: Any = slice(None)  # the choices that are fused, of all (B A)
+        if not self.training:
+            same = first_alike(there) + a * torch.arange(b, device=there.device)[:, None]
+            own, place = same.unique(return_inverse=True)  # place (B, A): of every choice among those
 
         def each(x: Tensor) -> Tensor:
-            return x[:, None].expand(-1, a, *[-1] * (x.ndim - 1)).flatten(0, 1)
+            return x[:, None].expand(-1, a, *[-1] * (x.ndim - 1)).flatten(0, 1)[own]
 
         def every(x: Tensor) -> Tensor:
-            return x.view(b, a, *x.shape[1:]).expand(-1, N_ANSWERS, *[-1] * (x.ndim - 1))
+            x = x.view(b, a, *x.shape[1:]) if self.training else x[place]
+            return x.expand(-1, N_ANSWERS, *[-1] * (x.ndim - 2))
 
-        summaries, founds, takes_part = each(summary), each(found), there.flatten(0, 1)
+        summaries, founds, takes_part = each(summary), each(found), there.flatten(0, 1)[own]
         with torch.no_grad():
             frozen = self.backbone.score(self.backbone.fused(summaries, founds, takes_part))
-        level = None
+        level, scaled = None, scaled.flatten(0, 1)[own]
         if self.config.use_mpdc:
-            prompts = self.shared + (self.config.n_prompts * scaled).flatten(0, 1)  # (B A, L, d)
+            prompts = self.shared + self.config.n_prompts * scaled  # (N, L, d)
             level = Level(self.before["modalities"](prompts), self.residual["modalities"](prompts.mean(1)))
         joint = self.backbone.fused(summaries, founds, takes_part, self.absent, level)
-        raw = self.backbone.score(joint) + self.read_out(scaled.sum(2).flatten(0, 1)).squeeze(-1)
+        raw = self.backbone.score(joint) + self.read_out(scaled.sum(1)).squeeze(-1)
         return Answers(every(bounded(raw)), every(bounded(frozen)), every(joint))

@@ -287,6 +287,12 @@ def situation_of(real: Tensor, heard: Tensor) -> Tensor:
     return (real * torch.tensor([1, 2, 4], device=real.device)).sum(1) + 8 * heard
 
 
+def first_alike(there: Tensor) -> Tensor:
+    """For every choice of what takes part (B, A, 3) the first choice (B, A) of its row that is the same."""
+    alike = (there[:, :, None] == there[:, None]).all(-1)  # (B, A, A)
+    return alike.to(torch.uint8).argmax(-1)
+
+
 def column_of(generated: Tensor) -> Tensor:
     """The answer (B,) in which just the modalities generated (B, 3) are; two or more are everything that is missing."""
     n = generated.sum(1)
