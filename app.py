@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from html import escape
 from pathlib import Path
 from queue import SimpleQueue
@@ -483,8 +483,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         """`how` is None for a new clip; else the clip of the visit is read again, damaged like this.
 
         playing: what the player shows. language: when the reading began; what is said follows the visitor's choice.
-        The last step is the line alone: gradio sets the last step's values a second time when the event has ended,
-        on a busy machine seconds later, over what the visitor has changed since.
+        The line that says it is done comes last.
         """
         status, started, steps = shown["status"], time.perf_counter(), ["media"]
 
@@ -528,8 +527,10 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             if ours:
                 logging.exception("analysis failed")
             _release(claims)  # before it is said
-            yield {shown["video"]: visit and visit.clip}
-            yield line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e))
+            yield {
+                **line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e)),
+                shown["video"]: visit and visit.clip,
+            }
             return
         finally:  # also when gradio closes this generator
             if not kept:
@@ -549,7 +550,22 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         }
         yield done
 
-    return read
+    return _ending(read, shown["status"])
+
+
+def _ending(read: Callable[..., Iterator[dict[Any, Any]]], component: Any) -> Callable[..., Iterator[dict[Any, Any]]]:
+    """The steps of an event, then one that sets nothing.
+
+    Gradio sets the values of an event's last step a second time when the event has ended, on a busy machine seconds
+    later, over what the visitor has changed since.
+    """
+
+    @wraps(read)
+    def steps(*values: Any) -> Iterator[dict[Any, Any]]:
+        yield from read(*values)
+        yield {component: gr.skip()}
+
+    return steps
 
 
 def _release(claims: list[tuple[str, str]]) -> None:
@@ -767,8 +783,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             for item in extraction(_ours(clip), Damage(), spoken, PRESENCE.watch(request.session_hash)):
                 if isinstance(item, Utterance):
                     UPLOADS.release(clip, claim)
-                    yield {second: item, other: None}  # so that "none" can be chosen again
-                    yield {status: ""}  # alone, as in `_reading`
+                    yield {status: "", second: item, other: None}  # so that "none" can be chosen again
                     return
                 yield line(figures_page.working, [item[0]], item[1])
         except Left:
@@ -793,7 +808,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
     out = [status, second, other]
     tab.select(draw, inputs, drawn, api_name="page_compare", **QUICK)
     upload.upload(
-        read,
+        _ending(read, status),
         [upload, desk.language, desk.spoken],
         out,
         preprocess=False,

@@ -130,6 +130,13 @@ def open_tab(page: Any, name: str) -> None:
     page.click(f'button[role=tab][data-tab-id="{name}"]')
 
 
+def unfold(page: Any, name: str) -> None:
+    """Open an accordion; what gradio kept for its parts it sets a moment after they are drawn, over what was typed."""
+    page.click(f"#{name} button")
+    page.wait_for_selector(f"#{name} input[type=number]")
+    page.wait_for_timeout(500)
+
+
 def slide(page: Any, selector: str, value: float) -> None:
     """Set a slider as a visitor who types its number."""
     box = page.locator(f"{selector} input[type=number]")

@@ -6,10 +6,11 @@ import asyncio
 import csv
 import io
 import json
+import threading
 from typing import Any
 
 import pytest
-from browser import CLIP, download, example, expected, finished, gauges, shown, slide, stored, switch
+from browser import CLIP, download, example, expected, finished, gauges, shown, slide, stored, switch, unfold
 
 from msa_core.damage import Damage
 
@@ -47,7 +48,7 @@ def test_other_words_are_read_and_taken_back(visit: Any, site: Any, analyser: An
     page = visit()
     example(page, CLIP.name)
     utterance, before, whole = analyser.extract(str(CLIP)), len(site.extractions), gauges(page)
-    page.click("#mm-changes button")
+    unfold(page, "mm-changes")
     text = page.input_value("#mm-transcript textarea")
     assert text.split() == [w.text for w in utterance.words]
     page.fill("#mm-transcript textarea", "This is wonderful, I love it")
@@ -67,7 +68,7 @@ def test_dropped_frames_change_the_answer_at_once(visit: Any, site: Any, analyse
     page = visit()
     example(page, CLIP.name)
     utterance, before, whole = analyser.extract(str(CLIP)), len(site.extractions), gauges(page)
-    page.click("#mm-drops button")
+    unfold(page, "mm-drops")
     slide(page, "#mm-rate-audio", 50)
     settled(page, expected(analyser.predict(utterance, frame_missing_rate={"audio": 0.5})))
     slide(page, "#mm-rate-text", 90)
@@ -82,7 +83,7 @@ def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, a
     page = visit()
     example(page, CLIP.name)
     before = len(site.extractions)
-    page.click("#mm-changes button")
+    unfold(page, "mm-changes")
     slide(page, "#mm-blur", 4)
     slide(page, "#mm-noise", 30)
     page.click("#mm-apply")
@@ -108,26 +109,30 @@ def test_what_is_set_while_a_reading_ends_stays(visit: Any, monkeypatch: pytest.
     """Gradio sets the last step's values again when an event has ended, on a busy machine long after."""
     from gradio import route_utils
 
-    answer, ended = route_utils.call_process_api, []
+    answer, told, ended = route_utils.call_process_api, threading.Event(), threading.Event()
 
     async def slowly(**given: Any) -> Any:
         response = await answer(**given)
         if given["fn"].api_name == "page_example" and not response["is_generating"]:
-            await asyncio.sleep(2)
-            ended.append(True)
+            while not told.is_set():
+                await asyncio.sleep(0.05)
+            ended.set()
         return response
 
     monkeypatch.setattr(route_utils, "call_process_api", slowly)
     page = visit()
     example(page, CLIP.name)
-    assert not ended
-    page.click("#mm-changes button")
+    unfold(page, "mm-changes")
     slide(page, "#mm-blur", 4)
     switch(page, "#mm-text input")
-    without_text = gauges(page)
-    page.wait_for_timeout(3000)
-    assert ended and page.input_value("#mm-blur input[type=number]") == "4" and gauges(page) == without_text
-    assert not page.is_checked("#mm-text input")
+    page.locator("#mm-language").get_by_label("中文").check()
+    page.wait_for_selector("#mm-status :text('秒')")
+    status, without_text = page.inner_text("#mm-status"), gauges(page)
+    told.set()
+    assert ended.wait(30)
+    page.wait_for_timeout(1000)
+    assert page.input_value("#mm-blur input[type=number]") == "4" and not page.is_checked("#mm-text input")
+    assert gauges(page) == without_text and page.inner_text("#mm-status") == status
 
 
 def test_files_are_saved_as_shown(visit: Any, site: Any, analyser: Any) -> None:

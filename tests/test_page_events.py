@@ -18,6 +18,7 @@ from msa_core.errors import MsaError
 from msa_core.uploads import Uploads
 
 REQUEST = SimpleNamespace(session_hash="a tab")
+SETS_NOTHING = {"status": gr.skip()}
 
 
 class Slow:
@@ -93,7 +94,7 @@ def test_a_visitor_who_left_is_read_for_no_longer(uploads: Uploads, mine: Path, 
     next(events), next(events)
     app.PRESENCE.leave("a tab")
     analyser.may_go_on.set()
-    assert list(events) == [] and analyser.stopped.is_set()
+    assert list(events) == [SETS_NOTHING] and analyser.stopped.is_set()
     assert list(tmp_path.iterdir()) == [] and not uploads._claims
 
 
@@ -109,7 +110,7 @@ def test_a_clip_that_fails_is_deleted_before_it_is_said(
     told = next(events)
     assert list(tmp_path.iterdir()) == [] and not uploads._claims
     assert told["video"] == "old.mp4" and "disk" not in told["status"] and "mm-failed" in told["status"]
-    assert list(events) == []
+    assert list(events) == [SETS_NOTHING], "gradio sets the last step's values again when the event has ended"
 
 
 def test_a_damaged_copy_that_cannot_be_made_leaves_no_folder(uploads: Uploads, mine: Path, tmp_path: Path) -> None:
