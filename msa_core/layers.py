@@ -19,32 +19,37 @@ from .schema import MODALITIES, SCORE_LIMIT, STREAMS, Batch
 
 VECTOR = 16  # numbers that a processor works on at once
 Made = TypeVar("Made")
-_memory: ContextVar[dict[Any, Any] | None] = ContextVar("memory", default=None)
+_remembered: ContextVar[dict[Any, Any] | None] = ContextVar("remembered", default=None)
 
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Inside, an encoder out of training that is asked about the same frames again answers from memory.
+    """Inside, an encoder that is asked about the same frames again, out of training and of autograd, remembers.
 
     For one model under several patterns. Its weights must not change inside, and no frames be written to.
     """
-    token = _memory.set({})
+    token = _remembered.set({})
     try:
         yield
     finally:
-        _memory.reset(token)
+        _remembered.reset(token)
 
 
-def _once(encoder: nn.Module, x: Tensor, keep: Tensor, compute: Callable[[], Made]) -> Made:
-    """What an encoder makes of the frames x (B, T, D) in keep (B, T): from memory, or computed."""
-    memory = _memory.get()
-    if memory is None or encoder.training:
+def _once(encoder: nn.Module, x: Tensor, keep: Tensor, others: Sequence[Any], compute: Callable[[], Made]) -> Made:
+    """What an encoder makes of the frames x (B, T, D) in keep (B, T): remembered, or computed.
+
+    others: what else it depends on, modules and tensors (of which the values count).
+    """
+    found = _remembered.get()
+    if found is None or encoder.training or torch.is_grad_enabled():
         return compute()
-    key = id(encoder), x.data_ptr(), x.shape, x.stride(), keep.cpu().numpy().tobytes()
-    if key not in memory:
-        memory[key] = compute(), x  # x is held, so that no other frames can come to lie where it lies
-    found: Made = memory[key][0]
-    return found
+    parts = (keep, *(o for o in others if isinstance(o, Tensor)))
+    modules = (encoder, *(o for o in others if isinstance(o, nn.Module)))
+    key = (x.data_ptr(), x.shape, x.stride(), *map(id, modules), *(p.cpu().numpy().tobytes() for p in parts))
+    if key not in found:
+        found[key] = compute(), x, modules  # held, so that nothing else can come to lie where they lie
+    made: Made = found[key][0]
+    return made
 
 
 class Standardise(nn.Module):
@@ -148,7 +153,7 @@ class FrameEncoder(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
         """Encode x (B, T, D) where keep (B, T) is True, to width d_model."""
-        return _once(self, x, keep, lambda: self._encoded(x, keep, standardise))
+        return _once(self, x, keep, (standardise,), lambda: self._encoded(x, keep, standardise))
 
     def _encoded(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
         row, place = keep.nonzero(as_tuple=True)
@@ -204,9 +209,9 @@ class SelfAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend x (B, T, d) to its frames in keep (B, T), at least one a row: x (B, T, d), weights (B, T, T).
+        """Attend x (B, T, d) to its frames in keep (B, T), at least one a row: x (B, T, d), weights (B, heads, T, T).
 
-        The weights are the mean over heads. Dropout is on what leaves attention and feed-forward, not on weights.
+        Dropout is on what leaves attention and feed-forward, not on weights.
         """
         heads = self.projection(self.norm(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)  # (B, heads, T, d / heads)
@@ -272,7 +277,8 @@ class SequenceEncoder(nn.Module):
         order; which of them count (B, T'), of a row without any the first, which is then a zero vector to the
         convolution; attention that each frame of x gets (B, T), 0 in such a row; with prompts they get a share of it.
         """
-        return _once(self, x, keep, lambda: self._encoded(x, keep, standardise, prompts))
+        others = (standardise, *(t for pair in prompts for t in pair))
+        return _once(self, x, keep, others, lambda: self._encoded(x, keep, standardise, prompts))
 
     def _encoded(
         self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
@@ -285,9 +291,9 @@ class SequenceEncoder(nn.Module):
         nothing = ~keep.any(1, keepdim=True)
         first = torch.arange(keep.shape[1], device=keep.device) == 0
         frames = keep | (nothing & first)  # (B, T'), never empty in a row
-        places, most = None, int(frames.sum(1).max())
-        if not self.training and most < frames.shape[1]:  # from here on only what counts is computed
-            places = torch.argsort(frames, dim=1, descending=True, stable=True)[:, :most]
+        places = None
+        if not self.training and len(x) and (most := int(frames.sum(1).max())) < frames.shape[1]:
+            places = torch.argsort(frames, dim=1, descending=True, stable=True)[:, :most]  # only what counts goes on
             r, frames = r.gather(1, places[..., None].expand(-1, -1, r.shape[2])), frames.gather(1, places)
         for i, layer in enumerate(self.layers):
             n = len(prompts[i][0]) if prompts else 0
@@ -329,7 +335,7 @@ class AttentionPool(nn.Module):
 
 
 def softmax(energy: Tensor) -> Tensor:
-    """Softmax over the last axis, for networks out of training.
+    """Softmax of energy (..., N) over the last axis, for networks out of training.
 
     Rows shorter than a vector register torch's own does one number at a time, six times slower than this.
     """

@@ -135,7 +135,7 @@ class Batch:
         """The batch without the frames at the end that are padding in every row; one frame is kept."""
         n = {s: 1 + int(v.any(0).nonzero().max()) if bool(v.any()) else 1 for s, v in self.valid.items()}
         parts = ("features", "valid", "observed")
-        cut: dict[str, Any] = {k: {s: t[:, : n[s]] for s, t in getattr(self, k).items()} for k in parts}
+        cut: dict[str, Any] = {k: {s: t[:, : n[s]].contiguous() for s, t in getattr(self, k).items()} for k in parts}
         return replace(self, **cut)
 
     def to(self, device: str) -> Batch:

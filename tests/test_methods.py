@@ -326,15 +326,32 @@ def test_memory_spares_the_work_and_ends(monkeypatch):
     x, keep, plain = torch.randn(2, 5, 3), torch.ones(2, 5, dtype=torch.bool), Standardise(3)
     fewer = keep.clone()
     fewer[0, 4] = False
-    with remembering():
+    with remembering(), torch.no_grad():
         first = encoder(x, keep, plain)
         assert encoder(x, keep.clone(), plain) is first and encoder(x[:, :5], keep, plain) is first and len(calls) == 1
         assert encoder(x, fewer, plain) is not first and encoder(x.clone(), keep, plain) is not first
         assert len(calls) == 3 and encoder.train()(x, keep, plain) is not first
-        encoder.eval()
-    assert encoder(x, keep, plain) is not first
-    with remembering():
+        assert encoder.eval()(x, keep, Standardise(3)) is not first
+        with torch.enable_grad():
+            assert encoder(x, keep, plain).values.requires_grad
+    with torch.no_grad():
         assert encoder(x, keep, plain) is not first
+        with remembering():
+            assert encoder(x, keep, plain) is not first
+
+
+def test_memory_tells_prompts_apart():
+    encoder, x, keep = (
+        SequenceEncoder(5, 8, 2, 1, 12, 0.0, (0.0, 0.0, 0.0)).eval(),
+        torch.randn(2, 4, 5),
+        torch.ones(2, 4) > 0,
+    )
+    plain, (one, other) = Standardise(5), ([(torch.randn(2, 8), torch.randn(8))] for _ in range(2))
+    with remembering(), torch.no_grad():
+        first, _, _ = encoder(x, keep, plain, one)
+        for prompts in (other, []):
+            assert not torch.allclose(encoder(x, keep, plain, prompts)[0], first)
+        assert encoder(x, keep, plain, [(t.clone(), r) for t, r in one])[0] is first
 
 
 def test_dropout_rate_and_mean():
