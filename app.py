@@ -77,9 +77,22 @@ CHOOSE = """element.addEventListener('click', event => {
   const button = event.target.closest('button[data-clip]');
   if (button) trigger('choose', {clip: button.dataset.clip});
 });"""
-STRIKE = """element.addEventListener('click', event => {
-  const word = event.target.closest('button[data-word]');
-  if (word) trigger('strike', {word: Number(word.dataset.word)});
+STRIKE = """const waiting = new Set();  // words clicked while an earlier strike is being answered
+let asked = -Infinity;
+const ask = () => {
+  if (!waiting.size || performance.now() - asked < 5000) return;
+  asked = performance.now();
+  trigger('strike', {words: [...waiting]});
+  waiting.clear();
+};
+const answered = new MutationObserver(() => { asked = -Infinity; ask(); });
+answered.observe(element, {characterData: true, childList: true, subtree: true});
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-word]'), word = button && Number(button.dataset.word);
+  if (!button) return;
+  button.setAttribute('aria-pressed', button.getAttribute('aria-pressed') !== 'true');
+  if (!waiting.delete(word)) waiting.add(word);
+  ask();
 });"""
 SHOW_ANSWER = """() => { if (innerWidth < 760 && document.querySelector('#mm-status .mm-done'))
   document.querySelector('#mm-switches').parentElement.scrollIntoView(); }"""
@@ -641,9 +654,9 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
         shown = figures_page.editable(utterance)
         return [edit, drawn, shown, "", *(_switch(utterance, m, asked.language, on[m]) for m in MODALITIES)]
 
-    def strike_word(event: gr.EventData, *values: Any) -> list[Any]:
-        word = event.word if isinstance(event.word, int) else -1
-        return change(lambda asked: strike(analyser, asked.visit, asked.edit, word), values)  # type: ignore[arg-type]
+    def strike_words(event: gr.EventData, *values: Any) -> list[Any]:
+        words = event.words if isinstance(event.words, list) else []
+        return change(lambda asked: strike(analyser, asked.visit, asked.edit, words), values)  # type: ignore[arg-type]
 
     def write(text: str, *values: Any) -> list[Any]:
         return change(lambda asked: rewrite(analyser, asked.visit, text), values)  # type: ignore[arg-type]
@@ -651,7 +664,7 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
     def as_heard(*values: Any) -> list[Any]:
         return change(lambda asked: None, values)
 
-    answer.strike(strike_word, desk.inputs, out, api_name="page_strike", **QUICK)
+    answer.strike(strike_words, desk.inputs, out, api_name="page_strike", trigger_mode="multiple", **QUICK)
     gr.on([lower["use"].click, lower["transcript"].submit], write, [lower["transcript"], *desk.inputs], out,
           api_name="page_words", **QUICK)  # fmt: skip
     lower["heard"].click(as_heard, desk.inputs, out, api_name="page_as_heard", **QUICK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,14 @@ def predict(analyser: Analyser, utterance: Utterance, settings: Settings) -> Pre
     return analyser.predict(utterance, settings.method, dropped, source, rates)
 
 
-def strike(analyser: Analyser, visit: Visit, edit: Edit | None, word: int) -> Edit:
-    """Strike a word out, or take it back. Raises: MsaError for a word that is not there."""
+def strike(analyser: Analyser, visit: Visit, edit: Edit | None, words: Sequence[int]) -> Edit:
+    """Strike words out; those that were, take back. Raises: MsaError for a word that is not there."""
     now = _current(visit, edit)
-    if not 0 <= word < len(now.utterance.words):
-        raise MsaError(f"There is no word {word}; the clip has {len(now.utterance.words)}. Choose one that is shown.")
-    struck = now.struck ^ {word}
+    for word in words:
+        if type(word) is not int or not 0 <= word < len(now.utterance.words):
+            there = len(now.utterance.words)
+            raise MsaError(f"There is no word {word}; the clip has {there}. Choose one that is shown.")
+    struck = now.struck ^ set(words)
     return Edit(visit.utterance, analyser.edit(visit.utterance, now.transcript, struck), now.transcript, struck)
 
 

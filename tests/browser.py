@@ -99,6 +99,7 @@ def switch(page: Any, selector: str) -> float:
                 const drawn = () => {
                     const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
                     copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
+                    copy.querySelectorAll('.mm-word').forEach(e => e.removeAttribute('aria-pressed'));  // set at once
                     return copy.innerHTML;
                 };
                 const before = drawn();

@@ -44,6 +44,29 @@ def test_a_word_is_struck_out_and_taken_back(visit: Any, site: Any, analyser: An
     assert len(site.extractions) == before
 
 
+def test_words_struck_while_one_is_being_answered_count_too(visit: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    utterance, asked = analyser.extract(str(CLIP)), list[Any]()
+
+    def hold_the_first(route: Any) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/run/**", hold_the_first)
+    for word in (0, 1, 2, 1):  # one clicked twice meanwhile stays as it was
+        page.click(f'.mm-word[data-word="{word}"]')
+    pressed = [b.get_attribute("aria-pressed") for b in page.locator(".mm-word").all()]
+    assert pressed[:3] == ["true", "false", "true"]  # what was clicked shows at once
+    page.wait_for_timeout(300)
+    assert len(asked) == 1
+    asked[0].continue_()
+    settled(page, expected(analyser.predict(analyser.edit(utterance, struck=[0, 2]))))
+    page.click('.mm-word[data-word="1"]')
+    settled(page, expected(analyser.predict(analyser.edit(utterance, struck=[0, 1, 2]))))
+
+
 def test_other_words_are_read_and_taken_back(visit: Any, site: Any, analyser: Any) -> None:
     page = visit()
     example(page, CLIP.name)

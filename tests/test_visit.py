@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection
 from dataclasses import replace
@@ -52,10 +53,10 @@ def visit(name: str = "a.mp4") -> Visit:
 def test_an_edit_is_of_one_clip_only() -> None:
     analyser: Any = Asked()
     one, two = visit("a.mp4"), visit("b.mp4")
-    edit = strike(analyser, one, None, 1)
+    edit = strike(analyser, one, None, [1])
     assert seen(one, edit) is edit.utterance and seen(one, None) is one.utterance
     assert seen(two, edit) is two.utterance
-    fresh = strike(analyser, two, edit, 0)
+    fresh = strike(analyser, two, edit, [0])
     assert fresh.struck == {0} and fresh.of is two.utterance and analyser.edits[-1] == (None, {0})
     again = replace(one, utterance=utterance("a.mp4"))  # the same file read again is another clip
     assert seen(again, edit) is again.utterance
@@ -64,16 +65,17 @@ def test_an_edit_is_of_one_clip_only() -> None:
 def test_words_are_struck_and_taken_back_within_other_words() -> None:
     analyser: Any = Asked()
     here = visit()
-    edit = strike(analyser, here, strike(analyser, here, None, 0), 2)
-    assert edit.struck == {0, 2} and strike(analyser, here, edit, 0).struck == {2}
+    edit = strike(analyser, here, strike(analyser, here, None, [0]), [2])
+    assert edit.struck == {0, 2} and strike(analyser, here, edit, [0]).struck == {2}
+    assert strike(analyser, here, edit, [0, 1]).struck == {1, 2} and strike(analyser, here, edit, []).struck == {0, 2}
     written = rewrite(analyser, here, "quite bad")
     assert written is not None and written.struck == frozenset() and written.transcript == "quite bad"
-    both = strike(analyser, here, written, 1)
+    both = strike(analyser, here, written, [1])
     assert analyser.edits[-1] == ("quite bad", {1}) and both.transcript == "quite bad"
     assert rewrite(analyser, here, None) is None
-    for word in (-1, 2):
-        with pytest.raises(MsaError, match=rf"no word {word}; the clip has 2"):
-            strike(analyser, here, written, word)
+    for word in (-1, 2, "1", [1], True):
+        with pytest.raises(MsaError, match=rf"no word {re.escape(str(word))}; the clip has 2"):
+            strike(analyser, here, written, [0, word])  # type: ignore[list-item]
 
 
 def test_settings_ask_only_for_what_the_clip_has() -> None:
