@@ -78,7 +78,7 @@ CHOOSE = """element.addEventListener('click', event => {
   if (button) trigger('choose', {clip: button.dataset.clip});
 });"""
 STRIKE = """const waiting = new Set();  // words clicked while an earlier strike is being answered
-let asked = -Infinity;
+let asked = -Infinity;  // ms; after 5 s without a new answer, as when one was refused, the next click goes out anyway
 const ask = () => {
   if (!waiting.size || performance.now() - asked < 5000) return;
   asked = performance.now();
