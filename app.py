@@ -37,30 +37,23 @@ from typing import Any
 
 import gradio as gr
 
-from msa_core import (
-    calls,
-    compare,
-    damage,
-    export,
-    figures,
-    figures_clip,
-    figures_compare,
-    figures_lessons,
-    figures_numbers,
-    figures_page,
-    lessons,
-    numbers,
-    preview,
-)
-from msa_core.damage import Damage
+from msa_core import compare, degrade, lessons
+from msa_core.degrade import Damage
 from msa_core.errors import MsaError
-from msa_core.figures_parts import method_name
-from msa_core.language import ENGLISH, LANGUAGES, active, catalogue, known, say, use
-from msa_core.lessons import sheet
+from msa_core.evaluation import results
+from msa_core.i18n import ENGLISH, LANGUAGES, active, catalogue, known, say, use
+from msa_core.lessons import drawings
+from msa_core.lessons.handout import sheet
+from msa_core.page import api_arguments, preview
+from msa_core.page.files import Uploads
+from msa_core.page.session import Edit, Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
-from msa_core.uploads import Uploads
-from msa_core.visit import Edit, Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
+from msa_core.views import answer as figures
+from msa_core.views import clip as figures_clip
+from msa_core.views import comparison, page_parts, prediction_csv
+from msa_core.views import numbers as figures_numbers
+from msa_core.views.parts import method_name
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "msa_core" / "static"
@@ -98,7 +91,7 @@ SHOW_ANSWER = """() => { if (innerWidth < 760 && document.querySelector('#mm-sta
   document.querySelector('#mm-switches').parentElement.scrollIntoView(); }"""
 WANTED = f"""() => {{ const wanted = (mmLanguage.get() || navigator.language).toLowerCase();
   return {list(LANGUAGES)}.find(code => wanted.startsWith(code)) || '{ENGLISH}'; }}"""
-SAVE = f"file => {{ if (file) ({export.SAVE})(...file); }}"
+SAVE = f"file => {{ if (file) ({prediction_csv.SAVE})(...file); }}"
 REMEMBER = """language => { mmLanguage.set(language); document.documentElement.lang = language;
   return language; }"""
 
@@ -199,12 +192,12 @@ def build(analyser: Analyser) -> gr.Blocks:
         title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
     ) as page:
         with gr.Row(elem_id="mm-top"):
-            words.put(_html, lambda: {"value": figures_page.head()}, name="mm-head")
+            words.put(_html, lambda: {"value": page_parts.head()}, name="mm-head")
             language = words.put(
                 gr.Radio, lambda: {"label": say("Language")}, choices=[(v, k) for k, v in LANGUAGES.items()],
                 value=ENGLISH, elem_id="mm-language", min_width=150, scale=0, container=False,
             )  # fmt: skip
-        words.put(_html, lambda: {"value": figures_page.notices()}, name="mm-notices")
+        words.put(_html, lambda: {"value": page_parts.notices()}, name="mm-notices")
         with gr.Tabs(elem_id="mm-tabs") as tabs:
             with words.put(gr.Tab, lambda: {"label": say("Analyse")}, id="analyse"):
                 desk, redraw_analyse = _analyse_screen(page, analyser, words, language)
@@ -215,8 +208,8 @@ def build(analyser: Analyser) -> gr.Blocks:
             with words.put(gr.Tab, lambda: {"label": say("Numbers")}, id="numbers"):
                 redraw_numbers = _numbers_screen(words, language)
             with words.put(gr.Tab, lambda: {"label": say("About")}, id="about"):
-                words.put(gr.Markdown, lambda: {"value": figures_page.about()}, elem_classes="mm-about")
-                words.put(gr.Markdown, lambda: {"value": figures_page.sources(EXAMPLES)}, elem_classes="mm-about")
+                words.put(gr.Markdown, lambda: {"value": page_parts.about()}, elem_classes="mm-about")
+                words.put(gr.Markdown, lambda: {"value": page_parts.sources(EXAMPLES)}, elem_classes="mm-about")
         _languages(page, words, language, [redraw_analyse, redraw_compare, redraw_learn, redraw_numbers])
         _api(analyser, shipped)
         page.unload(_leaving(page))
@@ -309,14 +302,14 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
         yield from read(rest[0].original if known else playing, None, playing, *rest, request)
 
     def choose(event: gr.EventData, request: gr.Request, *rest: Any) -> Iterator[dict[Any, Any]]:
-        if event.clip not in figures_page.EXAMPLE_TITLES:
+        if event.clip not in page_parts.EXAMPLE_TITLES:
             raise gr.Error(f"There is no example {event.clip!r}.")
         path = str(EXAMPLES / event.clip)
         yield {video: path}
         yield from read(path, None, path, *rest, request)
 
     def reread(request: gr.Request, blur: float, noise: float, *rest: Any) -> Iterator[dict[Any, Any]]:
-        how = Damage(blur / 100, None if not noise else damage.MAX_NOISE_DB - noise)
+        how = Damage(blur / 100, None if not noise else degrade.MAX_NOISE_DB - noise)
         yield from read(rest[0] and rest[0].original, how, rest[0] and rest[0].clip, *rest, request)
 
     uploaded = gr.on([video.upload, video.stop_recording, again.click], analyse, [video, *settings],
@@ -347,7 +340,7 @@ def _clip_column(words: Words, language: gr.Radio) -> tuple[gr.Video, gr.Radio, 
         record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
         again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")
     with gr.Column(visible=False, elem_id="mm-consent") as consent:
-        words.put(_html, lambda: {"value": figures_page.consent()})
+        words.put(_html, lambda: {"value": page_parts.consent()})
         with gr.Row():
             no = words.put(gr.Button, lambda: {"value": say("Not now")}, elem_id="mm-refuse")
             yes = words.put(gr.Button, lambda: {"value": say("I agree, go on")}, variant="primary", elem_id="mm-agree")
@@ -361,8 +354,8 @@ def _clip_column(words: Words, language: gr.Radio) -> tuple[gr.Video, gr.Radio, 
         value="en",
         elem_id="mm-spoken",
     )
-    examples = words.put(_html, lambda: {"value": figures_page.examples(EXAMPLES)}, name="mm-examples", script=CHOOSE)
-    words.put(_html, lambda: {"value": figures_page.privacy()})
+    examples = words.put(_html, lambda: {"value": page_parts.examples(EXAMPLES)}, name="mm-examples", script=CHOOSE)
+    words.put(_html, lambda: {"value": page_parts.privacy()})
     record.click(lambda: gr.Column(visible=True), None, consent, **QUICK)
     no.click(lambda: gr.Column(visible=False), None, consent, **QUICK)
     yes.click(
@@ -380,7 +373,7 @@ def _controls(
     with gr.Row(elem_id="mm-switches"):
         switches = {
             m: words.put(
-                gr.Checkbox, partial(lambda m: {"label": figures_page.title(m), "info": say("no clip yet")}, m),
+                gr.Checkbox, partial(lambda m: {"label": page_parts.title(m), "info": say("no clip yet")}, m),
                 value=True, interactive=False, elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
@@ -409,7 +402,7 @@ def _controls(
                    elem_id="mm-drops"), gr.Row(elem_id="mm-rates"):  # fmt: skip
         rates = {
             m: words.put(
-                gr.Slider, partial(lambda m: {"label": figures_page.dropped_title(m)}, m), minimum=0, maximum=90,
+                gr.Slider, partial(lambda m: {"label": page_parts.dropped_title(m)}, m), minimum=0, maximum=90,
                 step=10, value=0, elem_id=f"mm-rate-{m}", min_width=150, buttons=[],
             )
             for m in MODALITIES
@@ -446,7 +439,7 @@ def _changes(words: Words) -> dict[str, Any]:
                 gr.Slider,
                 lambda: {"label": say("Blur the picture (percent of its shorter side)")},
                 minimum=0,
-                maximum=100 * damage.MAX_BLUR,
+                maximum=100 * degrade.MAX_BLUR,
                 step=0.5,
                 value=0,
                 elem_id="mm-blur",
@@ -457,7 +450,7 @@ def _changes(words: Words) -> dict[str, Any]:
                 gr.Slider,
                 lambda: {"label": say("Add noise to the sound (0 is none)")},
                 minimum=0,
-                maximum=damage.MAX_NOISE_DB - damage.MIN_NOISE_DB,
+                maximum=degrade.MAX_NOISE_DB - degrade.MIN_NOISE_DB,
                 step=1,
                 value=0,
                 elem_id="mm-noise",
@@ -465,7 +458,7 @@ def _changes(words: Words) -> dict[str, Any]:
                 buttons=[],
             )
         apply = words.put(gr.Button, lambda: {"value": say("Apply and read the clip again")}, elem_id="mm-apply")
-        words.put(_html, lambda: {"value": figures_page.slower()})
+        words.put(_html, lambda: {"value": page_parts.slower()})
     return {"transcript": transcript, "heard": heard, "use": use_words, "status": status, "blur": blur,
             "noise": noise, "apply": apply}  # fmt: skip
 
@@ -505,19 +498,19 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
                 return {status: drawing(*values)}
 
         if not clip:
-            yield line(figures_page.failed, "There is no clip yet: record, upload or choose one first.")
+            yield line(page_parts.failed, "There is no clip yet: record, upload or choose one first.")
             return
         claims, kept = [(clip, UPLOADS.claim(clip))], ""
         here = PRESENCE.watch(request.session_hash)
         try:
-            yield line(figures_page.working, steps, 0.0)
+            yield line(page_parts.working, steps, 0.0)
             for item in extraction(_ours(clip), how or Damage(), spoken, here):
                 if isinstance(item, Utterance):
                     utterance = item
                     break
                 step, share = item
                 steps += [step] if step not in steps else []
-                yield line(figures_page.working, steps, share)
+                yield line(page_parts.working, steps, share)
             source = "transcript" if utterance.text.present else absent_text
             prediction = analyser.predict(utterance, method, (), source)
             playable = _playable(clip, how)
@@ -526,7 +519,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             seconds = time.perf_counter() - started
             now = PRESENCE.language(request.session_hash, language)
             with use(now):
-                done = {status: figures_page.finished(utterance, seconds)}
+                done = {status: page_parts.finished(utterance, seconds)}
                 drawn = {
                     shown["answer"]: figures.answer(prediction),
                     shown["seen"]: figures_clip.clip(utterance),
@@ -541,7 +534,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
                 logging.exception("analysis failed")
             _release(claims)  # before it is said
             yield {
-                **line(figures_page.failed, figures_page.OUR_FAULT if ours else str(e)),
+                **line(page_parts.failed, page_parts.OUR_FAULT if ours else str(e)),
                 shown["video"]: visit and visit.clip,
             }
             return
@@ -555,7 +548,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
             **drawn,
             shown["visit"]: Visit(utterance, kept, claim, original, original_claim, request.session_hash, seconds),
             shown["edit"]: None,
-            shown["transcript"]: figures_page.editable(utterance),
+            shown["transcript"]: page_parts.editable(utterance),
             shown["text_status"]: "",
             **({} if kept == playing else {shown["video"]: kept}),
             **({shown["blur"]: 0, shown["noise"]: 0} if how is None else {}),
@@ -590,7 +583,7 @@ def _switch(utterance: Utterance, modality: str, language: str, on: bool = True)
     """A new clip starts with everything it has switched on; what it lacks cannot be switched."""
     there = utterance.stream(modality).present
     with use(language):
-        info: Any = figures_page.state(utterance, modality)
+        info: Any = page_parts.state(utterance, modality)
     return gr.update(value=on and there, interactive=there, info=info)
 
 
@@ -601,7 +594,7 @@ def _drawing(analyser: Analyser) -> Callable[..., str]:
         asked = Asked.of(*values)
         with use(asked.language):
             if asked.utterance is None:
-                return figures.answer(None, figures_page.gone(KEEP_S)) if _touched(asked) else figures.answer(None)
+                return figures.answer(None, page_parts.gone(KEEP_S)) if _touched(asked) else figures.answer(None)
             try:
                 return figures.answer(predict(analyser, asked.utterance, asked.settings))
             except MsaError as e:
@@ -622,7 +615,7 @@ def _redraw_analyse(analyser: Analyser, draw: Callable[..., str]) -> Callable[..
             return [*first, "", "", *[gr.update()] * len(MODALITIES)]
         with use(asked.language):
             drawn = figures_clip.clip(asked.visit.utterance)
-            line = figures_page.finished(asked.visit.utterance, asked.visit.seconds)
+            line = page_parts.finished(asked.visit.utterance, asked.visit.seconds)
         utterance, on = seen(asked.visit, asked.edit), asked.settings.on
         return [*first, drawn, line, *(_switch(utterance, m, asked.language, on[m]) for m in MODALITIES)]
 
@@ -639,11 +632,11 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
         same = [gr.update()] * len(MODALITIES)
         with use(asked.language):
             if asked.visit is None:
-                return [None, figures.answer(None, figures_page.gone(KEEP_S)), gr.update(), "", *same]
+                return [None, figures.answer(None, page_parts.gone(KEEP_S)), gr.update(), "", *same]
             try:
                 edit = make(asked)
             except MsaError as e:
-                return [asked.edit, gr.update(), gr.update(), figures_page.failed(str(e)), *same]
+                return [asked.edit, gr.update(), gr.update(), page_parts.failed(str(e)), *same]
         utterance = seen(asked.visit, edit)
         on = dict(asked.settings.on)
         if utterance.text.present and not seen(asked.visit, asked.edit).text.present:
@@ -651,7 +644,7 @@ def _editing(analyser: Analyser, desk: Desk, answer: gr.HTML, lower: dict[str, A
         on = {m: on[m] and utterance.stream(m).present for m in MODALITIES}
         rates = values[5 + len(MODALITIES) :]
         drawn = draw(asked.visit, edit, *values[2:5], *on.values(), *rates)
-        shown = figures_page.editable(utterance)
+        shown = page_parts.editable(utterance)
         return [edit, drawn, shown, "", *(_switch(utterance, m, asked.language, on[m]) for m in MODALITIES)]
 
     def strike_words(event: gr.EventData, *values: Any) -> list[Any]:
@@ -686,7 +679,7 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, p
                 return None
 
     def table(utterance: Utterance, settings: Settings) -> list[str]:
-        return ["prediction.csv", "text/csv", export.as_csv(predict(analyser, utterance, settings))]
+        return ["prediction.csv", "text/csv", prediction_csv.as_csv(predict(analyser, utterance, settings))]
 
     def save_csv(*values: Any) -> list[str] | None:
         return saving(table, values)
@@ -694,7 +687,7 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, p
     def save_report(with_pictures: bool, *values: Any) -> list[str] | None:
         def page(utterance: Utterance, settings: Settings) -> list[str]:
             by_method = {m: predict(analyser, utterance, replace(settings, method=m)) for m in analyser.methods}
-            html = export.report_html(utterance, by_method, settings.method, with_pictures=with_pictures)
+            html = prediction_csv.report_html(utterance, by_method, settings.method, with_pictures=with_pictures)
             return ["missing-modality-report.html", "text/html", html]
 
         return saving(page, values)
@@ -747,7 +740,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             gr.Dropdown,
             lambda: {
                 "label": say("Compare with a second clip"),
-                "choices": [(say("none"), ""), *((known(t), n) for n, t in figures_page.EXAMPLE_TITLES.items())],
+                "choices": [(say("none"), ""), *((known(t), n) for n, t in page_parts.EXAMPLE_TITLES.items())],
             },
             value="",
             filterable=False,
@@ -758,20 +751,20 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             elem_id="mm-second-upload",
         )  # fmt: skip
     status = _html("", "mm-compare-status")
-    drawn = _html(figures_compare.empty(), "mm-compare")
+    drawn = _html(comparison.empty(), "mm-compare")
 
     def draw(visit: Visit | None, edit: Edit | None, language: str, beside: Utterance | None) -> str:
         with use(language):
             if visit is None:
-                return figures_compare.empty()
+                return comparison.empty()
             try:
                 utterance = seen(visit, edit)
                 found = compare.compare(analyser, utterance)
                 lost = compare.robustness(analyser, utterance)
                 other = None if beside is None else compare.compare(analyser, beside)
             except MsaError as e:
-                return figures_page.failed(str(e))
-            return figures_compare.screen(found, lost, other)
+                return page_parts.failed(str(e))
+            return comparison.screen(found, lost, other)
 
     def redraw(*values: Any) -> list[Any]:
         return [draw(*values)]
@@ -798,14 +791,14 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
                     UPLOADS.release(clip, claim)
                     yield {status: "", second: item, other: None}  # so that "none" can be chosen again
                     return
-                yield line(figures_page.working, [item[0]], item[1])
+                yield line(page_parts.working, [item[0]], item[1])
         except Left:
             return
         except Exception as e:
             UPLOADS.release(clip, claim)
             if not isinstance(e, MsaError):
                 logging.exception("analysis failed")
-            yield line(figures_page.failed, str(e) if isinstance(e, MsaError) else figures_page.OUR_FAULT)
+            yield line(page_parts.failed, str(e) if isinstance(e, MsaError) else page_parts.OUR_FAULT)
         finally:
             UPLOADS.release(clip, claim)
 
@@ -816,7 +809,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             return {status: "", second: shipped.utterance(name)}
         except MsaError as e:
             with use(language):
-                return {status: figures_page.failed(str(e))}
+                return {status: page_parts.failed(str(e))}
 
     out = [status, second, other]
     tab.select(draw, inputs, drawn, api_name="page_compare", **QUICK)
@@ -837,7 +830,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
 def _learn_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipped) -> Redraw:
     """Every lesson: the idea, a guess, the computed answer, something to try."""
     done = gr.State([], time_to_live=KEEP_S)
-    overview = _html(figures_lessons.overview(lessons.LESSONS, (), lessons.LESSONS[0].name), "mm-overview")
+    overview = _html(drawings.overview(lessons.LESSONS, (), lessons.LESSONS[0].name), "mm-overview")
     with gr.Row(elem_id="mm-learn-choices"):
         whose = words.put(
             gr.Radio,
@@ -870,7 +863,7 @@ def _learn_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipped
     def redraw(visit: Visit | None, edit: Edit | None, language: str, own: str, answered: list[str], *rest: Any) -> Any:
         values = iter(rest)
         with use(language):
-            drawn: list[Any] = [figures_lessons.overview(lessons.LESSONS, answered)]
+            drawn: list[Any] = [drawings.overview(lessons.LESSONS, answered)]
         for screen in built:
             guess, *tried = (next(values) for _ in (screen.guess, *screen.controls))
             if screen.lesson.name in answered:
@@ -920,17 +913,17 @@ def _learning(
     def answer_to(visit: Visit | None, edit: Edit | None, language: str, own: str, guess: int | None) -> str:
         with use(language):
             try:
-                return figures_lessons.answered(lesson, lesson.answer(analyser, clip(visit, edit, own)), guess)
+                return drawings.answered(lesson, lesson.answer(analyser, clip(visit, edit, own)), guess)
             except MsaError as e:
-                return figures_page.failed(str(e))
+                return page_parts.failed(str(e))
 
     def try_out(visit: Visit | None, edit: Edit | None, language: str, own: str, *values: Any) -> str:
         with use(language):
             try:
                 named = {c.name: v for c, v in zip(lesson.controls, values, strict=True)}
-                return figures_lessons.found(lesson.experiment(analyser, clip(visit, edit, own), **named))
+                return drawings.found(lesson.experiment(analyser, clip(visit, edit, own), **named))
             except MsaError as e:
-                return figures_page.failed(str(e))
+                return page_parts.failed(str(e))
 
     return read, answer_to, try_out
 
@@ -946,7 +939,7 @@ def _lesson(
         gr.Row(elem_classes="mm-lesson-row"),
     ):
         with gr.Column(scale=5, min_width=300):
-            words.put(_html, lambda: {"value": figures_lessons.card(lesson, number)}, name=f"mm-lesson-{lesson.name}")
+            words.put(_html, lambda: {"value": drawings.card(lesson, number)}, name=f"mm-lesson-{lesson.name}")
         with gr.Column(scale=6, min_width=300):
             guess = words.put(
                 gr.Radio,
@@ -958,7 +951,7 @@ def _lesson(
                 gr.Button, lambda: {"value": say("Show the answer")}, variant="primary", elem_id=f"mm-ask-{lesson.name}"
             )
             answer = _html("", f"mm-answer-{lesson.name}")
-            words.put(_html, lambda: {"value": figures_lessons.task(lesson)})
+            words.put(_html, lambda: {"value": drawings.task(lesson)})
             with gr.Row(elem_classes="mm-trial"):
                 controls = [_control(words, lesson, i) for i in range(len(lesson.controls))]
             finding = _html("", f"mm-finding-{lesson.name}")
@@ -984,7 +977,7 @@ def _wire_lesson(screen: LessonScreen, base: list[Any], done: gr.State, overview
         answered = [*answered, screen.lesson.name] if screen.lesson.name not in answered else answered
         language = once_read(visit, edit, language, own, request)
         with use(language):
-            listed = figures_lessons.overview(lessons.LESSONS, answered, screen.lesson.name)
+            listed = drawings.overview(lessons.LESSONS, answered, screen.lesson.name)
         told = screen.answer_to(visit, edit, language, own, guess)
         return [told, screen.try_out(visit, edit, language, own, *rest), answered, listed]
 
@@ -1035,7 +1028,7 @@ def _numbers_screen(words: Words, language: gr.Radio) -> Redraw:
             for i, (name, _, _, start) in enumerate(figures_numbers.choices())
         ]
     start = figures_numbers.screen(*(c.value for c in chosen))
-    shown = _html(start, "mm-numbers", figures_numbers.SCRIPT, server_functions=[numbers.as_json])
+    shown = _html(start, "mm-numbers", figures_numbers.SCRIPT, server_functions=[results.as_json])
     words.put(_html, lambda: {"value": figures_numbers.reported()}, name="mm-papers")
 
     def draw(*values: Any) -> str:
@@ -1068,7 +1061,7 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
             _release(claims)
 
     def check(**asked: Any) -> Damage:
-        return calls.check(analyser.methods, **asked)
+        return api_arguments.check(analyser.methods, **asked)
 
     def read(clip: Any, spoken: str = "en", how: Damage | None = None) -> Utterance:
         if not _is_file(clip):
@@ -1118,13 +1111,13 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
             utterance = read(clip)
             with use(language):
                 by_method = {m: switched(utterance, m, dropped) for m in analyser.methods}
-                return export.report_html(utterance, by_method, method)
+                return prediction_csv.report_html(utterance, by_method, method)
 
     def numbers_as_csv(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None) -> str:
         """The numbers of an analysis as CSV."""
         with held(clip):
             check(method=method, dropped=dropped)
-            return export.as_csv(switched(read(clip), method, dropped))
+            return prediction_csv.as_csv(switched(read(clip), method, dropped))
 
     def switched(utterance: Utterance, method: str, dropped: list[str] | None) -> Prediction:
         gone = dropped or ()
@@ -1136,7 +1129,9 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
         """A lesson's computed answer and what its experiment finds, on an example clip."""
         with held():
             check(language=language)
-            found = {x.name: x for x in lessons.LESSONS}[calls.one_of("name", name, [x.name for x in lessons.LESSONS])]
+            found = {x.name: x for x in lessons.LESSONS}[
+                api_arguments.one_of("name", name, [x.name for x in lessons.LESSONS])
+            ]
             if not isinstance(settings, dict | None):
                 raise MsaError(f"settings is {settings!r}; give an object with the names of the lesson's controls.")
             utterance = shipped.utterance(example or found.clip)
@@ -1150,7 +1145,7 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
     def evaluation(name: str) -> dict[str, Any]:
         """One evaluation file, as the evaluation command wrote it."""
         with held():
-            return json.loads(numbers.as_json(name))
+            return json.loads(results.as_json(name))
 
     for function, name in ((analyse, "analyse"), (compared, "compare"), (report, "report"), (numbers_as_csv, "csv"),
                            (lesson, "lesson"), (evaluation, "evaluation")):  # fmt: skip
@@ -1174,7 +1169,7 @@ def _playable(clip: str, how: Damage | None) -> str:
     if how is not None and not how.none:
         folder = Path(tempfile.mkdtemp(dir=_uploads()))
         try:
-            return str(damage.preview(clip, how, folder))
+            return str(degrade.preview(clip, how, folder))
         except MsaError:
             folder.rmdir()
             raise

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import MsaError
+from msa_core.errors import MsaError
 
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
 README = "also put the table into its block of this Markdown file"
@@ -41,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _analyse(args: argparse.Namespace) -> None:
-    from . import export, language, media
-    from .config import MediaLimits
-    from .damage import Damage
-    from .predict import Analyser, checkpoint_of, shipped_methods, switches
+    from msa_core import i18n, media
+    from msa_core.config import MediaLimits
+    from msa_core.degrade import Damage
+    from msa_core.predict import Analyser, checkpoint_of, shipped_methods, switches
+    from msa_core.views import prediction_csv
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
@@ -58,25 +59,25 @@ def _analyse(args: argparse.Namespace) -> None:
     predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
     prediction = predictions[args.method]
     if args.csv is not None:
-        _write(Path(args.csv), export.as_csv(prediction), "--csv")
+        _write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
     if args.report is not None:
-        with language.use(args.language):
-            text = export.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+        with i18n.use(args.language):
+            text = prediction_csv.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
         _write(Path(args.report), text, "--report")
     if args.json == "-":
         print(prediction.json_text(), end="")
         return
     if args.json is not None:
         _write(Path(args.json), prediction.json_text(), "--json")
-    from .report import summary
+    from msa_core.views.summary import summary
 
     print(summary(prediction))
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from . import compare, media
-    from .config import MediaLimits
-    from .predict import Analyser
+    from msa_core import compare, media
+    from msa_core.config import MediaLimits
+    from msa_core.predict import Analyser
 
     clips = [args.clip, *([args.other] if args.other else [])]
     for clip in clips:
@@ -97,7 +98,7 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _rates(text: str) -> dict[str, float]:
     """The rates of `--frames text=0.5,audio=0.3`. Raises: MsaError."""
-    from .predict import frame_rates
+    from msa_core.predict import frame_rates
 
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     try:
@@ -107,8 +108,8 @@ def _rates(text: str) -> dict[str, float]:
 
 
 def _extract(args: argparse.Namespace) -> None:
-    from .config import MediaLimits
-    from .extract import folder
+    from msa_core.config import MediaLimits
+    from msa_core.extract import folder
 
     done, failed = folder(Path(args.folder), Path(args.out), MediaLimits.command_line(), args.device)
     print(f"{done} clips extracted to {args.out}, {len(failed)} could not be read.")
@@ -117,8 +118,8 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace) -> None:
-    from .corpora import build
-    from .data import needs_place
+    from msa_core.batch import needs_place
+    from msa_core.corpora import build
 
     needs_place(Path(args.out))  # before minutes of work
     corpus = build(args.name, Path(args.data), Path(args.out), args.seed)
@@ -126,35 +127,35 @@ def _corpus(args: argparse.Namespace) -> None:
 
 
 def _import(args: argparse.Namespace) -> None:
-    from . import readers
+    from msa_core.corpora import importers
 
-    corpus = readers.read(Path(args.path), args.name, args.table and Path(args.table), args.bert, args.repair)
+    corpus = importers.read(Path(args.path), args.name, args.table and Path(args.table), args.bert, args.repair)
     corpus.save(Path(args.out))
     print(f"{corpus.name}: {len(corpus.ids)} utterances in {args.out}")
 
 
 def _check(args: argparse.Namespace) -> int:
-    from . import readers
+    from msa_core.corpora import importers
 
-    what, problems = readers.report(Path(args.path), args.table and Path(args.table))
+    what, problems = importers.report(Path(args.path), args.table and Path(args.table))
     print("\n".join(filter(None, [what, *problems])))
     return 2 if any(p.startswith("error") for p in problems) else 0
 
 
 def _fit(args: argparse.Namespace) -> None:
-    from .corpora import text_benchmark, voice_training
-    from .features import expression_training
+    from msa_core.evaluation import text_benchmark
+    from msa_core.feature_training import expression, voice
 
     if args.network == "text":
         text_benchmark.study(Path(args.data), _folder(args.out), args.seeds)
         return
-    fit = expression_training.fit if args.network == "expression" else voice_training.fit
+    fit = expression.fit if args.network == "expression" else voice.fit
     metrics = fit(Path(args.data))
     print(json.dumps(metrics, indent=2))
 
 
 def _train(args: argparse.Namespace) -> None:
-    from . import runs
+    from msa_core.training import command as runs
 
     for line in runs.command(
         args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label, args.teacher
@@ -163,7 +164,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _study(args: argparse.Namespace) -> None:
-    from . import study
+    from msa_core.evaluation import study
 
     for line in study.command(
         Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only, _scores(args)
@@ -172,8 +173,8 @@ def _study(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from . import evaluate, report, tables
-    from .corpora import text_benchmark
+    from msa_core.evaluation import evaluate, markdown, text_benchmark
+    from msa_core.views import summary as report
 
     if args.corpus == "text" and (args.scores is not None or args.runs is None):
         raise MsaError(
@@ -186,8 +187,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     result = evaluate.command(
         Path(args.corpus), args.runs and Path(args.runs), _folder(args.out), args.jobs, _scores(args)
     )
-    _table(args, result["corpus"], tables.headline(result))
-    for part, text in tables.parts(result).items():
+    _table(args, result["corpus"], markdown.headline(result))
+    for part, text in markdown.parts(result).items():
         if args.readme and report.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
             report.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
 
@@ -198,32 +199,32 @@ def _scores(args: argparse.Namespace) -> Path | None:
 
 
 def _evidence(args: argparse.Namespace) -> None:
-    from . import evidence
+    from msa_core.evaluation import faithfulness
 
-    result = evidence.command(Path(args.corpus), Path(args.runs), args.label, _folder(args.out))
-    _table(args, f"{result['corpus']}-{evidence.NAME}", evidence.markdown(result))
+    result = faithfulness.command(Path(args.corpus), Path(args.runs), args.label, _folder(args.out))
+    _table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
 
 
 def _clips(args: argparse.Namespace) -> None:
-    from .clips import table
+    from msa_core.evaluation.sample_clips import table
 
     _table(args, f"clips-{args.method}", table([Path(f) for f in args.folders], args.method, args.device))
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from .bench import table
+    from msa_core.evaluation.benchmark import table
 
     _table(args, "bench", table(Path(args.clip), args.repeats))
 
 
 def _checkpoints(args: argparse.Namespace) -> None:
-    from .checkpoint import table
+    from msa_core.checkpoint import table
 
     _table(args, "checkpoints", table())
 
 
 def _sheet(args: argparse.Namespace) -> None:
-    from .lessons import sheet
+    from msa_core.lessons.handout import sheet
 
     for line in sheet.command(_folder(args.out) if args.out else sheet.FOLDER, args.device):
         print(line)
@@ -255,7 +256,7 @@ def _folder(path: str) -> Path:
 def _table(args: argparse.Namespace, block: str, text: str) -> None:
     """Print a table; with --readme also put it into that file."""
     if args.readme:
-        from .report import insert
+        from msa_core.views.summary import insert
 
         insert(Path(args.readme), block, text)
     print(text)

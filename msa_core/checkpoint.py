@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .errors import CheckpointError
+from msa_core.errors import CheckpointError
 
 ROOT = Path(__file__).resolve().parent.parent / "checkpoints"
 MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"

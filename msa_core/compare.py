@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from . import data, methods, missing, report
-from .cells import harmless
-from .errors import MsaError
-from .missing import PATTERNS
-from .predict import Analyser
-from .schema import MODALITIES, Batch, Utterance
+from msa_core import batch as data
+from msa_core import methods, missing
+from msa_core.errors import MsaError
+from msa_core.missing import PATTERNS
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Batch, Utterance
+from msa_core.views import summary as report
+from msa_core.views.csv_safe import harmless
 
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 5  # random choices of the dropped frames at each rate

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from .errors import MsaError
+from msa_core.errors import MsaError
 
 T = TypeVar("T")
 

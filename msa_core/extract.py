@@ -23,17 +23,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import checkpoint, media, simulate, weights
-from .config import MediaLimits
-from .damage import Damage
-from .errors import FeatureError, MediaError, MsaError
-from .features import COMPACT, expression, voice
-from .features.decoding import NOT_UNDERSTOOD
-from .features.speech import Speech, SpeechReader
-from .features.text import TextEncoder
-from .features.translation import TranslatingReader
-from .features.vision import FaceReader, Faces
-from .schema import STREAMS, MediaInfo, Stream, Utterance, Word
+from msa_core import checkpoint, media
+from msa_core.config import MediaLimits
+from msa_core.degrade import Damage
+from msa_core.errors import FeatureError, MediaError, MsaError
+from msa_core.features import COMPACT, expression, simulated_text, voice, weights
+from msa_core.features.face import FaceReader, Faces
+from msa_core.features.speech import Speech, SpeechReader
+from msa_core.features.text import TextEncoder
+from msa_core.features.translation import TranslatingReader
+from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
+from msa_core.schema import STREAMS, MediaInfo, Stream, Utterance, Word
 
 Progress = Callable[[str, float], None]  # step, share of the work that is done
 BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75}  # of a talking clip of 10 s
@@ -81,7 +81,7 @@ class Extractor:
         speech: SpeechReader,
         text: TextEncoder,
         voice_network: voice.VoiceNetwork,
-        projector: simulate.Projector,
+        projector: simulated_text.Projector,
         faces: FaceReader,
         translating: Callable[[], SpeechReader] | None = None,
     ) -> None:
@@ -103,7 +103,7 @@ class Extractor:
             SpeechReader(weights.whisper("tiny.en", device=device)),
             TextEncoder(weights.minilm_directory(), device),
             voice.load(device=device),
-            simulate.load(),
+            simulated_text.load(),
             FaceReader(expression.load()),
             lambda: TranslatingReader(weights.whisper("base", device=device)),
         )
@@ -198,7 +198,11 @@ class Extractor:
         return replace(self._translator.read(wave, poll), frames=frames, frame_times_s=times_s)
 
     def _imagined(self, speech: Speech) -> Stream:
-        return Stream.absent(NOTHING_TO_IMAGINE_FROM) if speech.translation else simulate.stream(speech, self.projector)
+        return (
+            Stream.absent(NOTHING_TO_IMAGINE_FROM)
+            if speech.translation
+            else simulated_text.stream(speech, self.projector)
+        )
 
     def _see(self, path: Path, info: MediaInfo, damage: Damage, timings: dict[str, float], watch: _Watch) -> Faces:
         if not info.has_video:

@@ -15,9 +15,9 @@ from typing import Any
 import av
 import numpy as np
 
-from .config import MediaLimits
-from .errors import MediaError
-from .schema import MediaInfo
+from msa_core.config import MediaLimits
+from msa_core.errors import MediaError
+from msa_core.schema import MediaInfo
 
 SAMPLE_RATE_HZ = 16_000
 CONTAINERS = (  # FFmpeg demuxers that read one file and nothing else

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import MsaError
-from .schema import MODALITIES, STREAMS, Batch
+from msa_core.errors import MsaError
+from msa_core.schema import MODALITIES, STREAMS, Batch
 
 # The seven non-empty subsets of the modalities, in the order of every table: singles, pairs, all.
 PATTERNS: dict[str, tuple[str, ...]] = {

@@ -16,17 +16,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import data, edits, methods, missing, timeline
-from .checkpoint import REPAIR, available, read_manifest
-from .config import MediaLimits
-from .contributions import shapley
-from .damage import Damage
-from .errors import CheckpointError, MsaError
-from .extract import Extractor
-from .features import COMPACT
-from .methods import Method
-from .schema import MODALITIES, SCORE_LIMIT, TEXT_SOURCES, Batch, Output, Prediction, Utterance, Word
-from .train import NOTHING_IMAGINED
+from msa_core import batch as data
+from msa_core import edit as edits
+from msa_core import methods, missing
+from msa_core.checkpoint import REPAIR, available, read_manifest
+from msa_core.config import MediaLimits
+from msa_core.degrade import Damage
+from msa_core.errors import CheckpointError, MsaError
+from msa_core.explain import timeline
+from msa_core.explain.shapley import shapley
+from msa_core.extract import Extractor
+from msa_core.features import COMPACT
+from msa_core.methods import Method
+from msa_core.schema import MODALITIES, SCORE_LIMIT, TEXT_SOURCES, Batch, Output, Prediction, Utterance, Word
+from msa_core.training.loop import NOTHING_IMAGINED
 
 SWITCHED_OFF = "switched off by the user"
 HEARD = "the transcript is there"  # why a clip with words has no text imagined from the voice

@@ -85,7 +85,7 @@ def gauges(page: Any) -> list[str]:
 
 
 def expected(prediction: Any) -> list[str]:
-    from msa_core.figures_parts import signed
+    from msa_core.views.parts import signed
 
     keys = ("complete_model_full", "complete_model_left", "missing_model_left")
     return [signed(prediction.scores[k]) for k in keys]

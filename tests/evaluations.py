@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msa_core import numbers
-from msa_core.metrics import NAMES, SIMS_NAMES
+from msa_core.evaluation import results as numbers
+from msa_core.evaluation.metrics import NAMES, SIMS_NAMES
 
 NASTY = '<img src=x onerror="window.hacked=1">'
 PATTERNS = ["text", "audio", "vision", "text+audio", "text+vision", "audio+vision", "text+audio+vision"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from msa_core.data import Corpus, Ragged
+from msa_core.batch import Corpus, Ragged
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS
 

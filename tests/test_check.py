@@ -10,9 +10,9 @@ import pytest
 from feature_files import Content, dump, mmsa, npz, own, save_npz
 from test_unpickle import Call
 
-from msa_core import readers
+from msa_core.corpora import importers
+from msa_core.corpora.importers import describe, problems, report
 from msa_core.errors import MsaError
-from msa_core.readers import describe, problems, report
 
 
 def of_level(found: list[str], level: str) -> list[str]:
@@ -24,7 +24,7 @@ def wrong(path: Path, content: Content) -> str:
     dump(path, content)
     (error,) = of_level(problems(path), "error")
     with pytest.raises(MsaError) as caught:
-        readers.read(path)
+        importers.read(path)
     assert str(caught.value) == f"{path.name}: {error}"
     return error
 
@@ -106,7 +106,7 @@ def test_odd_content_is_never_a_crash(tmp_path: Path, key: str) -> None:
         path = dump(tmp_path / "f.pkl", change("train", key, lambda _, odd=odd: odd))
         errors = of_level(problems(path), "error")
         try:
-            assert len(readers.read(path)) == 12 and not errors
+            assert len(importers.read(path)) == 12 and not errors
         except MsaError as e:
             assert errors and errors[0] in str(e)
 
@@ -126,7 +126,7 @@ def test_videos_in_two_splits_are_a_warning(tmp_path: Path) -> None:
     assert warning.startswith(
         "1 videos of 5 are in more than one of train, test: 'video1'. A model may know the person."
     )
-    assert readers.read(path).manifest["warnings"] == [warning]
+    assert importers.read(path).manifest["warnings"] == [warning]
 
 
 def test_splits_that_are_empty_or_not_there(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_splits_that_are_empty_or_not_there(tmp_path: Path) -> None:
     arrays["split"][arrays["split"] == "valid"] = "train"
     path = save_npz(tmp_path / "f.npz", arrays)
     assert of_level(problems(path), "warning") == ["There is no 'valid' utterance: no epoch can be chosen."]
-    assert len(readers.read(path)) == 9
+    assert len(importers.read(path)) == 9
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_what_is_only_suspicious(tmp_path: Path) -> None:
         "vision is absent, or zero, in all of train.",
         "1 utterances have no modality at all: 'video8$_$0'.",
     ]
-    assert len(readers.read(tmp_path / "f.pkl").batch([6]).features["audio"][0]) == 5
+    assert len(importers.read(tmp_path / "f.pkl").batch([6]).features["audio"][0]) == 5
 
 
 def test_ids_under_the_name_of_text(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_everything_is_collected_and_counted(tmp_path: Path) -> None:
     for said in ("swapped", "NaN or infinite", "outside [-3, 3]", "in train and in valid"):
         assert any(said in e for e in errors)
     with pytest.raises(MsaError) as caught:
-        readers.read(path)
+        importers.read(path)
     assert str(caught.value) == f"f.pkl: {errors[0]} (3 more: python -m msa_core check f.pkl)"
 
 

@@ -10,7 +10,7 @@ import feature_files
 import pytest
 
 from msa_core.__main__ import main
-from msa_core.data import Corpus
+from msa_core.batch import Corpus
 from msa_core.predict import Analyser
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,8 +11,8 @@ import torch
 
 from msa_core import compare, missing
 from msa_core.__main__ import main
+from msa_core.batch import collate
 from msa_core.compare import Answer, Comparison, Condition, Robustness
-from msa_core.data import collate
 from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser

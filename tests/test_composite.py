@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msa_core.batch import SPLITS, Corpus, Ragged
 from msa_core.corpora import composite, pools, speech_synthesis, texts, voices
 from msa_core.corpora.composite import Recipe, Row
-from msa_core.data import SPLITS, Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT, expression
 

@@ -12,10 +12,10 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
-from msa_core.losses import prototypes
 from msa_core.methods.corrkd import CLASSES, STUDENT, TEACHER, CorrKDConfig
+from msa_core.methods.losses import prototypes
 from msa_core.missing import PATTERNS
-from msa_core.train import TrainConfig, fit
+from msa_core.training.loop import TrainConfig, fit
 
 CORPUS = corpus(150)
 DEBUG = CorrKDConfig.debug()

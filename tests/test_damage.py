@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import variants
 
-from msa_core import damage, media, preview
-from msa_core.damage import Damage
+from msa_core import degrade, media
+from msa_core.degrade import Damage
 from msa_core.errors import MediaError, MsaError
+from msa_core.page import preview
 
 RATE = media.SAMPLE_RATE_HZ
 
@@ -78,7 +79,7 @@ def test_a_loud_clip_is_not_clipped() -> None:
 
 
 def test_pink_noise_has_as_much_power_in_every_octave() -> None:
-    noise = damage.pink(30 * RATE, np.random.default_rng(0))
+    noise = degrade.pink(30 * RATE, np.random.default_rng(0))
     power = np.abs(np.fft.rfft(noise)) ** 2
     hz = np.fft.rfftfreq(len(noise), 1 / RATE)
     octaves = [power[(hz >= low) & (hz < 2 * low)].sum() for low in (100, 200, 400, 800, 1600, 3200)]
@@ -104,7 +105,7 @@ def test_what_was_done_is_said() -> None:
 
 def test_the_preview_is_what_the_models_get(tmp_path) -> None:
     worse = Damage(blur=0.05, noise_db=0.0)
-    out = damage.preview(variants.REAL, worse, tmp_path / "out")
+    out = degrade.preview(variants.REAL, worse, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == [out] and out.name == "crema_happy-blur50-noise0.mp4"
     with media.open_clip(out) as container:
         assert {s.codec_context.name for s in container.streams} == {"h264", "aac"}
@@ -120,10 +121,10 @@ def test_the_preview_is_what_the_models_get(tmp_path) -> None:
 
 def test_a_preview_of_no_clip_leaves_nothing(clip, tmp_path) -> None:
     with pytest.raises(MediaError, match=r"^text.mp4 is not a media file"):
-        damage.preview(clip("text.mp4"), Damage(blur=0.05), tmp_path / "out")
+        degrade.preview(clip("text.mp4"), Damage(blur=0.05), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_without_damage_the_copy_is_that_of_the_browser(clip, tmp_path) -> None:
     plain = preview.browser_copy(clip("hevc.mp4"), tmp_path / "a")
-    assert damage.preview(clip("hevc.mp4"), Damage(), tmp_path / "b").read_bytes() == plain.read_bytes()
+    assert degrade.preview(clip("hevc.mp4"), Damage(), tmp_path / "b").read_bytes() == plain.read_bytes()

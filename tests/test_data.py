@@ -5,7 +5,7 @@ import pytest
 import torch
 from synthetic import DIMS, corpus
 
-from msa_core.data import Corpus, Ragged, collate
+from msa_core.batch import Corpus, Ragged, collate
 from msa_core.errors import FeatureError, MsaError
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS, Stream, Utterance

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from msa_core import edits
-from msa_core.edits import aligned
+from msa_core import edit
+from msa_core.edit import aligned
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES, Utterance, Word
 
@@ -97,7 +97,7 @@ def test_struck_words_are_kept_and_marked(analyser: Any, happy: Utterance) -> No
         assert edited.stream(name) is happy.stream(name)
     p = analyser.predict(edited)
     assert not p.edited and [w["struck"] for w in p.to_json()["words"]] == [False, True, False, True, False]
-    assert edits.VOICE_STAYS in p.notes and p.transcript == edited.transcript
+    assert edit.VOICE_STAYS in p.notes and p.transcript == edited.transcript
 
 
 def test_full_answers_stay_those_of_what_was_heard(analyser: Any, happy: Utterance) -> None:
@@ -129,7 +129,7 @@ def test_words_may_be_typed_where_none_were_heard(analyser: Any, wordless: Utter
     edited = analyser.edit(wordless, "This is great news")
     p = analyser.predict(edited)
     assert edited.text.present and p.modalities["text"]["present"] and p.edited and p.contributions["text"] != 0
-    assert edits.TYPED in p.notes and edited.words[0].start_s == 0
+    assert edit.TYPED in p.notes and edited.words[0].start_s == 0
     assert edited.words[-1].end_s == pytest.approx(wordless.duration_s)
     assert analyser.edit(wordless, "?!").text.reason == "no speech found"
 

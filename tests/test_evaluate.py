@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from synthetic import AS_TEACHER, corpus
 
-from msa_core import bootstrap, checkpoint, evaluate, groups, methods, metrics, missing, protocols, slices, tables
-from msa_core.data import Ragged
+from msa_core import checkpoint, methods, missing
+from msa_core.batch import Ragged
 from msa_core.errors import MsaError
+from msa_core.evaluation import bootstrap, evaluate, markdown, metrics, protocols, subsets
+from msa_core.evaluation import runs as groups
+from msa_core.evaluation.scoring import Request, kept, predict
 from msa_core.methods import METHODS, Recipe
 from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
-from msa_core.predictions import Request, kept, predict
 from msa_core.schema import MODALITIES
-from msa_core.train import TrainConfig, fit, pattern_scores
+from msa_core.training.loop import TrainConfig, fit, pattern_scores
 
 CORPUS = corpus(150)
 FAST = dict(epochs=2, batch=32)
@@ -166,7 +168,7 @@ def test_command_writes_the_files(folders, tmp_path):
     result = evaluate.command(tmp_path / "corpus", folders, tmp_path / "out", jobs=1)
     assert json.loads((tmp_path / "out" / "synthetic.json").read_text()) == result
     text = (tmp_path / "out" / "synthetic.md").read_text()
-    assert tables.headline(result) in text and "## frames: frame:0.3" in text and "80 % asked" in text
+    assert markdown.headline(result) in text and "## frames: frame:0.3" in text and "80 % asked" in text
     assert (tmp_path / "out" / "synthetic.svg").read_text().startswith("<svg")
     assert "| Constant (training mean) |" in text and "a specialist for each pattern (1 seed)" in text
     with pytest.raises(MsaError, match="holds no trained run"):
@@ -185,7 +187,7 @@ def test_a_corpus_without_a_modality_has_the_patterns_of_the_others(tmp_path):
     assert rows["mrm"]["six"] == pytest.approx((own["audio"]["mae"] + own["vision"]["mae"]) / 2)
     alone = [rows[p]["table"][p]["mae"] for p in ("audio", "vision")]
     assert result["specialists"] == pytest.approx(np.mean(alone))
-    assert "| test MAE | audio | vision | audio+vision | mean of two |" in tables.headline(result)
+    assert "| test MAE | audio | vision | audio+vision | mean of two |" in markdown.headline(result)
     mute = replace(textless, index={**textless.index, "audio": nothing})
     with pytest.raises(MsaError, match="nothing can go missing"):
         evaluate.report(mute, found)
@@ -355,10 +357,10 @@ def test_slices_and_sims_scale(tmp_path):
         CORPUS, columns={**ratings, "decorrelated": np.arange(150) % 2.0}, manifest={**CORPUS.manifest, "scale": "sims"}
     )
     rows = rated.rows("test")
-    parts = slices.of(rated, rows)
+    parts = subsets.of(rated, rows)
     spread = np.ptp(np.stack([ratings[f"rating_{m}"][rows] for m in MODALITIES], 1), axis=1)
     assert np.array_equal(parts["conflict"], spread >= 2.4) and parts["decorrelated"].sum() == 15
-    assert slices.of(CORPUS, rows) == {}
+    assert subsets.of(CORPUS, rows) == {}
     result = evaluate.report(rated, [trained(tmp_path / "b-seed0", data=rated)])
     row = rows_of(result)["b"]
     assert result["metrics"] == list(metrics.SIMS_NAMES) and result["scale"] == "sims"
@@ -369,4 +371,4 @@ def test_slices_and_sims_scale(tmp_path):
     assert (
         row["six"] == pytest.approx(plain["six"] / 3, abs=1e-5) and row["width"]["text"] == plain["width"]["text"] / 3
     )
-    assert set(row["slices"]) == {"conflict", "decorrelated"} and "## Slices" in tables.markdown(result)
+    assert set(row["slices"]) == {"conflict", "decorrelated"} and "## Slices" in markdown.markdown(result)

@@ -16,12 +16,14 @@ import accessibility
 import pytest
 from browser import ROOT
 
-from msa_core import export, figures_report, language, report
+from msa_core import i18n
 from msa_core.__main__ import main
-from msa_core.export import COLUMNS, SAVE, as_csv, report_html
-from msa_core.figures import GAUGES
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
+from msa_core.views import prediction_csv, summary
+from msa_core.views import report as figures_report
+from msa_core.views.answer import GAUGES
+from msa_core.views.prediction_csv import COLUMNS, SAVE, as_csv, report_html
 
 NASTY = '<img src=x onerror="alert(1)">'
 CLIPS = ("crema_happy.mp4", "latentsync_demo1.mp4", "jfk.flac")
@@ -179,9 +181,9 @@ def test_report_stands_alone(
     extracted: dict[str, Any], answered: dict[str, dict[str, Prediction]], clip: str, code: str
 ) -> None:
     utterance, predictions = extracted[clip], answered[clip]
-    with language.use(code):
+    with i18n.use(code):
         text = report_html(utterance, predictions, "corrkd", day=date(2026, 11, 25))
-        said = [report.sentence(predictions["corrkd"]), *map(figures_report.method_name, predictions)]
+        said = [summary.sentence(predictions["corrkd"]), *map(figures_report.method_name, predictions)]
     page = Page(text)
     assert len(text.encode()) < 600_000 and "script" not in page.tags and "link" not in page.tags
     assert all(a.startswith("data:image/jpeg;base64,") for a in page.addresses)
@@ -266,7 +268,7 @@ def test_report_prints_on_one_sheet(
 ) -> None:
     page = browser.new_page()
     for method in answered[clip]:
-        with language.use(code):
+        with i18n.use(code):
             page.set_content(report_html(extracted[clip], answered[clip], method))
         pdf = page.pdf(prefer_css_page_size=True, print_background=True)
         assert pages(pdf) == 1 and re.search(rb"/MediaBox \[0 0 59[45]\.?\d* 84[12]", pdf), method
@@ -348,10 +350,10 @@ def test_command_line_writes_both(
     assert rows(table.read_bytes().decode())[3]["text"] == "corrkd"
     text = page.read_text(encoding="utf-8")
     assert '<html lang="zh">' in text and "<img" not in text and "ProMMA" in text
-    assert language.active() == "en"
+    assert i18n.active() == "en"
     assert main(["analyse", clip, "--csv", str(tmp_path / "nowhere" / "a.csv")]) == 2
     assert "Give --csv a file in a folder that exists." in capsys.readouterr().err and loaded[-1] == "sdumc"
 
 
 def test_everything_is_exported() -> None:
-    assert all(hasattr(export, name) for name in export.__all__)
+    assert all(hasattr(prediction_csv, name) for name in prediction_csv.__all__)

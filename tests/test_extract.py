@@ -9,15 +9,15 @@ import pytest
 import torch
 import variants
 
-from msa_core import extract, simulate
+from msa_core import extract
 from msa_core.config import MediaLimits
-from msa_core.damage import Damage
+from msa_core.degrade import Damage
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
-from msa_core.features import COMPACT, voice
+from msa_core.features import COMPACT, simulated_text, voice
 from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
+from msa_core.features.face import Box, FaceReader
 from msa_core.features.speech import Speech
-from msa_core.features.vision import Box, FaceReader
 from msa_core.schema import STREAMS, Stream, Word
 
 
@@ -78,7 +78,7 @@ def quick():
         Listener(),
         Encoder(),
         voice.VoiceNetwork(voice.VoiceConfig()).eval(),
-        simulate.Projector().eval(),
+        simulated_text.Projector().eval(),
         FaceReader(ExpressionNetwork(ExpressionConfig()).eval(), detector=middle),
         Translator,
     )

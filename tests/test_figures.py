@@ -9,8 +9,9 @@ import re
 import pytest
 from predictions import NASTY, SCORES, gone, prediction, utterance
 
-from msa_core import figures, figures_clip, figures_page, language
+from msa_core import i18n
 from msa_core.schema import MODALITIES, Word
+from msa_core.views import answer, clip, page_parts
 
 
 def meters(html: str) -> list[float]:
@@ -18,7 +19,7 @@ def meters(html: str) -> list[float]:
 
 
 def test_three_gauges_say_the_three_scores() -> None:
-    html = figures.answer(prediction())
+    html = answer.answer(prediction())
     assert meters(html) == [1.25, -0.5, 0.75]
     for said in (
         "+1.25",
@@ -33,18 +34,18 @@ def test_three_gauges_say_the_three_scores() -> None:
 
 
 def test_needle_and_interval_geometry() -> None:
-    html = figures.answer(prediction(scores=dict.fromkeys(SCORES, 3.0)))
+    html = answer.answer(prediction(scores=dict.fromkeys(SCORES, 3.0)))
     assert html.count("rotate(180.0deg)") == 3 + 2  # three needles and two ticks at the full reading
     assert "stroke-dasharray:2.000 12;stroke-dashoffset:-2.750" in html  # from -0.25, 2 long, counted from -3
 
 
 def test_without_prediction_there_are_no_numbers() -> None:
-    html = figures.answer(None, f"message {NASTY}")
+    html = answer.answer(None, f"message {NASTY}")
     assert meters(html) == [] and html.count("no answer") == 6 and NASTY not in html
 
 
 def test_scores_that_do_not_exist() -> None:
-    html = figures.answer(
+    html = answer.answer(
         prediction(
             scores={"complete_model_full": 1.0, "complete_model_left": 0.0, "missing_model_left": 0.004},
             interval=None,
@@ -61,14 +62,14 @@ def test_scores_that_do_not_exist() -> None:
 def test_structure_is_the_same_for_every_switch() -> None:
     """The browser updates the panel in place: same tags in the gauges, so that needles move."""
     gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
-    one = "".join(figures.gauges_of(prediction()))
-    two = "".join(figures.gauges_of(prediction(modalities=gone, dropped=("text",), interval=None)))
+    one = "".join(answer.gauges_of(prediction()))
+    two = "".join(answer.gauges_of(prediction(modalities=gone, dropped=("text",), interval=None)))
     tags = [re.findall(r"<(\w+)", html) for html in (one, two)]
     assert [t for t in tags[0] if t != "br"] == [t for t in tags[1] if t != "br"]
 
 
 def test_contributions_are_a_waterfall_that_ends_at_the_score() -> None:
-    html = figures.contributions(prediction())
+    html = answer.contributions(prediction())
     assert re.findall(r'mm-value">([^<]+)', html) == ["+0.05", "+1.00", "−0.50", "+0.20", "+0.75"]
     bars = re.findall(r"mm-bar [^>]*left:([\d.]+)%;width:max\(2px,([\d.]+)%\)", html)
     spans = [(float(a), float(a) + float(b)) for a, b in bars]
@@ -82,7 +83,7 @@ def test_contributions_are_a_waterfall_that_ends_at_the_score() -> None:
 
 def test_the_waterfall_passes_an_absent_modality_at_its_level() -> None:
     gone = {m: {"present": m != "audio", "reason": None if m != "audio" else "switched off"} for m in MODALITIES}
-    html = figures.contributions(
+    html = answer.contributions(
         prediction(modalities=gone, contributions={"base": 0.05, "text": 1.0, "audio": 0.0, "vision": -0.3})
     )
     steps = [float(v) for v in re.findall(r'mm-step" style="left:([\d.]+)%', html)]
@@ -91,7 +92,7 @@ def test_the_waterfall_passes_an_absent_modality_at_its_level() -> None:
 
 def test_absent_modality_is_off_with_its_reason() -> None:
     gone = {m: {"present": m != "vision", "reason": None if m != "vision" else "no <face>"} for m in MODALITIES}
-    html = figures.answer(prediction(modalities=gone))
+    html = answer.answer(prediction(modalities=gone))
     assert 'mm-off"' in html and "no &lt;face&gt;" in html and "with what is left: text + audio<" in html
 
 
@@ -99,32 +100,32 @@ def test_imagined_text_is_named_and_its_change_shown() -> None:
     gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
     new = {"imagined": ["text"], "text_simulated": True, "text_similarity": {"before": 0.41, "after": 0.63}}
     facts = dict(prediction().mechanism) | new
-    html = figures.answer(prediction(modalities=gone, dropped=("text",), text_source="simulated", mechanism=facts))
+    html = answer.answer(prediction(modalities=gone, dropped=("text",), text_source="simulated", mechanism=facts))
     assert "imagined text + audio + vision" in html and "starts from the voice" in html and "+0.63" in html
     assert "mm-struck" in html and "imagines the text from the voice" in html
     assert html.count("<em>imagined</em>") == 2  # its gate and its own view
-    assert "nothing is filled in" in figures.imagination(prediction())
+    assert "nothing is filled in" in answer.imagination(prediction())
     facts |= {"imagined": ["vision"], "text_similarity": {"before": None, "after": None}}
-    html = figures.imagination(prediction(mechanism=facts))
+    html = answer.imagination(prediction(mechanism=facts))
     assert "learned placeholder" in html and "likeness" not in html
 
 
 def test_dropped_frames_are_named_at_the_gauges_and_with_the_interval() -> None:
-    html = figures.answer(prediction(frame_missing_rate={"audio": 0.25}))
+    html = answer.answer(prediction(frame_missing_rate={"audio": 0.25}))
     assert "with what is left: text + audio (75%) + vision" in html
     assert html.count("calibrated without dropped frames") == 1
-    assert "calibrated without" not in figures.answer(prediction())
+    assert "calibrated without" not in answer.answer(prediction())
 
 
 @pytest.mark.parametrize("changes", [{}, gone("text"), {"frame_missing_rate": {"audio": 0.5}}, {"edited": True}])
 def test_the_panel_speaks_chinese(changes: dict[str, object]) -> None:
     """No English word of ours is left; names of methods, files and the words that were said stay."""
-    with language.use("zh"):
+    with i18n.use("zh"):
         html = "".join(
             [
-                figures.answer(prediction(**changes, words=(Word("你好", 0.2, 0.5),), transcript="你好")),
-                figures_clip.clip(utterance(id="a.mp4", notes=())),
-                figures.answer(None),
+                answer.answer(prediction(**changes, words=(Word("你好", 0.2, 0.5),), transcript="你好")),
+                clip.clip(utterance(id="a.mp4", notes=())),
+                answer.answer(None),
             ]
         )
     shown = re.sub(r"<[^>]*>", " ", html) + " ".join(
@@ -136,8 +137,8 @@ def test_the_panel_speaks_chinese(changes: dict[str, object]) -> None:
 
 def test_everything_a_visitor_can_write_is_escaped() -> None:
     p, u = prediction(notes=(NASTY,), method="sdumc"), utterance()
-    pieces = [figures.answer(p), figures_clip.clip(u), figures_page.finished(u, 1.0), figures_page.failed(NASTY)]
-    pieces += [figures_page.working([NASTY], 0.5), figures.answer(prediction(method="m" + NASTY))]
+    pieces = [answer.answer(p), clip.clip(u), page_parts.finished(u, 1.0), page_parts.failed(NASTY)]
+    pieces += [page_parts.working([NASTY], 0.5), answer.answer(prediction(method="m" + NASTY))]
     for html in pieces:
         assert NASTY not in html and "<img src=x" not in html
         assert NASTY.upper() not in html
@@ -145,7 +146,7 @@ def test_everything_a_visitor_can_write_is_escaped() -> None:
 
 def test_download_is_the_public_json() -> None:
     p = prediction()
-    data = re.search(r"base64,([^\"]+)", figures.download(p))
+    data = re.search(r"base64,([^\"]+)", answer.download(p))
     assert data is not None
     assert base64.b64decode(data[1]).decode() == p.json_text()
     assert json.loads(p.json_text()) == json.loads(json.dumps(p.to_json()))

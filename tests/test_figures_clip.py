@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from predictions import WORDS, prediction, second, utterance
 
-from msa_core import figures, figures_clip
-from msa_core.edits import VOICE_STAYS
+from msa_core.edit import VOICE_STAYS
 from msa_core.schema import MODALITIES, Stream, Thumbnail
+from msa_core.views import answer, clip
 
 
 def test_words_carry_their_share_of_attention() -> None:
-    html = figures_clip.transcript(prediction())
+    html = clip.transcript(prediction())
     assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "0.000", "1.000"]
 
 
 def test_words_are_buttons_and_struck_ones_are_pressed() -> None:
     words = (*WORDS[:2], replace(WORDS[2], struck=True))
-    html = figures_clip.transcript(prediction(words=words, notes=(VOICE_STAYS,)))
+    html = clip.transcript(prediction(words=words, notes=(VOICE_STAYS,)))
     found = re.findall(r'<button type="button" class="mm-word" data-word="(\d)" aria-pressed="(\w+)"', html)
     assert found == [("0", "false"), ("1", "false"), ("2", "true")]
     assert re.findall(r'data-from="([\d.]+)" data-to="([\d.]+)"', html)[2] == ("1.00", "1.60")
@@ -32,17 +32,15 @@ def test_words_are_buttons_and_struck_ones_are_pressed() -> None:
 def test_without_any_word_left_the_reason_stands_over_the_words() -> None:
     gone = {m: {"present": m != "text", "reason": "every word was struck out"} for m in MODALITIES}
     struck = tuple(replace(w, struck=True) for w in WORDS)
-    html = figures_clip.transcript(prediction(words=struck, modalities=gone))
+    html = clip.transcript(prediction(words=struck, modalities=gone))
     assert "Every word was struck out" in html and html.count('aria-pressed="true"') == 3 and "mm-struck" not in html
-    html = figures_clip.transcript(prediction(words=(), modalities=gone, transcript=""))
+    html = clip.transcript(prediction(words=(), modalities=gone, transcript=""))
     assert "No words." in html and "<button" not in html
 
 
 def test_presence_of_every_second_is_drawn() -> None:
     seen = (second(0, 1.0, text=0.25), second(1, 1.0, text=0.25), second(2, 1.0, text=None), second(3, 1.0))
-    html = figures_clip.timeline(
-        prediction(timeline=seen, duration_s=4.0, frame_missing_rate={"text": 0.75, "vision": 0.0})
-    )
+    html = clip.timeline(prediction(timeline=seen, duration_s=4.0, frame_missing_rate={"text": 0.75, "vision": 0.0}))
     drawn = re.findall(
         r'<i (?:class="([\w-]+)" )?style="left:([\d.]+)%;width:([\d.]+)%(?:;--lost:([\d.]+))?" title', html
     )
@@ -56,45 +54,45 @@ def test_frames_carry_the_attention_nearest_to_them() -> None:
     pieces = [(0.0, 0.1), (0.5, 0.2), (0.9, 0.3), (1.6, 0.4)]
     facts["attention"] = {"vision": [{"start_s": t, "end_s": t + 0.2, "weight": w} for t, w in pieces]}
     p = prediction(mechanism=facts, frames_s=(0.0, 1.0, 2.0))
-    assert figures_clip.frame_weights(p) == pytest.approx([0.3, 0.3, 0.4])  # 0.5 is as near to 0 as to 1: the first
-    assert 'data-frame-weights="[0.3, 0.3, 0.4]"' in figures_clip.timeline(p)
-    assert figures_clip.frame_weights(prediction(mechanism={}, frames_s=(0.0,))) == []
+    assert clip.frame_weights(p) == pytest.approx([0.3, 0.3, 0.4])  # 0.5 is as near to 0 as to 1: the first
+    assert 'data-frame-weights="[0.3, 0.3, 0.4]"' in clip.timeline(p)
+    assert clip.frame_weights(prediction(mechanism={}, frames_s=(0.0,))) == []
     many = prediction(mechanism=facts, frames_s=tuple(i / 5 for i in range(300)))
-    assert len(figures_clip.frame_weights(many)) == figures_clip.MAX_FRAMES
-    assert sum(figures_clip.frame_weights(many)) == pytest.approx(1.0)
+    assert len(clip.frame_weights(many)) == clip.MAX_FRAMES
+    assert sum(clip.frame_weights(many)) == pytest.approx(1.0)
 
 
 def test_frames_have_their_box_drawn_in() -> None:
     shot = utterance().thumbnails[0]
-    image = figures_clip.boxed(shot)
-    scale = figures_clip.FRAME_HEIGHT / 48
-    assert image.shape == (figures_clip.FRAME_HEIGHT, round(64 * scale), 3)
+    image = clip.boxed(shot)
+    scale = clip.FRAME_HEIGHT / 48
+    assert image.shape == (clip.FRAME_HEIGHT, round(64 * scale), 3)
     edge = image[round(20 * scale), round(16 * scale)].astype(int)
-    assert np.abs(edge - figures_clip.BOX_COLOUR).max() < 40
+    assert np.abs(edge - clip.BOX_COLOUR).max() < 40
     assert np.array_equal(shot.image, np.full((48, 64, 3), 90, np.uint8))
-    html = figures_clip.clip(utterance())
+    html = clip.clip(utterance())
     assert html.count("data:image/jpeg") == 2 and "face found" in html and "no face" in html
 
 
 def test_clip_without_pictures_says_why() -> None:
-    html = figures_clip.clip(utterance(thumbnails=(), vision=Stream.absent("no video track")))
+    html = clip.clip(utterance(thumbnails=(), vision=Stream.absent("no video track")))
     assert "No video track" in html and "<img" not in html
 
 
 def test_many_frames_are_sampled() -> None:
     shots = tuple(Thumbnail(i / 5, np.zeros((20, 20, 3), np.uint8)) for i in range(300))
-    assert figures_clip.clip(utterance(thumbnails=shots)).count("<figure") == figures_clip.MAX_FRAMES
+    assert clip.clip(utterance(thumbnails=shots)).count("<figure") == clip.MAX_FRAMES
 
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.04, 1.9, 10.0, 60.0, 600.0])
 def test_timeline_of_any_length(duration_s: float) -> None:
-    html = figures_clip.timeline(prediction(duration_s=duration_s))
+    html = clip.timeline(prediction(duration_s=duration_s))
     assert "nan" not in html and "inf" not in html and html.count("mm-lane-row") == 4
 
 
 def test_the_script_is_for_what_is_drawn() -> None:
-    html = figures.answer(prediction()) + figures_clip.clip(utterance())
+    html = answer.answer(prediction()) + clip.clip(utterance())
     for name in ("mm-lanes", "mm-playhead", "mm-lane-body", "mm-strip", "mm-share"):
-        assert f".{name}" in figures_clip.SCRIPT and name in html
+        assert f".{name}" in clip.SCRIPT and name in html
     for fact in ("data-length", "data-from", "data-to", "data-seek", "data-frame-weights"):
-        assert fact in figures_clip.SCRIPT and f"{fact}=" in html
+        assert fact in clip.SCRIPT and f"{fact}=" in html

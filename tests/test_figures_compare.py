@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from msa_core import figures_compare, figures_robustness, language
+from msa_core import i18n
 from msa_core.compare import Answer, Comparison, Condition, Line, Point, Robustness, Spread
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
+from msa_core.views import comparison as figures_compare
+from msa_core.views import robustness as figures_robustness
 
 NASTY = '<img src=x onerror="alert(1)">'
 COMPLETE = {"sdumc": "Late fusion", "corrkd": "Teacher of CorrKD", "promma": "Backbone of ProMMA (reconstruction)"}
@@ -136,8 +138,8 @@ def test_curves_start_at_nothing_and_tell_who_moved() -> None:
 
 
 def test_names_and_lines_stay_in_the_picture() -> None:
-    for code in language.LANGUAGES:
-        with language.use(code):
+    for code in i18n.LANGUAGES:
+        with i18n.use(code):
             html = figures_robustness.curve(robustness())
         for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', html):
             assert 0 <= float(x) <= figures_robustness.WIDTH and 0 < float(y) <= figures_robustness.HEIGHT
@@ -191,7 +193,7 @@ def test_before_a_clip_there_is_one_sentence() -> None:
 
 
 def test_it_speaks_chinese() -> None:
-    with language.use("zh"):
+    with i18n.use("zh"):
         html = figures_compare.screen(comparison({"vision": "no video track"}), robustness(), comparison())
         assert "模态" in figures_compare.empty()
     words = re.sub(r"<[^>]+>", " ", html)

@@ -8,11 +8,11 @@ import re
 import pytest
 from predictions import NASTY, taught
 
-from msa_core import figures, figures_distillation
+from msa_core.views import answer, distillation
 
 
 def test_teacher_and_student_stand_side_by_side() -> None:
-    html = figures.answer(taught())
+    html = answer.answer(taught())
     assert "Inside CorrKD" in html and "Target: +2 <small>positive</small>" in html
     assert "teacher, everything 61%; teacher, what is left 22%; student, what is left 55%" in html
     assert (
@@ -25,14 +25,14 @@ def test_teacher_and_student_stand_side_by_side() -> None:
     assert html.count("<h3>Complete model: the teacher</h3>") == 2 and "student <strong>3.00</strong>" in html
     assert "CorrKD imagines nothing" in html and "one zero frame" in html and "imagined text" not in html
     nasty = dict(taught().mechanism) | {"substitute": NASTY}
-    assert NASTY not in figures.answer(taught(mechanism=nasty))
+    assert NASTY not in answer.answer(taught(mechanism=nasty))
 
 
 @pytest.mark.parametrize(
     ("a", "b", "c"), [(4.0, 3.0, 5.0), (0.0, 2.0, 2.0), (2.0, 0.0, 2.0), (1.0, 1.0, 0.0), (1e-6, 2.0, 2.0)]
 )
 def test_the_picture_of_distances_is_true_to_scale(a: float, b: float, c: float) -> None:
-    lost, ours = figures_distillation.triangle(a, b, c)
+    lost, ours = distillation.triangle(a, b, c)
     assert math.hypot(*lost) == pytest.approx(a, abs=1e-5) and math.hypot(*ours) == pytest.approx(b)
     assert math.dist(lost, ours) == pytest.approx(c)
     assert a > 1e-3 or ours == (b, 0.0)
@@ -44,7 +44,7 @@ def test_the_picture_of_distances_is_true_to_scale(a: float, b: float, c: float)
 def test_the_picture_of_distances_stays_in_its_frame(values: tuple[float, ...]) -> None:
     keys = ("student", "teacher_left", "student_to_teacher_left", "typical")
     facts = dict(taught().mechanism) | {"distance": dict(zip(keys, values, strict=True))}
-    html = figures_distillation.distances(taught(mechanism=facts))
+    html = distillation.distances(taught(mechanism=facts))
     circles = [(float(x), float(y)) for x, y in re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)"', html)]
     assert len(circles) == 3 and "nan" not in html
-    assert all(0 <= x <= figures_distillation.WIDTH and 0 <= y <= figures_distillation.HEIGHT for x, y in circles)
+    assert all(0 <= x <= distillation.WIDTH and 0 <= y <= distillation.HEIGHT for x, y in circles)

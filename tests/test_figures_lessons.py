@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from msa_core import figures_lessons as figures
-from msa_core.language import LANGUAGES, use
+from msa_core.i18n import LANGUAGES, use
 from msa_core.lessons import LESSONS
+from msa_core.lessons import drawings as figures
 from msa_core.lessons.contract import Answer, Code, Finding, Lesson, Texts
 
 CSS = Path(figures.__file__).parent / "static" / "learn.css"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from predictions import utterance
 
-from msa_core import figures_page
 from msa_core.schema import MODALITIES, Stream
+from msa_core.views import page_parts
 
 
 def test_steps_and_states() -> None:
-    html = figures_page.working(["media", "speech"], 0.4)
+    html = page_parts.working(["media", "speech"], 0.4)
     assert 'aria-valuenow="40"' in html and "Opening the clip" in html and 'mm-now">Listening' in html
     u = utterance(vision=Stream.absent("no face in 2.0 s of video"))
-    assert [figures_page.state(u, m) for m in MODALITIES] == [
+    assert [page_parts.state(u, m) for m in MODALITIES] == [
         "3 words heard",
         "2.0 s of sound",
         "Missing: no face in 2.0 s of video",

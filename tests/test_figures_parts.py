@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from predictions import taught
 
-from msa_core import figures_parts, report
+from msa_core.views import parts, summary
 
 
 def test_methods_are_written_as_people_write_them() -> None:
-    assert [figures_parts.method_name(m) for m in ("sdumc", "corrkd", "<x>")] == ["SDUMC", "CorrKD", "&lt;x&gt;"]
-    assert "; CorrKD moves 0.3" in report.sentence(taught())
+    assert [parts.method_name(m) for m in ("sdumc", "corrkd", "<x>")] == ["SDUMC", "CorrKD", "&lt;x&gt;"]
+    assert "; CorrKD moves 0.3" in summary.sentence(taught())
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.256, "−1.26"), (2.0, "+2.00")])
 def test_signed(value: float, text: str) -> None:
-    assert figures_parts.signed(value) == text
+    assert parts.signed(value) == text
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ def test_signed(value: float, text: str) -> None:
     [(-3, "strongly negative"), (-0.6, "weakly negative"), (0.4, "neutral"), (9, "strongly positive")],
 )
 def test_meaning(score: float, words: str) -> None:
-    assert figures_parts.meaning(score) == words
+    assert parts.meaning(score) == words

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from predictions import prediction
 
-from msa_core import figures, figures_prompts, report
 from msa_core.schema import MODALITIES, Prediction
+from msa_core.views import answer, prompts, summary
 
 POINTS = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 FULL = {"text": 0.5, "audio": 0.3, "vision": 0.2}
@@ -72,7 +72,7 @@ def prompted(
 def no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The place of the evaluation file; there is none."""
     path = tmp_path / "composite-evidence.json"
-    monkeypatch.setattr(report, "EVIDENCE", path)
+    monkeypatch.setattr(summary, "EVIDENCE", path)
     return path
 
 
@@ -86,29 +86,29 @@ def values(html: str) -> list[str]:
 
 
 def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
-    html = figures.mechanism(prompted())
+    html = answer.mechanism(prompted())
     assert "Inside ProMMA (reconstruction)" in html and "reconstruction from the abstract" in html
-    whole = figures.answer(prompted(["audio"]))
+    whole = answer.answer(prompted(["audio"]))
     assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) moves" in whole
     assert re.findall(r"ProMMA(?! \(reconstruction\)| \(ICME)", whole) == []
-    assert "ProMMA (reconstruction), what is left" in report.summary(prompted(["audio"]))
+    assert "ProMMA (reconstruction), what is left" in summary.summary(prompted(["audio"]))
 
 
 def test_weights_are_the_predictions() -> None:
     p = prompted(["text"])
-    html = figures_prompts.inside(p)
+    html = prompts.inside(p)
     assert values(html)[:3] == ["50 · 0", "30 · 60", "20 · 40"]
     assert "text: 50% with everything, 0% with what is left" in html
     for m, now in (("text", 0), ("audio", 60), ("vision", 40)):
         full = round(100 * FULL[m])
         bars = rf'{m}: {full}% with.*?mm-by-teacher" style="width:{full}\.0%.*?mm-by-student" style="width:{now}\.0%'
         assert re.search(bars, html), m
-    alone = figures_prompts.inside(prompted(["text"], facts={"prompt_weights_full": None}))
+    alone = prompts.inside(prompted(["text"], facts={"prompt_weights_full": None}))
     assert values(alone)[:3] == ["0 · 0", "60 · 60", "40 · 40"]  # no full reading to compare with
 
 
 def test_what_the_prompts_say_is_the_posterior_and_the_push() -> None:
-    html = figures_prompts.inside(prompted(["vision"]))
+    html = prompts.inside(prompted(["vision"]))
     assert values(html)[3:] == ["+0.66", "−0.44", "left out"]
     told = "; ".join(f"{point} {share:.0%}" for point, share in zip(POINTS, SHARES, strict=True))
     assert html.count(f'aria-label="{told}"') == 2 and "+3 27%" in told
@@ -119,7 +119,7 @@ def test_what_the_prompts_say_is_the_posterior_and_the_push() -> None:
 
 
 def test_likeness_is_a_square_of_cosines_for_every_modality() -> None:
-    html = figures_prompts.inside(prompted())
+    html = prompts.inside(prompted())
     cells = re.findall(r'<rect class="(mm-\w+)"[^>]*opacity:([\d.]+)"><title>([^<]+)', html)
     assert len(cells) == 3 * len(POINTS) ** 2
     by_name = {title: (css, opacity) for css, opacity, title in cells}
@@ -139,28 +139,28 @@ def test_likeness_is_a_square_of_cosines_for_every_modality() -> None:
 @pytest.mark.parametrize("cosine", [1.0000001, -1.2, 0.0])
 def test_cosines_beyond_their_range_are_held_inside(cosine: float) -> None:
     same = {m: [[cosine] * len(POINTS)] * len(POINTS) for m in MODALITIES}
-    html = figures_prompts.inside(prompted(facts={"prompt_similarity": same}))
+    html = prompts.inside(prompted(facts={"prompt_similarity": same}))
     assert all(0.05 <= float(v) <= 1 for v in re.findall(r"opacity:([\d.]+)", html))
 
 
 def test_structure_is_the_same_for_every_switch() -> None:
     switches: list[tuple[list[str], list[str]]] = [([], []), (["text"], []), (["text"], ["text"])]
     switches += [(["audio", "vision"], []), (["audio", "vision"], ["vision"]), (["text", "vision"], ["text", "vision"])]
-    rows = {figures_prompts.inside(prompted(gone, made)).count("mm-row") for gone, made in switches}
-    heads = {figures_prompts.inside(prompted(gone, made)).count("<h4>") for gone, made in switches}
-    squares = {figures_prompts.inside(prompted(gone, made)).count("<rect") for gone, made in switches}
+    rows = {prompts.inside(prompted(gone, made)).count("mm-row") for gone, made in switches}
+    heads = {prompts.inside(prompted(gone, made)).count("<h4>") for gone, made in switches}
+    squares = {prompts.inside(prompted(gone, made)).count("<rect") for gone, made in switches}
     assert rows == {6} and heads == {3} and squares == {3 * len(POINTS) ** 2}
 
 
 def test_a_left_out_modality_is_said_in_words() -> None:
-    said = report.verdicts(prompted(["audio"]))
+    said = summary.verdicts(prompted(["audio"]))
     assert said == {
         "audio": "audio: not generated – the estimate would move the score by 0.8 with low confidence (0.21); "
         "importance 0.34, worth 0.31 against a threshold of 0.45."
     }
-    html = figures.imagination(prompted(["audio"]))
+    html = answer.imagination(prompted(["audio"]))
     assert (
-        "Worth generating?" in html and said["audio"] in html and said["audio"] in report.summary(prompted(["audio"]))
+        "Worth generating?" in html and said["audio"] in html and said["audio"] in summary.summary(prompted(["audio"]))
     )
     assert re.findall(r'mm-label">(.*?)</span>', html) == ["generated", '<b title="chosen">left out ✓</b>']
     assert values(html) == ["+1.50", "+0.70"]
@@ -169,18 +169,18 @@ def test_a_left_out_modality_is_said_in_words() -> None:
 
 def test_a_generated_modality_is_said_in_words() -> None:
     p = prompted(["vision"], ["vision"], {"evaluator": {"text": None, "vision": verdict("generated", confidence=0.9)}})
-    said = report.verdicts(p)["vision"]
+    said = summary.verdicts(p)["vision"]
     assert said.startswith("vision: generated – the estimate moves the score by 0.8 with high confidence (0.90)")
-    assert '<b title="chosen">generated ✓</b>' in figures_prompts.verdicts(p)
-    assert figures_prompts.inside(p).count("<em>generated</em>") == 1
+    assert '<b title="chosen">generated ✓</b>' in prompts.verdicts(p)
+    assert prompts.inside(p).count("<em>generated</em>") == 1
 
 
 def test_text_generated_from_the_voice_says_so() -> None:
     heard = {"text_simulated": True}
-    assert report.verdicts(prompted(["text"], ["text"], heard))["text"].startswith("text: generated from the voice – ")
-    assert report.verdicts(prompted(["text"], ["text"]))["text"].startswith("text: generated – ")
-    assert report.verdicts(prompted(["text"], [], heard))["text"].startswith("text: not generated – ")
-    two = report.verdicts(prompted(["text", "vision"], ["text", "vision"], heard))
+    assert summary.verdicts(prompted(["text"], ["text"], heard))["text"].startswith("text: generated from the voice – ")
+    assert summary.verdicts(prompted(["text"], ["text"]))["text"].startswith("text: generated – ")
+    assert summary.verdicts(prompted(["text"], [], heard))["text"].startswith("text: not generated – ")
+    two = summary.verdicts(prompted(["text", "vision"], ["text", "vision"], heard))
     assert list(two) == ["text", "vision"] and "from the voice" not in two["vision"]
 
 
@@ -190,42 +190,42 @@ def test_text_generated_from_the_voice_says_so() -> None:
 )
 def test_confidence_in_words(confidence: float, word: str) -> None:
     one = {"evaluator": {"audio": verdict(confidence=confidence)}}
-    assert f"with {word} confidence ({confidence:.2f})" in report.verdicts(prompted(["audio"], facts=one))["audio"]
+    assert f"with {word} confidence ({confidence:.2f})" in summary.verdicts(prompted(["audio"], facts=one))["audio"]
 
 
 def test_a_variant_that_never_asks_has_no_threshold() -> None:
     bare = {k: v for k, v in verdict("generated").items() if k not in ("importance", "worth", "threshold")}
     p = prompted(["audio"], ["audio"], {"evaluator": {"text": None, "audio": bare, "vision": None}})
-    said = report.verdicts(p)["audio"]
-    assert said.endswith("; this variant never asks.") and "threshold" not in said and said in figures.answer(p)
+    said = summary.verdicts(p)["audio"]
+    assert said.endswith("; this variant never asks.") and "threshold" not in said and said in answer.answer(p)
 
 
 def test_nothing_missing_is_nothing_to_generate() -> None:
-    html = figures.imagination(prompted())
-    assert report.verdicts(prompted()) == {} and "mm-row" not in html
+    html = answer.imagination(prompted())
+    assert summary.verdicts(prompted()) == {} and "mm-row" not in html
     assert "Nothing is missing, so there is nothing to generate" in html
-    assert "generated</em>" not in figures.answer(prompted())
+    assert "generated</em>" not in answer.answer(prompted())
 
 
 def test_a_method_without_prompts_has_none_of_it() -> None:
     p = prediction()
-    assert figures_prompts.inside(p) == figures_prompts.verdicts(p) == figures_prompts.attention(p) == ""
-    assert report.verdicts(p) == {} and report.prompts(p) is None
+    assert prompts.inside(p) == prompts.verdicts(p) == prompts.attention(p) == ""
+    assert summary.verdicts(p) == {} and summary.prompts(p) is None
     bare = prompted(facts={"attention_without_prompts": None})
-    assert figures_prompts.attention(bare) == "" and "Attention with" not in figures.answer(p)
+    assert prompts.attention(bare) == "" and "Attention with" not in answer.answer(p)
 
 
 def test_which_modality_the_prompts_count_on() -> None:
-    assert report.prompts(prompted()) == "The prompts count most on the words (50%)."
+    assert summary.prompts(prompted()) == "The prompts count most on the words (50%)."
     told = "The prompts count most on the voice (60%); with everything there it is the words (50%)."
-    assert report.prompts(prompted(["text"])) == told
-    assert told in figures.answer(prompted(["text"])) and told in report.summary(prompted(["text"]))
+    assert summary.prompts(prompted(["text"])) == told
+    assert told in answer.answer(prompted(["text"])) and told in summary.summary(prompted(["text"]))
     alone = prompted(["text", "vision"], facts={"prompt_weights_full": None})
-    assert report.prompts(alone) == "The prompts count most on the voice (100%)."
+    assert summary.prompts(alone) == "The prompts count most on the voice (100%)."
 
 
 def test_attention_stands_beside_itself_without_prompts() -> None:
-    html = figures_prompts.attention(prompted(["vision"]))
+    html = prompts.attention(prompted(["vision"]))
     assert re.findall(r"<small>([^<]+)", html) == [
         "without prompts",
         "with prompts, 50% on prompts",
@@ -233,12 +233,12 @@ def test_attention_stands_beside_itself_without_prompts() -> None:
         "with prompts, 70% on prompts",
     ]
     assert html.count("mm-lane-row") == 4 and 'aria-label="vision' not in html and "<path" in html
-    assert figures_prompts.attention(prompted(duration_s=0.0)).count("mm-lane-row") == 6
+    assert prompts.attention(prompted(duration_s=0.0)).count("mm-lane-row") == 6
 
 
 def test_without_the_evaluation_file_nothing_is_claimed() -> None:
-    assert report.evidence() is None and "mm-evidence" not in figures_prompts.inside(prompted())
-    assert "Do they mean anything" not in figures.answer(prompted())
+    assert summary.evidence() is None and "mm-evidence" not in prompts.inside(prompted())
+    assert "Do they mean anything" not in answer.answer(prompted())
 
 
 def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
@@ -251,12 +251,12 @@ def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
     push = {"prompt push": {"conflict_top_1": 0.613, "decorrelated": 0.4551}, **control}
     model = {"prompt weights": {"deletion": {"moves": [0.912, 0.5, 0.148]}, "permutation": {"moves": [9.0, 9.0, 9.0]}}}
     evidence_file(no_evidence, gates)
-    assert report.evidence() is None  # no run with prompts in it
+    assert summary.evidence() is None  # no run with prompts in it
     evidence_file(no_evidence, gates, ("promma", push, model))
-    said = report.evidence()
+    said = summary.evidence()
     assert said is not None
     for part in ("123 test clips of the composite corpus", "in 61% (always naming the text: 29%)", "truth is 0.46"):
         assert part in said
     assert re.findall(r"\d\.\d+", said) == ["0.46", "0.91", "0.15"]  # correlation, largest weight, smallest weight
-    assert f'mm-evidence">{said}</p>' in figures_prompts.inside(prompted())
-    assert "mm-evidence" not in figures.answer(prediction())
+    assert f'mm-evidence">{said}</p>' in prompts.inside(prompted())
+    assert "mm-evidence" not in answer.answer(prediction())

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from predictions import prediction, utterance
 
-from msa_core import figures, figures_clip
-from msa_core.language import STATIC
+from msa_core.i18n import STATIC
+from msa_core.views import answer as figures
+from msa_core.views import clip
 
 pytestmark = pytest.mark.browser
 PLAY = """at => { const video = document.querySelector('#mm-clip video');
@@ -27,13 +28,13 @@ def answer(**changes: Any) -> str:
 def screen(browser: Any) -> Iterator[Any]:
     """The answer and the clip beside a video, each with the script, as the page puts them there."""
     css = "".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "analyse"))
-    parts = f'<div id="mm-answer">{answer()}</div><div id="mm-seen">{figures_clip.clip(utterance())}</div>'
+    parts = f'<div id="mm-answer">{answer()}</div><div id="mm-seen">{clip.clip(utterance())}</div>'
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_content(f'<style>{css}</style><div id="mm-clip"><video></video></div>{parts}')
     for name in ("mm-answer", "mm-seen"):
-        page.evaluate(f"(element => {{ {figures_clip.SCRIPT} }})(document.getElementById({json.dumps(name)}))")
+        page.evaluate(f"(element => {{ {clip.SCRIPT} }})(document.getElementById({json.dumps(name)}))")
     yield page
     page.close()
     assert errors == []

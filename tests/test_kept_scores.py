@@ -9,16 +9,17 @@ import pytest
 import torch
 from synthetic import corpus
 
-from msa_core import checkpoint, evaluate, methods, predictions, protocols, study
+from msa_core import checkpoint, methods
 from msa_core.__main__ import main
 from msa_core.errors import MsaError
-from msa_core.groups import Run
-from msa_core.kept_scores import NOTHING, UNIT, Kept, Store
+from msa_core.evaluation import evaluate, protocols, scoring, study
+from msa_core.evaluation.runs import Run
+from msa_core.evaluation.score_store import NOTHING, UNIT, Kept, Store
+from msa_core.evaluation.scoring import Request
 from msa_core.methods import METHODS, Recipe
 from msa_core.missing import COMPLETE, PATTERNS
-from msa_core.predictions import Request
 from msa_core.schema import STREAMS
-from msa_core.train import TrainConfig, fit
+from msa_core.training.loop import TrainConfig, fit
 
 CORPUS = corpus(90)
 
@@ -70,7 +71,7 @@ def request_of(run, rows=None, asked=("text", "vision", "frame:0.0", "frame:0.4"
 
 def test_the_file_holds_the_scores_and_no_label(folders, tmp_path):
     request = request_of(next(f for f in folders if f.name == "b-seed0"))
-    rows, found = request.rows, predictions.passes([request], CORPUS)[0]
+    rows, found = request.rows, scoring.passes([request], CORPUS)[0]
     store = Store(tmp_path, CORPUS)
     kept = Kept.read(store.write("b", {"sha256": {"model.safetensors": "x"}}, request, found))
     assert kept.conditions == ["text", "vision", "frame:0.4", COMPLETE] and kept.scores.shape == (1, 4, 18)
@@ -79,7 +80,7 @@ def test_the_file_holds_the_scores_and_no_label(folders, tmp_path):
     assert np.isnan(again["vision"][rows]).any() and np.isfinite(again["vision"][rows]).any()
     model, _ = methods.load(request.folder, CORPUS.feature_set)
     exact = model(CORPUS.batch(rows)).score.detach().numpy()
-    assert np.abs(again[COMPLETE][rows] - exact).max() <= 0.5001 * 10**-predictions.DECIMALS
+    assert np.abs(again[COMPLETE][rows] - exact).max() <= 0.5001 * 10**-scoring.DECIMALS
     with np.load(kept.path) as stored:
         assert set(stored) == {"facts", "scores"}
         assert not any(str(s) in bytes(stored["facts"]).decode() for s in CORPUS.score[rows] if len(str(s)) > 5)

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 import torch
 
-from msa_core import data, missing, train
+from msa_core import batch as data
+from msa_core import missing
 from msa_core.errors import MsaError
-from msa_core.language import LANGUAGES, use
-from msa_core.lessons import LESSONS, measured, models, sheet
-from msa_core.lessons.blocks import Box, Heading, Paragraph, Points, Table, markdown, page
+from msa_core.i18n import LANGUAGES, use
+from msa_core.lessons import LESSONS, measured, models
 from msa_core.lessons.contract import Control, Lesson, checked
 from msa_core.lessons.frames import with_frames_dropped
+from msa_core.lessons.handout import sheet
+from msa_core.lessons.handout.blocks import Box, Heading, Paragraph, Points, Table, markdown, page
+from msa_core.lessons.handout.notes import notes
 from msa_core.lessons.models import COMPLETE_ROW, METHODS, ROW
-from msa_core.lessons.notes import notes
 from msa_core.lessons.prompts import weights_at
 from msa_core.schema import MODALITIES, Utterance
+from msa_core.training import loop
 
 ROOT = Path(__file__).resolve().parent.parent
 BY_NAME = {lesson.name: lesson for lesson in LESSONS}
@@ -237,7 +240,7 @@ def test_what_an_interval_promises_is_read_from_the_checkpoint(
     language: str, said: list[str], analyser: Any, happy: Utterance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = analyser.manifest("sdumc")["calibration"]["level"]
-    assert models.level("sdumc") == own == train.LEVEL == measured._result()["level"]
+    assert models.level("sdumc") == own == loop.LEVEL == measured._result()["level"]
     predict, manifest = analyser.predict, {"calibration": {"level": 0.9}}
 
     def surer(*asked: Any) -> Any:

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from msa_core import losses
+from msa_core.methods import losses
 
 
 def published_loop(features, labels, temperature=2.0, tolerance=1e-4):

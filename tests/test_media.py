@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import variants
 
-from msa_core import media, preview
+from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
+from msa_core.page import preview
 
 KINDS = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
 

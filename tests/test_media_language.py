@@ -8,22 +8,21 @@ import pytest
 import variants
 from test_extract import quick  # noqa: F401  (a fixture)
 
-from msa_core import damage, language, media, preview
+from msa_core import degrade, i18n, media
 from msa_core.config import MediaLimits
-from msa_core.damage import Damage
+from msa_core.degrade import Damage
 from msa_core.errors import MsaError
 from msa_core.extract import NOTHING_TO_IMAGINE_FROM, UNCERTAIN_NOTE
-from msa_core.features import translation, vision
+from msa_core.features import face, translation
+from msa_core.page import preview
 from msa_core.schema import STREAMS
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 
 
 def in_chinese(text: str) -> bool:
-    with language.use("zh"):
-        return bool(CJK.search(language.known(text))) and not re.search(
-            r"\b(Give|Export|Cut|the)\b", language.known(text)
-        )
+    with i18n.use("zh"):
+        return bool(CJK.search(i18n.known(text))) and not re.search(r"\b(Give|Export|Cut|the)\b", i18n.known(text))
 
 
 @pytest.mark.parametrize("name", sorted(variants.BUILDERS))
@@ -71,7 +70,7 @@ def test_files_that_are_not_there(clip, tmp_path):
         lambda: media.probe(tmp_path),
         lambda: media.files(tmp_path),
         lambda: preview.browser_copy(clip("hevc.mp4"), variants.REAL),
-        lambda: damage.preview(clip("text.mp4"), Damage(blur=0.1), tmp_path),
+        lambda: degrade.preview(clip("text.mp4"), Damage(blur=0.1), tmp_path),
         lambda: Damage(blur=1.0),
         lambda: Damage(noise_db=100.0),
     ]
@@ -108,7 +107,7 @@ def test_files_that_are_not_there(clip, tmp_path):
         UNCERTAIN_NOTE,
         translation.NOTE,
         translation.ROUGH_NOTE,
-        vision.HAAR_NOTE,
+        face.HAAR_NOTE,
     ],
 )
 def test_other_reasons_and_notes(text):
@@ -116,8 +115,8 @@ def test_other_reasons_and_notes(text):
 
 
 def test_the_value_within_a_reason_is_translated_too():
-    with language.use("zh"):
-        assert "葡萄牙语" in language.known("speech not understood (it sounds like Portuguese, not Chinese)")
-        assert "视频轨（h264）和音频轨（aac）" in language.known(
+    with i18n.use("zh"):
+        assert "葡萄牙语" in i18n.known("speech not understood (it sounds like Portuguese, not Chinese)")
+        assert "视频轨（h264）和音频轨（aac）" in i18n.known(
             "x.mkv holds video (h264) and audio (aac) but not one frame of it can be decoded. Export it again."
         )

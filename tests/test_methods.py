@@ -12,7 +12,8 @@ from synthetic import AS_TEACHER, DIMS, corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
-from msa_core.layers import (
+from msa_core.methods import METHODS
+from msa_core.methods.layers import (
     AttentionPool,
     ConvFrameEncoder,
     FrameEncoder,
@@ -24,7 +25,6 @@ from msa_core.layers import (
     masked_mean,
     remembering,
 )
-from msa_core.methods import METHODS
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
 

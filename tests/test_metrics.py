@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from msa_core import metrics
+from msa_core.evaluation import metrics
 
 
 def test_hand_table():

@@ -15,30 +15,31 @@ from typing import Any
 import pytest
 from evaluations import NASTY, sample, write
 
-from msa_core import figures_curves, figures_numbers, numbers
 from msa_core.errors import MsaError
+from msa_core.evaluation import curve_svg, results
+from msa_core.views import numbers as figures_numbers
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with one evaluation in place of the shipped ones."""
     write(tmp_path, sample())
-    monkeypatch.setattr(numbers, "FOLDER", tmp_path)
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
     return tmp_path
 
 
-def titles(shown: numbers.Table) -> list[str]:
+def titles(shown: results.Table) -> list[str]:
     return [line.title for line in shown.lines]
 
 
-def by_title(shown: numbers.Table, title: str) -> dict[str, numbers.Cell]:
+def by_title(shown: results.Table, title: str) -> dict[str, results.Cell]:
     line = next(line for line in shown.lines if line.title == title)
     return dict(zip((c.key for c in shown.columns), line.cells, strict=True))
 
 
 def test_every_choice_is_drawn_from_the_file(folder: Path) -> None:
-    for protocol in numbers.PROTOCOLS:
-        for metric in numbers.METRICS:
+    for protocol in results.PROTOCOLS:
+        for metric in results.METRICS:
             for rows in ("main", "all"):
                 html = figures_numbers.screen("made-up", protocol, metric, rows)
                 assert "Measured here" in html and "1,234" in html and "nan" not in html.lower()
@@ -48,13 +49,13 @@ def test_every_choice_is_drawn_from_the_file(folder: Path) -> None:
 
 def test_pattern_table_has_the_values_and_the_mean_of_six() -> None:
     result = sample()
-    shown = numbers.table(result, "patterns")
+    shown = results.table(result, "patterns")
     assert [c.title for c in shown.columns][:2] == ["text", "audio"] and shown.columns[-1].title == "mean of six"
     assert shown.columns[-2].note == "complete"
     sdumc = by_title(shown, "SDUMC")
-    assert sdumc["text"] == numbers.Cell(pytest.approx(1.29), 0.0123)
-    assert sdumc["mean"] == numbers.Cell(pytest.approx(1.04), pytest.approx(0.0044))
-    share = by_title(numbers.table(result, "patterns", "acc7"), "SDUMC")
+    assert sdumc["text"] == results.Cell(pytest.approx(1.29), 0.0123)
+    assert sdumc["mean"] == results.Cell(pytest.approx(1.04), pytest.approx(0.0044))
+    share = by_title(results.table(result, "patterns", "acc7"), "SDUMC")
     assert share["text"].value == pytest.approx(1 - 1.29 / 3, abs=1e-5) and share["mean"].sd is None
     html = figures_numbers.table_html(shown, "x")
     assert "1.040" in html and "± 0.012" in html and "1.23 M parameters" in html and "5 seeds" in html
@@ -62,24 +63,24 @@ def test_pattern_table_has_the_values_and_the_mean_of_six() -> None:
 
 def test_specialists_are_one_row_and_extras_are_asked_for() -> None:
     result = sample()
-    shown = numbers.table(result, "patterns")
+    shown = results.table(result, "patterns")
     assert titles(shown)[-1] == "A specialist for each pattern" and len(shown.lines) == 8
     special = by_title(shown, "A specialist for each pattern")
     assert special["audio"].value == 0.97 and special["text+audio+vision"].value is None
     assert special["mean"].value == pytest.approx(0.97)
-    everything = titles(numbers.table(result, "patterns", everything=True))
+    everything = titles(results.table(result, "patterns", everything=True))
     assert "SDUMC without MIA" in everything and len(everything) == 10
-    frames = numbers.table(result, "frames", everything=True)
+    frames = results.table(result, "frames", everything=True)
     assert "SDUMC without MIA" not in titles(frames) and frames.left_out == 3  # ablation, teacher, specialists
 
 
 def test_promma_of_ours_always_says_that_it_is_a_reconstruction() -> None:
     for title in ("ProMMA", "Something", "ProMMA (reconstruction) without DPW"):
         for row in ({"label": "promma", "title": title}, {"label": "x", "title": title, "method": "promma"}):
-            assert numbers.title_of(row).count("(reconstruction)") == 1
-    assert numbers.title_of({"label": "sdumc"}) == "sdumc"
-    for protocol in numbers.PROTOCOLS:
-        html = figures_numbers.table_html(numbers.table(sample(), protocol, everything=True), "x")
+            assert results.title_of(row).count("(reconstruction)") == 1
+    assert results.title_of({"label": "sdumc"}) == "sdumc"
+    for protocol in results.PROTOCOLS:
+        html = figures_numbers.table_html(results.table(sample(), protocol, everything=True), "x")
         for said in re.findall(r'scope="row" data-value="([^"]*)"', html):
             assert ("ProMMA" in said) == ("(reconstruction)" in said)
 
@@ -95,31 +96,31 @@ def test_promma_of_ours_always_says_that_it_is_a_reconstruction() -> None:
     ],
 )
 def test_columns_of_every_protocol(protocol: str, first: str, n: int) -> None:
-    shown = numbers.table(sample(), protocol)
+    shown = results.table(sample(), protocol)
     assert shown.columns[0].title == first and len(shown.columns) == n
     notes = {"modality": "realised 10.0 %", "slices": "conflict"}
     assert shown.columns[0].note == notes.get(protocol, shown.columns[0].note)
 
 
 def test_frames_have_mean_and_area() -> None:
-    cells = by_title(numbers.table(sample(), "frames"), "SDUMC")
+    cells = by_title(results.table(sample(), "frames"), "SDUMC")
     assert cells["frame:0.9"].value == pytest.approx(0.69 + 0.62 * 0.9)
     assert cells["mean"].value == pytest.approx(0.69 + 0.62 * 0.45) and cells["auilc"].value == pytest.approx(0.621)
 
 
 def test_headline_has_intervals_and_signs() -> None:
-    cells = by_title(numbers.table(sample(), "headline"), "SDUMC")
-    assert cells["gap_closed"] == numbers.Cell(pytest.approx(1.23), None, (1.1, 1.3))
-    assert cells["against_masked"] == numbers.Cell(pytest.approx(-0.03), None, (-0.1, 0.02))
-    html = figures_numbers.table_html(numbers.table(sample(), "headline"), "x")
+    cells = by_title(results.table(sample(), "headline"), "SDUMC")
+    assert cells["gap_closed"] == results.Cell(pytest.approx(1.23), None, (1.1, 1.3))
+    assert cells["against_masked"] == results.Cell(pytest.approx(-0.03), None, (-0.1, 0.02))
+    html = figures_numbers.table_html(results.table(sample(), "headline"), "x")
     assert "1.10 to 1.30" in html and "−2.0 %" in html and "−0.100 to +0.020" in html
-    naive = by_title(numbers.table(sample(), "headline"), "Late fusion, complete")
+    naive = by_title(results.table(sample(), "headline"), "Late fusion, complete")
     assert naive["gap_closed"].value is None and naive["six"].value is not None
 
 
 def test_best_is_marked_by_direction_nearness_and_as_written() -> None:
     def marked(protocol: str, metric: str, column: str) -> list[str]:
-        shown = numbers.table(sample(), protocol, metric)
+        shown = results.table(sample(), protocol, metric)
         j = [c.key for c in shown.columns].index(column)
         return [shown.lines[i].title for i, k in sorted(shown.best()) if k == j]
 
@@ -134,7 +135,7 @@ def test_best_is_marked_by_direction_nearness_and_as_written() -> None:
     for row in result["rows"]:
         if row["label"] == "corrkd":
             row["table"]["text"]["mae"] = 0.97004  # written like the specialist's 0.970
-    shown = numbers.table(result, "patterns")
+    shown = results.table(result, "patterns")
     assert {shown.lines[i].label for i, j in shown.best() if j == 0} == {"corrkd", "specialists"}
     assert figures_numbers.table_html(shown, "x").count('aria-label="best"') == len(shown.best())
 
@@ -142,9 +143,9 @@ def test_best_is_marked_by_direction_nearness_and_as_written() -> None:
 def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
     bare = {"corpus": "bare", "rows": [{"label": "a", "table": {"text": {"mae": 1.0}}}, {"label": "b", "table": {}}]}
     write(folder, bare)
-    assert not numbers.load()[1]
-    for protocol in numbers.PROTOCOLS:
-        for metric in numbers.METRICS:
+    assert not results.load()[1]
+    for protocol in results.PROTOCOLS:
+        for metric in results.METRICS:
             assert "none of these numbers" in figures_numbers.screen("bare", protocol, metric, "all") or (
                 protocol == "headline"
             )
@@ -156,7 +157,7 @@ def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
     odd = sample("odd") | {"n": "x", "level": None, "realised": [], "slices": None, "naive": 3}
     odd["rows"] = [row | strange for row in odd["rows"]]
     write(folder, odd)
-    for protocol in numbers.PROTOCOLS:
+    for protocol in results.PROTOCOLS:
         assert "nan" not in figures_numbers.screen("odd", protocol, "mae", "all")
 
 
@@ -177,7 +178,7 @@ def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
 )
 def test_a_malformed_file_is_left_out_with_a_sentence(folder: Path, content: str, said: str) -> None:
     (folder / "zz<b>.json").write_text(content)
-    found, left_out = numbers.load()
+    found, left_out = results.load()
     assert list(found) == ["made-up"] and len(left_out) == 1 and said in left_out[0] and "zz<b>.json" in left_out[0]
     html = figures_numbers.screen("made-up", "patterns", "mae", "main")
     assert "zz&lt;b&gt;.json is left out" in html and "zz<b>" not in html and "SDUMC" in html
@@ -185,7 +186,7 @@ def test_a_malformed_file_is_left_out_with_a_sentence(folder: Path, content: str
 
 def test_other_files_are_no_evaluations(folder: Path) -> None:
     (folder / "made-up-evidence.json").write_text("{")
-    assert numbers.load()[1] == [] and numbers.REPORTED not in numbers.load()[0]
+    assert results.load()[1] == [] and results.REPORTED not in results.load()[0]
 
 
 def test_changed_files_are_read_again(folder: Path) -> None:
@@ -202,7 +203,7 @@ def test_nothing_there_is_said(folder: Path) -> None:
     assert figures_numbers.choices()[0][2:] == ([], None)
     assert "python -m msa_core evaluate" in figures_numbers.screen(None, "patterns", "mae", "main")
     with pytest.raises(MsaError, match="There is no table of 'x' in 'mae'. Protocols: patterns"):
-        numbers.table(sample(), "x")
+        results.table(sample(), "x")
 
 
 def test_two_modalities_one_modality_and_the_scale_of_sims(folder: Path) -> None:
@@ -225,7 +226,7 @@ def test_html_is_escaped(folder: Path) -> None:
     evil |= {"statement": NASTY, "split": NASTY, "scale": NASTY, "metrics": [NASTY], "slices": {NASTY: 3}}
     evil["rows"] = [row | {"title": NASTY, "regime": NASTY, "kind": NASTY, "label": NASTY} for row in evil["rows"]]
     (folder / "evil.json").write_text(json.dumps(evil))
-    for protocol in numbers.PROTOCOLS:
+    for protocol in results.PROTOCOLS:
         for metric in ("mae", "acc2"):
             assert "<img" not in figures_numbers.screen(evil["corpus"], protocol, metric, "all")
 
@@ -240,10 +241,10 @@ def test_csv_and_json_downloads_are_the_numbers(folder: Path) -> None:
     assert float(sdumc["gap_closed"]) == own["gap_closed"] and float(sdumc["gap_closed low"]) == 1.1
     assert float(sdumc["six"]) == own["six"] and float(sdumc["six sd"]) == 0.0044 and sdumc["seeds"] == "5"
     assert next(r for r in found if r["label"] == "corrkd-teacher")["gap_closed"] == ""
-    assert json.loads(numbers.as_json("made-up")) == sample()
+    assert json.loads(results.as_json("made-up")) == sample()
     assert 'data-save="made-up"' in html and len(html) < 60_000
     with pytest.raises(MsaError, match="no evaluation of 'x'. There is: made-up"):
-        numbers.as_json("x")
+        results.as_json("x")
 
 
 def test_curve_is_a_file_of_its_own() -> None:
@@ -267,21 +268,21 @@ def test_curve_is_a_file_of_its_own() -> None:
 
 def test_curve_geometry_follows_the_values() -> None:
     result = sample()
-    svg = figures_curves.curves_svg(result)
+    svg = curve_svg.curves_svg(result)
     path = re.findall(r'class="method curve1" d="M([^"]+)"', svg)[0]
     at = [tuple(map(float, p.split())) for p in path.split("L")]
     assert len(at) == 10 and at == sorted(at)  # to the right and, as errors grow upwards, not up
     heights = [a[1] for a in at]
     steps = [b - a for a, b in zip(heights[:-1], heights[1:], strict=True)]
     assert max(steps) - min(steps) <= 0.2 + 1e-9 and max(steps) < 0
-    assert all(0 <= x <= figures_curves.WIDTH and 0 <= y <= figures_curves.HEIGHT for x, y in at)
+    assert all(0 <= x <= curve_svg.WIDTH and 0 <= y <= curve_svg.HEIGHT for x, y in at)
 
 
 @pytest.mark.parametrize(
     ("low", "high"), [(0.69, 1.6), (0.0, 1.0), (0.5, 0.5), (-0.2, 0.9), (12.0, 15.0), (0.001, 0.0013)]
 )
 def test_ticks_are_round_and_enclose(low: float, high: float) -> None:
-    found = figures_curves.ticks(low, high)
+    found = curve_svg.ticks(low, high)
     assert found[0] <= low + 1e-9 and found[-1] >= high - 1e-9 and 2 <= len(found) <= 9
     steps = {round(b - a, 9) for a, b in zip(found[:-1], found[1:], strict=True)}
     assert len(steps) == 1
@@ -290,10 +291,10 @@ def test_ticks_are_round_and_enclose(low: float, high: float) -> None:
 def test_names_do_not_overlap_and_stay_inside() -> None:
     for centres in ([100.0] * 9, [10.0, 12.0, 200.0, 201.0], [399.0, 399.5, 400.0], [50.0]):
         heights = [19.0] * len(centres)
-        placed = figures_curves.spread(centres, heights, 36, 412)
+        placed = curve_svg.spread(centres, heights, 36, 412)
         assert all(b - a >= 19 - 1e-9 for a, b in zip(placed[:-1], placed[1:], strict=True))
         assert placed[0] >= 36 + 9.5 - 1e-9 and placed[-1] <= 412 - 9.5 + 1e-9
-    assert figures_curves.spread([100.0, 200.0], [19.0, 19.0], 36, 412) == [100.0, 200.0]
+    assert curve_svg.spread([100.0, 200.0], [19.0, 19.0], 36, 412) == [100.0, 200.0]
 
 
 @pytest.mark.parametrize(
@@ -302,11 +303,11 @@ def test_names_do_not_overlap_and_stay_inside() -> None:
      (0.5, "share", "50.000"), (-0.0123, "change", "−1.230 %"), (0.02, "change", "+2.000 %")],
 )  # fmt: skip
 def test_values_are_written(value: float | None, form: str, text: str) -> None:
-    assert figures_curves.written(value, form) == text
+    assert curve_svg.written(value, form) == text
 
 
 def test_shipped_evaluations_can_be_shown() -> None:
-    found, left_out = numbers.load()
+    found, left_out = results.load()
     assert left_out == [] and found
     for corpus in found:
         html = figures_numbers.screen(corpus, "patterns", "mae", "all")
@@ -318,7 +319,7 @@ def test_shipped_evaluations_can_be_shown() -> None:
 
 def tables() -> dict[tuple[str, str], list[dict[str, Any]]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for t in numbers.reported():
+    for t in results.reported():
         found.setdefault((t["dataset"], t["source"].split(" ")[0]), []).append(dict(t))
     return found
 
@@ -353,11 +354,11 @@ def test_reported_means_of_six_agree_with_their_columns(dataset: str) -> None:
 def test_reported_tables_stand_apart_with_source_and_caveat(folder: Path) -> None:
     html = figures_numbers.reported()
     assert "Reported by the papers (not measured here)" in html and "Measured here" not in html
-    assert html.count("Source: ") == html.count("<b>Mind:</b>") == len(numbers.reported()) == html.count("<details")
+    assert html.count("Source: ") == html.count("<b>Mind:</b>") == len(results.reported()) == html.count("<details")
     assert "mm-table" not in html and "Reported" not in figures_numbers.screen("made-up", "patterns", "mae", "main")
-    (promma,) = [t for t in numbers.reported() if t["what"] == "ProMMA"]
+    (promma,) = [t for t in results.reported() if t["what"] == "ProMMA"]
     assert promma["rows"] == [] and "abstract" in promma["caveat"] and "(reconstruction)" in promma["caveat"]
-    for t in numbers.reported():
+    for t in results.reported():
         assert re.search(r"20\d\d", t["source"]) and len(t["caveat"]) > 60
-    (folder / numbers.REPORTED).write_text('{"tables": [{"dataset": "x"}]}')
+    (folder / results.REPORTED).write_text('{"tables": [{"dataset": "x"}]}')
     assert "reported.json cannot be read" in figures_numbers.reported()

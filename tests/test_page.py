@@ -31,8 +31,8 @@ from browser import (
     upload,
 )
 
-from msa_core import report
 from msa_core.schema import Word
+from msa_core.views import summary
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
@@ -73,7 +73,7 @@ def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> 
     switch(page, "#mm-text input")
     lost = analyser.predict(utterance, "corrkd", ["text"])
     assert gauges(page) == expected(lost)
-    assert page.inner_text(".mm-transfer") == report.transfer(lost)
+    assert page.inner_text(".mm-transfer") == summary.transfer(lost)
     assert page.locator(".mm-three").count() == 7 and page.locator(".mm-apart circle").count() == 3
     assert "imagined" not in page.inner_text(".mm-ours") and "imagines nothing" in page.inner_text(".mm-imagined")
     switch(page, "#mm-vision input")
@@ -97,7 +97,7 @@ def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) ->
     lost = analyser.predict(utterance, "promma", ["text", "audio"], "simulated")
     assert gauges(page) == expected(lost)
     said = [t.strip() for t in page.locator(".mm-imagined .mm-transfer").all_inner_texts()]
-    assert said == list(report.verdicts(lost).values()) and len(said) == 2
+    assert said == list(summary.verdicts(lost).values()) and len(said) == 2
     weights = [row.split("\n")[-1] for row in page.locator(".mm-row:has(.mm-three)").all_inner_texts()]
     now, full = lost.mechanism["prompt_weights"], lost.mechanism["prompt_weights_full"]
     assert weights == [f"{100 * full[m]:.0f} · {100 * now[m]:.0f}" for m in now]

@@ -13,10 +13,11 @@ import pytest
 from browser import CLIP, EXAMPLES, ROOT, stored
 from gradio_client import Client, handle_file
 
-from msa_core import compare, export
-from msa_core.damage import Damage
+from msa_core import compare
+from msa_core.degrade import Damage
+from msa_core.evaluation.results import as_json
 from msa_core.lessons import LESSONS
-from msa_core.numbers import as_json
+from msa_core.views import prediction_csv
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,7 @@ def test_compare_report_and_csv(call: Any, analyser: Any) -> None:
     text = call("report", CLIP, "promma", ["vision"], "zh")
     assert text.startswith("<!doctype html>") and 'lang="zh' in text and "ProMMA" in text
     rows = list(csv.DictReader(io.StringIO(call("csv", CLIP, "sdumc", ["vision"]))))
-    own = export.as_csv(analyser.predict(analyser.extract(str(CLIP)), "sdumc", ["vision"]))
+    own = prediction_csv.as_csv(analyser.predict(analyser.extract(str(CLIP)), "sdumc", ["vision"]))
     mine = {(r["section"], r["key"]): r["value"] for r in csv.DictReader(io.StringIO(own))}
     scores = [r for r in rows if r["section"] == "scores"]
     assert scores and all(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from browser import CLIP, download, example, expected, finished, gauges, shown, slide, stored, switch, unfold
 
-from msa_core.damage import Damage
+from msa_core.degrade import Damage
 
 pytestmark = pytest.mark.browser
 NASTY = '<img src=x onerror="window.hacked=1"> wonderful'

@@ -10,7 +10,7 @@ import pytest
 from browser import CLIP, EXAMPLES, download, example, open_tab, overflow, shown, stored, switch
 
 from msa_core import compare
-from msa_core.figures_parts import signed
+from msa_core.views.parts import signed
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,9 @@ import gradio as gr
 import pytest
 
 import app
-from msa_core.damage import Damage
+from msa_core.degrade import Damage
 from msa_core.errors import MsaError
-from msa_core.uploads import Uploads
+from msa_core.page.files import Uploads
 
 REQUEST = SimpleNamespace(session_hash="a tab")
 SETS_NOTHING = {"status": gr.skip()}

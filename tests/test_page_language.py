@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 from evaluations import sample, write
 
-from msa_core import figures_curves, figures_numbers, figures_page, figures_parts, language, numbers
+from msa_core import i18n
 from msa_core.errors import MsaError
-from msa_core.language import known, use
+from msa_core.evaluation import curve_svg, results
+from msa_core.i18n import known, use
 from msa_core.schema import Prediction, Stream, Utterance
+from msa_core.views import numbers as figures_numbers
+from msa_core.views import page_parts, parts
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -119,13 +122,13 @@ def test_a_detector_that_finds_english() -> None:
 
 
 def test_fixed_parts_have_no_english(clips: list[Utterance]) -> None:
-    steps = list(figures_parts.STEPS)
+    steps = list(parts.STEPS)
     absent = clips[0].with_streams({"vision": Stream.absent("switched off by the user")})
     with use("zh"):
-        pieces = [figures_page.head(), figures_page.privacy(), figures_page.consent(), figures_page.examples(EXAMPLES)]
-        pieces += [figures_page.working(steps, 0.5), figures_page.finished(clips[0], 2.0)]
-        pieces += [figures_page.state(u, m) for u in (clips[0], absent) for m in ("text", "audio", "vision")]
-        pieces += [figures_page.failed(m) for m in APP_MESSAGES] + list(figures_page.troubles().values())
+        pieces = [page_parts.head(), page_parts.privacy(), page_parts.consent(), page_parts.examples(EXAMPLES)]
+        pieces += [page_parts.working(steps, 0.5), page_parts.finished(clips[0], 2.0)]
+        pieces += [page_parts.state(u, m) for u in (clips[0], absent) for m in ("text", "audio", "vision")]
+        pieces += [page_parts.failed(m) for m in APP_MESSAGES] + list(page_parts.troubles().values())
         found = [run for piece in pieces for run in english_in(piece, *(u.id for u in clips))]
     assert not found
 
@@ -146,21 +149,21 @@ def test_messages_of_the_page_are_those_of_the_catalogue() -> None:
 
 
 def test_every_trouble_says_what_and_the_way_out() -> None:
-    told = figures_page.troubles()
+    told = page_parts.troubles()
     keys = {"camera_denied", "no_camera", "camera_busy", "no_microphone", "insecure", "connection_lost"}
     assert set(told) == keys
     ways_out = ("upload a clip", "load the page again")
     assert all(any(way in text for way in ways_out) for text in told.values())
     with use("zh"):
-        chinese = figures_page.troubles()
+        chinese = page_parts.troubles()
     assert set(chinese) == keys and all(chinese[k] != told[k] for k in keys)
-    assert figures_page.troubles() == told
+    assert page_parts.troubles() == told
 
 
 def test_constants_shown_by_name_are_translated() -> None:
-    shown = [*numbers.METRICS.values(), *numbers.PROTOCOLS.values(), *figures_numbers.ROWS.values()]
-    shown += [*figures_numbers.SCALES.values(), *figures_page.EXAMPLE_TITLES.values(), *figures_parts.STEPS.values()]
-    assert [text for text in shown if text not in language.catalogue("zh")] == []
+    shown = [*results.METRICS.values(), *results.PROTOCOLS.values(), *figures_numbers.ROWS.values()]
+    shown += [*figures_numbers.SCALES.values(), *page_parts.EXAMPLE_TITLES.values(), *parts.STEPS.values()]
+    assert [text for text in shown if text not in i18n.catalogue("zh")] == []
 
 
 # About
@@ -178,7 +181,7 @@ def facts(markdown: str) -> list[str]:
 
 
 def test_about_says_the_same_in_both_languages() -> None:
-    texts = [figures_page.about, lambda: figures_page.sources(EXAMPLES)]
+    texts = [page_parts.about, lambda: page_parts.sources(EXAMPLES)]
     for text in texts:
         own = text()
         with use("zh"):
@@ -186,14 +189,14 @@ def test_about_says_the_same_in_both_languages() -> None:
         assert outline(own) == outline(chinese)
         assert set(facts(chinese)) >= {f for f in facts(own) if not f.isdigit()}
         assert english(re.sub(r"`[^`]+`", "", chinese)) == []
-    assert "not a measure of feelings" in figures_page.about() and "ProMMA (reconstruction)" in figures_page.about()
+    assert "not a measure of feelings" in page_parts.about() and "ProMMA (reconstruction)" in page_parts.about()
 
 
 def test_examples_are_decoded_once_for_every_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = figures_page.examples(EXAMPLES)
-    monkeypatch.setattr(figures_page.media, "probe", lambda path: pytest.fail(f"{path.name} is decoded again"))
+    own = page_parts.examples(EXAMPLES)
+    monkeypatch.setattr(page_parts.media, "probe", lambda path: pytest.fail(f"{path.name} is decoded again"))
     with use("zh"):
-        assert figures_page.examples(EXAMPLES) != own
+        assert page_parts.examples(EXAMPLES) != own
 
 
 # numbers
@@ -202,9 +205,9 @@ def test_examples_are_decoded_once_for_every_language(monkeypatch: pytest.Monkey
 def test_shipped_evaluations_are_drawn_without_english() -> None:
     with use("zh"):
         pieces = [figures_numbers.reported()]
-        for corpus in numbers.load()[0]:
-            pieces += [figures_numbers.screen(corpus, p, "mae", "all") for p in numbers.PROTOCOLS]
-            pieces += [figures_numbers.screen(corpus, "patterns", m, "main") for m in numbers.METRICS]
+        for corpus in results.load()[0]:
+            pieces += [figures_numbers.screen(corpus, p, "mae", "all") for p in results.PROTOCOLS]
+            pieces += [figures_numbers.screen(corpus, "patterns", m, "main") for m in results.METRICS]
         found = {run for piece in pieces for run in english_in(piece)}
     assert not found
 
@@ -221,16 +224,16 @@ def test_choices_are_translated_and_their_values_are_not() -> None:
 
 def test_downloads_are_the_same_in_every_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, sample())
-    monkeypatch.setattr(numbers, "FOLDER", tmp_path)
-    table = numbers.table(sample(), "headline", everything=True)
-    own = figures_numbers.csv_text(table), numbers.as_json("made-up")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    table = results.table(sample(), "headline", everything=True)
+    own = figures_numbers.csv_text(table), results.as_json("made-up")
     with use("zh"):
-        assert (figures_numbers.csv_text(table), numbers.as_json("made-up")) == own
+        assert (figures_numbers.csv_text(table), results.as_json("made-up")) == own
 
 
 def test_rows_are_named_in_chinese_and_ours_stays_a_reconstruction() -> None:
     with use("zh"):
-        html = figures_numbers.table_html(numbers.table(numbers.of("composite"), "patterns", everything=True), "x")
+        html = figures_numbers.table_html(results.table(results.of("composite"), "patterns", everything=True), "x")
     named = re.findall(r'scope="row" data-value="([^"]*)"', html)
     assert "晚期融合，遮蔽训练" in named and "每种组合各一个专用模型" in named and "SDUMC，去掉 mia" in named
     assert all("（重构）" in name for name in named if "ProMMA" in name) and any("ProMMA" in n for n in named)
@@ -259,8 +262,8 @@ def test_what_is_wrong_with_a_file_is_said_in_chinese(
 ) -> None:
     write(tmp_path, sample())
     (tmp_path / "zz.json").write_text(content)
-    (tmp_path / numbers.REPORTED).write_text("{}")
-    monkeypatch.setattr(numbers, "FOLDER", tmp_path)
+    (tmp_path / results.REPORTED).write_text("{}")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
     with use("zh"):
         pieces = [figures_numbers.screen(c, "patterns", "mae", "main") for c in ("made-up", "nonsense")]
         drawn = "".join([*pieces, figures_numbers.screen("made-up", "nonsense", "mae", "main")])
@@ -299,17 +302,17 @@ def test_names_of_the_curve_are_broken_to_fit() -> None:
         "ProMMA（重构），决策 = 总是",
         "每种组合各一个专用模型，而且名字很长很长很长",
     ):
-        lines = figures_curves.wrapped(name)
+        lines = curve_svg.wrapped(name)
         assert "".join(lines).replace(" ", "") == name.replace(" ", "")
-        assert all(figures_curves._width(line) <= figures_curves.WRAP for line in lines)
+        assert all(curve_svg._width(line) <= curve_svg.WRAP for line in lines)
         assert not any(line.startswith(("，", "）")) for line in lines)
-    assert figures_curves.wrapped("Late fusion, complete, absent = mean") == ["Late fusion, complete, absent", "= mean"]
+    assert curve_svg.wrapped("Late fusion, complete, absent = mean") == ["Late fusion, complete, absent", "= mean"]
 
 
 def test_the_curve_has_the_same_geometry_in_chinese() -> None:
-    result = numbers.of("composite")
-    own = figures_curves.curves_svg(result)
+    result = results.of("composite")
+    own = curve_svg.curves_svg(result)
     with use("zh"):
-        chinese = figures_curves.curves_svg(result)
+        chinese = curve_svg.curves_svg(result)
     lines = r'class="(?:method|other|constant)[^"]*" d="[^"]+"'
     assert re.findall(lines, own) == re.findall(lines, chinese) and "越低越好" in chinese

@@ -10,7 +10,7 @@ import pytest
 from browser import CLIP, PATIENCE_MS, example, finished, gauges, open_tab, overflow, shown, switch
 
 from msa_core.lessons import LESSONS
-from msa_core.visit import Shipped
+from msa_core.page.session import Shipped
 
 pytestmark = pytest.mark.browser
 TABS = ("analyse", "compare", "learn", "numbers", "about")

@@ -12,7 +12,8 @@ import pytest
 from browser import shown, stored
 from evaluations import NASTY, sample, write
 
-from msa_core import figures_numbers, numbers
+from msa_core.evaluation import results
+from msa_core.views import numbers as figures_numbers
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
@@ -63,7 +64,7 @@ def sorts(page: Any) -> list[str]:
 def test_table_is_the_file_and_every_choice_redraws_it(tab: Any) -> None:
     page = tab()
     page.evaluate("window.same = true")
-    own = numbers.table(sample(), "patterns")
+    own = results.table(sample(), "patterns")
     assert column(page, 0) == [line.title for line in own.lines]
     assert "broken.json is left out" in page.inner_text("#mm-numbers")
     assert column(page, 7)[4] == "★0.690" and page.locator("#mm-numbers svg[role=img]").count() == 1
@@ -71,7 +72,7 @@ def test_table_is_the_file_and_every_choice_redraws_it(tab: Any) -> None:
     assert "Acc-7 by the modalities" in page.inner_text("#mm-numbers") and column(page, 7)[4] == "★77.0"
     choose(page, "rows", "with ablations and variants")
     assert "SDUMC without MIA" in column(page, 0)
-    for text in list(numbers.PROTOCOLS.values())[1:]:
+    for text in list(results.PROTOCOLS.values())[1:]:
         choose(page, "protocol", text)
         assert page.locator("#mm-numbers .mm-table tbody tr").count() > 4, text
     choose(page, "corpus", "pair")
@@ -131,7 +132,7 @@ def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, site: SimpleNames
 def test_reported_tables_stand_apart(tab: Any) -> None:
     page = tab()
     assert "Reported by the papers (not measured here)" in page.inner_text("#mm-papers h2")
-    assert page.locator("#mm-papers .mm-card").count() == len(numbers.reported())
+    assert page.locator("#mm-papers .mm-card").count() == len(results.reported())
     assert page.locator("#mm-papers .mm-table").count() == 0
     below = "s => document.querySelector(s).getBoundingClientRect()"
     assert page.evaluate(below, "#mm-papers")["top"] >= page.evaluate(below, "#mm-numbers")["bottom"]
@@ -143,7 +144,7 @@ def test_reported_tables_stand_apart(tab: Any) -> None:
 )
 def test_nothing_overflows(tab: Any, name: str, width: int, height: int, scheme: str) -> None:
     page = tab(width, height, scheme)
-    for protocol, text in numbers.PROTOCOLS.items():
+    for protocol, text in results.PROTOCOLS.items():
         if protocol != "patterns":
             choose(page, "protocol", text)
         shown(page, f"numbers-{name}-{protocol}")

@@ -16,7 +16,7 @@ from torch import multiprocessing
 from msa_core import methods, missing
 from msa_core.errors import MsaError
 from msa_core.methods import METHODS
-from msa_core.parallel import gather
+from msa_core.methods.gather import gather
 
 CASES = [("corrkd", {}), ("corrkd", {"prototypes": "ema", "response": "kl"}), ("sdumc", {})]
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from msa_core import checkpoint, methods, missing, predict, timeline
-from msa_core.contributions import shapley
-from msa_core.data import collate
+from msa_core import checkpoint, methods, missing, predict
+from msa_core.batch import collate
 from msa_core.errors import CheckpointError, MsaError
+from msa_core.explain import timeline
+from msa_core.explain.shapley import shapley
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Stream
 

@@ -12,11 +12,11 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
-from msa_core.methods.promma_config import ProMMAConfig
-from msa_core.methods.promma_modules import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
+from msa_core.methods.promma.config import ProMMAConfig
+from msa_core.methods.promma.modules import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
-from msa_core.train import TrainConfig, fit
+from msa_core.training.loop import TrainConfig, fit
 
 CORPUS = corpus(150)
 COMPLETE_ROWS = np.flatnonzero(CORPUS.batch(np.arange(150)).present.all(1).numpy())

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msa_core.batch import Corpus
 from msa_core.corpora import ravdess
-from msa_core.corpora.voice_training import VoicePool
 from msa_core.corpora.voices import SPLIT_SPEAKERS, VoiceClip
-from msa_core.data import Corpus
 from msa_core.errors import MsaError
+from msa_core.feature_training.voice import VoicePool
 from msa_core.features import COMPACT
 from msa_core.features.voice import EMOTIONS
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 from feature_files import Content, dump, mmsa, npz, own, save_npz, utterance
 
-from msa_core import extract, readers
-from msa_core.data import SPLITS, Corpus
+from msa_core import extract
+from msa_core.batch import SPLITS, Corpus
+from msa_core.corpora import importers
+from msa_core.corpora.importers import contents
+from msa_core.corpora.importers import mmsa as mmsa_reader
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
-from msa_core.readers import contents
-from msa_core.readers import mmsa as mmsa_reader
 from msa_core.schema import MODALITIES
 
 
@@ -47,7 +48,7 @@ def real(content: Content, split: str, i: int, modality: str) -> np.ndarray:
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_mmsa_values_come_back_and_padding_is_never_valid(tmp_path: Path, aligned: bool, protocol: int) -> None:
     content = mmsa(aligned=aligned)
-    read = readers.read(dump(tmp_path / "small.pkl", content, protocol), "small")
+    read = importers.read(dump(tmp_path / "small.pkl", content, protocol), "small")
     read.save(tmp_path / "corpus")
     corpus = Corpus.load(tmp_path / "corpus", "mmsa-small-6-5-20")
     assert corpus.digest == read.digest and corpus.dims == {"text": 6, "audio": 5, "vision": 20, "simulated": 6}
@@ -71,7 +72,7 @@ def test_mmsa_values_come_back_and_padding_is_never_valid(tmp_path: Path, aligne
 
 
 def test_utterances_of_a_video_share_a_number(tmp_path: Path) -> None:
-    corpus = readers.read(dump(tmp_path / "f.pkl", mmsa()))
+    corpus = importers.read(dump(tmp_path / "f.pkl", mmsa()))
     assert corpus.name == "f" and corpus.feature_set == "mmsa-f-6-5-20"
     assert corpus.columns["speaker"].tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 6]
     assert corpus.manifest["videos"] == 7
@@ -106,7 +107,7 @@ def test_a_modality_of_zeros_is_absent(tmp_path: Path) -> None:
     content["train"]["vision"][1] = 0
     content["test"]["text"][2] = 0
     content["test"]["audio"][0], content["test"]["audio_lengths"][0] = 0, 0
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     present = corpus.batch(np.arange(len(corpus))).present.numpy()
     assert np.argwhere(~present).tolist() == [[1, 2], [8, 1], [10, 0]]
     assert corpus.manifest["absent"] == {"text": 1, "audio": 1, "vision": 1}
@@ -121,7 +122,7 @@ def test_a_zero_frame_inside_is_a_frame(tmp_path: Path) -> None:
         part["audio_lengths"] = [6] * len(part["id"])
         part["audio"][:, :6], part["audio"][:, 6:] = 1.0, 0.0
         part["audio"][:, 2], part["audio"][:, 5] = 0.0, 0.0
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     assert corpus.batch([0]).valid["audio"].sum() == 6 and not frames(corpus, 0, "audio")[[2, 5]].any()
 
 
@@ -131,7 +132,7 @@ def test_a_file_without_a_modality(tmp_path: Path, modality: str) -> None:
     for part in content.values():
         part.pop(modality)
         part.pop("text_bert" if modality == "text" else f"{modality}_lengths")
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     widths = {"text": 6, "audio": 5, "vision": 20} | {modality: 0}
     assert corpus.feature_set == f"mmsa-f-{widths['text']}-{widths['audio']}-{widths['vision']}"
     present = corpus.batch(np.arange(len(corpus))).present.numpy()
@@ -143,7 +144,7 @@ def test_without_lengths_or_mask_zeros_at_the_end_are_padding(tmp_path: Path) ->
     for part in content.values():
         part["text"][part.pop("text_bert")[:, 1] == 0] = 0
         expected = part.pop("audio_lengths"), part.pop("vision_lengths")
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     assert set(corpus.manifest["lengths"].values()) == {"zeros at the end are padding"}
     test = corpus.batch(corpus.rows("test"))
     assert test.valid["audio"].sum(1).tolist() == expected[0] and test.valid["vision"].sum(1).tolist() == expected[1]
@@ -159,7 +160,7 @@ def test_padding_in_front_is_seen(tmp_path: Path, with_lengths: bool) -> None:
             part["audio"][i] = np.roll(part["audio"][i], 12 - n, 0)
         if not with_lengths:
             del part["audio_lengths"]
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     assert "in front" in corpus.manifest["lengths"]["audio"]
     assert all(np.array_equal(frames(corpus, n, "audio"), v) for n, v in expected.items())
 
@@ -168,7 +169,7 @@ def test_aligned_frames_outside_the_text_are_kept(tmp_path: Path) -> None:
     content = mmsa(aligned=True)
     for part in content.values():
         part["audio"][:] = 1.0  # sound goes on after the words
-    corpus = readers.read(dump(tmp_path / "f.pkl", content))
+    corpus = importers.read(dump(tmp_path / "f.pkl", content))
     assert corpus.batch([0]).valid["audio"].sum() == 8
     assert corpus.manifest["lengths"]["audio"] == "zeros at the end are padding"
     assert corpus.manifest["lengths"]["vision"] == "frames of the text (mask of text_bert)"
@@ -194,8 +195,8 @@ def test_infinities_are_refused_or_repaired_and_counted(tmp_path: Path) -> None:
     path = dump(tmp_path / "f.pkl", content)
     said = r"f.pkl: 3 values of audio are NaN or infinite in 2 utterances: 'video1\$_\$3', 'video8\$_\$1'.*repair=True"
     with pytest.raises(MsaError, match=said):
-        readers.read(path)
-    corpus = readers.read(path, repair=True)
+        importers.read(path)
+    corpus = importers.read(path, repair=True)
     assert corpus.manifest["repaired"] == {"audio": 3} and not frames(corpus, 3, "audio")[1, :2].any()
     assert np.array_equal(frames(corpus, 3, "audio")[1, 2:], content["train"]["audio"][3, 1, 2:])
 
@@ -208,12 +209,12 @@ def test_text_as_ids_is_encoded(tmp_path: Path) -> None:
         del part["text"]
     path = dump(tmp_path / "f.pkl", content)
     with pytest.raises(MsaError, match=r"word-piece ids only \(text_bert\). Read it with bert=FOLDER or a name on the"):
-        readers.read(path)
+        importers.read(path)
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8}
     model = BertModel(BertConfig(vocab_size=30, max_position_embeddings=8, **size)).eval()
     model.save_pretrained(tmp_path / "bert")
-    corpus = readers.read(path, "f", bert=tmp_path / "bert")
+    corpus = importers.read(path, "f", bert=tmp_path / "bert")
     assert corpus.feature_set == "mmsa-f-16-5-20" and corpus.dims["simulated"] == 16
     for number, split, i in rows(content):
         ids, mask = (torch.from_numpy(content[split]["text_bert"][i, k].astype(np.int64)) for k in (0, 1))
@@ -223,21 +224,21 @@ def test_text_as_ids_is_encoded(tmp_path: Path) -> None:
         np.testing.assert_allclose(frames(corpus, number, "text"), expected, atol=1e-5)
     content["valid"]["text_bert"][0, 0, 0] = 99
     with pytest.raises(MsaError, match="piece ids up to 99, .*bert knows 30. Give the model of the ids"):
-        readers.read(dump(path, content), bert=tmp_path / "bert")
+        importers.read(dump(path, content), bert=tmp_path / "bert")
     with pytest.raises(MsaError, match="does not load as a text model"):
-        readers.read(path, bert=tmp_path)
+        importers.read(path, bert=tmp_path)
 
 
 @pytest.mark.parametrize("content", [[1], {"a": 1}, "text", None])
 def test_another_pickle_is_no_mmsa_file(tmp_path: Path, content: object) -> None:
     with pytest.raises(MsaError, match="f.pkl holds .*; an MMSA file holds the keys train, valid, test"):
-        readers.read(dump(tmp_path / "f.pkl", content))
+        importers.read(dump(tmp_path / "f.pkl", content))
 
 
 def test_npz_values_come_back(tmp_path: Path) -> None:
     arrays = npz()
     arrays["audio"][4] = 0
-    corpus = readers.read(save_npz(tmp_path / "My Set.npz", arrays))
+    corpus = importers.read(save_npz(tmp_path / "My Set.npz", arrays))
     corpus.save(tmp_path / "corpus")
     corpus = Corpus.load(tmp_path / "corpus", "npz-my-set-6-4-0")
     order = [int(np.flatnonzero(arrays["id"] == name)[0]) for name in corpus.ids]
@@ -256,26 +257,26 @@ def test_npz_labels_and_groups(tmp_path: Path) -> None:
     arrays = npz()
     arrays |= {"label": arrays.pop("score") / 3, "video": np.array(["v", "w", "x"] * 3)}
     del arrays["audio_lengths"]
-    corpus = readers.read(save_npz(tmp_path / "f.npz", arrays))
+    corpus = importers.read(save_npz(tmp_path / "f.npz", arrays))
     assert corpus.manifest["scale"] == "sims" and corpus.score[0] == -3 and corpus.manifest["videos"] == 3
     assert corpus.columns["speaker"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert corpus.manifest["lengths"]["audio"] == "zeros at the end are padding"
     arrays["score"] = arrays.pop("label")
-    assert readers.read(save_npz(tmp_path / "f.npz", arrays)).manifest["scale"] == "mosi"  # a score is one already
+    assert importers.read(save_npz(tmp_path / "f.npz", arrays)).manifest["scale"] == "mosi"  # a score is one already
 
 
 def test_npz_never_unpickles(tmp_path: Path) -> None:
     arrays = npz() | {"score": np.array([1.0, "x"] + [0] * 7, object)}
     with pytest.raises(MsaError, match="score cannot be read .*Save numbers or text"):
-        readers.read(save_npz(tmp_path / "f.npz", arrays))
+        importers.read(save_npz(tmp_path / "f.npz", arrays))
     for content in (b"", b"text", b"PK\x03\x04"):
         (tmp_path / "f.npz").write_bytes(content)
         with pytest.raises(MsaError, match=r"f.npz cannot be read as .npz .*Write it with numpy.savez"):
-            readers.read(tmp_path / "f.npz")
+            importers.read(tmp_path / "f.npz")
     with open(tmp_path / "f.npz", "wb") as f:
         np.save(f, np.zeros(3))
     with pytest.raises(MsaError, match="f.npz is one numpy array"):
-        readers.read(tmp_path / "f.npz")
+        importers.read(tmp_path / "f.npz")
 
 
 @pytest.mark.parametrize(
@@ -303,12 +304,12 @@ def test_npz_never_unpickles(tmp_path: Path) -> None:
 def test_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict, said: str) -> None:
     arrays = {k: v for k, v in (npz() | change).items() if v is not None}
     with pytest.raises(MsaError, match=said):
-        readers.read(save_npz(tmp_path / "f.npz", arrays))
+        importers.read(save_npz(tmp_path / "f.npz", arrays))
 
 
 def test_own_clips_with_a_table(tmp_path: Path) -> None:
     features, table = own(tmp_path)
-    corpus = readers.read(features, "mine", table=table)
+    corpus = importers.read(features, "mine", table=table)
     corpus.save(tmp_path / "corpus")
     corpus = Corpus.load(tmp_path / "corpus", COMPACT.id)
     assert corpus.ids.tolist() == [f"{'abc'[i // 2]}/clip {i}.mp4" for i in range(6)]
@@ -336,7 +337,7 @@ def test_own_clips_without_any_text_keep_its_width(tmp_path: Path) -> None:
         absent = {"text": "no speech found", "simulated": "no speech found"}
         extract.save(utterance(f"{i}.mp4", i, absent), tmp_path / "f" / f"{i}.mp4.npz")
     (tmp_path / "t.csv").write_text("\ufeffclip,score,split\n0.mp4,1,train\n1.mp4,-1,valid\n2.mp4,0,test\n", "utf-8")
-    corpus = readers.read(tmp_path / "f", table=tmp_path / "t.csv")
+    corpus = importers.read(tmp_path / "f", table=tmp_path / "t.csv")
     assert corpus.dims == COMPACT.dims and "speaker" not in corpus.columns
     assert corpus.manifest["absent_reasons"]["text"] == {"no speech found": 3}
 
@@ -362,35 +363,35 @@ def test_own_tables_that_do_not_fit_are_refused(tmp_path: Path, line: int, repla
     lines[line] = replaced
     table.write_text("\n".join(lines))
     with pytest.raises(MsaError, match=said):
-        readers.read(features, "mine", table=table)
+        importers.read(features, "mine", table=table)
 
 
 def test_own_features_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     features, table = own(tmp_path)
     with pytest.raises(MsaError, match=r"features is a folder of features. Give the table of scores too \(clip, score"):
-        readers.read(features, "mine")
+        importers.read(features, "mine")
     with pytest.raises(MsaError, match="Cannot read the table x.csv"):
-        readers.read(features, "mine", table=tmp_path / "x.csv")
+        importers.read(features, "mine", table=tmp_path / "x.csv")
     (tmp_path / "empty").mkdir()
     with pytest.raises(MsaError, match="There are no features in empty"):
-        readers.read(tmp_path / "empty", table=table)
+        importers.read(tmp_path / "empty", table=table)
     (features / "a" / "clip 0.mp4.npz").write_bytes(b"damaged")
     with pytest.raises(MsaError, match="clip 0.mp4.npz holds no features of ours"):
-        readers.read(features, "mine", table=table)
+        importers.read(features, "mine", table=table)
 
 
 def test_arguments_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     pkl, file = dump(tmp_path / "f.pickle", mmsa()), save_npz(tmp_path / "f.npz", npz())
-    assert readers.read(pkl).name == "f" and set(readers.READERS) == {".pkl", ".pickle", ".npz", "a folder"}
+    assert importers.read(pkl).name == "f" and set(importers.READERS) == {".pkl", ".pickle", ".npz", "a folder"}
     (tmp_path / "f.csv").write_text("x")
     with pytest.raises(MsaError, match="f.csv has no known suffix. Give one of: .pkl, .pickle, .npz, a folder"):
-        readers.read(tmp_path / "f.csv")
+        importers.read(tmp_path / "f.csv")
     with pytest.raises(MsaError, match="There is no g.pkl"):
-        readers.read(tmp_path / "g.pkl")
+        importers.read(tmp_path / "g.pkl")
     with pytest.raises(MsaError, match="table of scores goes with a folder of features, not with .pickle"):
-        readers.read(pkl, table="t.csv")
+        importers.read(pkl, table="t.csv")
     with pytest.raises(MsaError, match="bert encodes the text of MMSA pickles; .npz needs none"):
-        readers.read(file, bert="bert-base-uncased")
+        importers.read(file, bert="bert-base-uncased")
     features, table = own(tmp_path)
     with pytest.raises(MsaError, match="cannot be repaired in a folder"):
-        readers.read(features, table=table, repair=True)
+        importers.read(features, table=table, repair=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msa_core.batch import Corpus
 from msa_core.corpora import mmmo, mosei_videos, mosi, sentences
-from msa_core.corpora.text_benchmark import ridge
 from msa_core.corpora.texts import SPLITS
-from msa_core.data import Corpus
 from msa_core.errors import MsaError
+from msa_core.evaluation.text_benchmark import ridge
 from msa_core.schema import MODALITIES, STREAMS
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from predictions import SCORES, WORDS, gone, prediction, taught
 
-from msa_core import figures, figures_distillation, report
 from msa_core.schema import MODALITIES
+from msa_core.views import answer, distillation, summary
 
 
 @pytest.mark.parametrize(
@@ -32,35 +32,35 @@ from msa_core.schema import MODALITIES
     ],
 )
 def test_one_plain_sentence_says_what_moved(changes: dict[str, object], start: str) -> None:
-    told = report.sentence(prediction(**changes))
+    told = summary.sentence(prediction(**changes))
     assert told.startswith(start)
     # from 1.25 to -0.5 is 1.75 down; from its own full answer of 1.05 to 0.75 is 0.3 down
     assert told.endswith(", the complete model moves 1.8 towards negative; SDUMC moves 0.3 towards negative.")
-    assert told in report.summary(prediction(**changes))
+    assert told in summary.summary(prediction(**changes))
 
 
 def test_a_model_that_stays_hardly_moves() -> None:
     scores = dict(zip(SCORES, (1.0, 1.04, -1.0, -0.6), strict=True))
-    told = report.sentence(prediction(**gone("vision"), scores=scores))
+    told = summary.sentence(prediction(**gone("vision"), scores=scores))
     assert told == "Without your face, the complete model hardly moves; SDUMC moves 0.4 towards positive."
 
 
 def test_nothing_taken_is_said_as_two_answers() -> None:
-    told = report.sentence(prediction())
+    told = summary.sentence(prediction())
     assert told == "With everything there, the complete model says +1.25 and SDUMC says +0.75."
     never = {m: {"present": m != "vision", "reason": "no video track" if m == "vision" else None} for m in MODALITIES}
-    told = report.sentence(prediction(modalities=never, dropped=("vision",)))  # its switch stands on off all the same
+    told = summary.sentence(prediction(modalities=never, dropped=("vision",)))  # its switch stands on off all the same
     assert told.startswith("With what the clip has, the complete model says")
 
 
 def test_what_distillation_saved_is_computed() -> None:
-    told = report.transfer(taught())
+    told = summary.transfer(taught())
     assert told is not None and "the teacher drifts 4.0" in told and "from 61% to 22%" in told
     assert "is 3.0 away and gives it 55%" in told and "saved 25% of the drift" in told  # 1 - 3 / 4
     worse = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "student": 4.5}}  # type: ignore[dict-item]
-    assert "saved nothing" in str(report.transfer(taught(mechanism=worse)))
+    assert "saved nothing" in str(summary.transfer(taught(mechanism=worse)))
     still = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "teacher_left": 0.0}}  # type: ignore[dict-item]
-    assert "nothing to save" in str(report.transfer(taught(mechanism=still)))
-    assert "Nothing is switched off" in str(report.transfer(taught(dropped=())))
-    assert report.transfer(prediction()) is None and figures_distillation.distances(prediction()) == ""
-    assert "25% of the drift" in figures.answer(taught()) and "25% of the drift" in report.summary(taught())
+    assert "nothing to save" in str(summary.transfer(taught(mechanism=still)))
+    assert "Nothing is switched off" in str(summary.transfer(taught(dropped=())))
+    assert summary.transfer(prediction()) is None and distillation.distances(prediction()) == ""
+    assert "25% of the drift" in answer.answer(taught()) and "25% of the drift" in summary.summary(taught())

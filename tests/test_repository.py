@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from msa_core import figures_curves, tables
 from msa_core.__main__ import main
+from msa_core.evaluation import curve_svg, markdown
 from msa_core.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,14 +113,14 @@ def test_readme_tables_are_those_of_the_evaluation_files():
         result = json.loads(path.read_text())
         if "protocols" not in result:
             continue
-        for block, text in {"": tables.headline(result), **tables.parts(result)}.items():
+        for block, text in {"": markdown.headline(result), **markdown.parts(result)}.items():
             name = "-".join(filter(None, (result["corpus"], block)))
             found = re.search(rf"<!-- {name}:begin -->\n(.*?)\n<!-- {name}:end -->", readme, re.S)
             assert found or block, f"README has no table of {name}"
             assert not found or found[1] == text, f"README's {name} is not that of {path.name}: write it with evaluate"
             seen += found is not None
-        assert path.with_suffix(".md").read_text() == tables.markdown(result)
-        assert path.with_suffix(".svg").read_text() == figures_curves.curves_svg(result)
+        assert path.with_suffix(".md").read_text() == markdown.markdown(result)
+        assert path.with_suffix(".svg").read_text() == curve_svg.curves_svg(result)
     assert seen >= 6
 
 

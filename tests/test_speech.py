@@ -11,9 +11,9 @@ from whisper import timing
 from whisper.audio import log_mel_spectrogram
 from whisper.tokenizer import get_tokenizer
 
-from msa_core import media, weights
+from msa_core import media
 from msa_core.errors import FeatureError
-from msa_core.features import decoding, speech
+from msa_core.features import speech, weights, whisper_decoding
 from msa_core.features.speech import SpeechReader
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -102,19 +102,19 @@ def test_alignment_equals_the_official_one(
     tokenizer = get_tokenizer(False)
     tokens = tokenizer.encode(" " + heard.transcript)
     mel = log_mel_spectrogram(jfk, padding=30 * RATE - len(jfk))
-    monkeypatch.setattr(timing, "dtw", lambda x: np.stack(decoding.warp(x.double().numpy())))
+    monkeypatch.setattr(timing, "dtw", lambda x: np.stack(whisper_decoding.warp(x.double().numpy())))
     official = timing.find_alignment(reader.model, tokenizer, tokens, mel, 1100)
     with torch.inference_mode():
         _, encoded = reader.encode(mel[None])
-    found = decoding.force(reader.model, encoded, [tokenizer], [tokens], [550])[0]
-    spans = [(t.start, t.end) for t in official if t.word.strip() not in decoding.APPENDED]
+    found = whisper_decoding.force(reader.model, encoded, [tokenizer], [tokens], [550])[0]
+    spans = [(t.start, t.end) for t in official if t.word.strip() not in whisper_decoding.APPENDED]
     np.testing.assert_allclose([(a, b) for _, a, b in found.words], spans, atol=1e-6)
 
 
 def test_warp_equals_the_official_path() -> None:
     cost = np.random.default_rng(1).normal(size=(9, 31))
-    np.testing.assert_array_equal(np.stack(decoding.warp(cost)), timing.dtw_cpu.py_func(cost))
-    np.testing.assert_array_equal(np.stack(decoding.warp(cost[:, :4])), timing.dtw_cpu.py_func(cost[:, :4]))
+    np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost)), timing.dtw_cpu.py_func(cost))
+    np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost[:, :4])), timing.dtw_cpu.py_func(cost[:, :4]))
 
 
 @pytest.mark.parametrize(("seconds", "n_frames"), [(0.0001, 1), (0.1, 1), (1.0, 10), (29.9, 299), (61.0, 610)])
@@ -175,7 +175,7 @@ def test_words_keep_hyphens_and_punctuation() -> None:
     tokenizer = get_tokenizer(False)
     tokens = tokenizer.encode(" A well-known film, isn't it?")
     times = np.stack([np.arange(len(tokens)), np.arange(1, len(tokens) + 1)], axis=1)
-    aligned = decoding._words(tokenizer, tokens, np.zeros((len(tokens), 1)), times)
+    aligned = whisper_decoding._words(tokenizer, tokens, np.zeros((len(tokens), 1)), times)
     assert [w[0] for w in aligned.words] == [" A", " well-known", " film,", " isn't", " it?"]
     assert aligned.words[1][1:] == (1.0, 4.0) and aligned.words[2][1:] == (4.0, 5.0)
     assert aligned.token_words.tolist() == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4]
@@ -185,26 +185,26 @@ def test_a_translation_is_split_into_english_words() -> None:
     translated = get_tokenizer(True, num_languages=99, language="zh", task="translate")
     tokens = translated.encode(" I'm not well-known, Zhang Wei.")
     times = np.stack([np.arange(len(tokens)), np.arange(1, len(tokens) + 1)], axis=1)
-    aligned = decoding._words(translated, tokens, np.zeros((len(tokens), 1)), times)
+    aligned = whisper_decoding._words(translated, tokens, np.zeros((len(tokens), 1)), times)
     assert [w[0] for w in aligned.words] == [" I'm", " not", " well-known,", " Zhang", " Wei."]
     spoken = get_tokenizer(True, num_languages=99, language="zh")
     tokens = spoken.encode("你好,再见")
     times = np.stack([np.arange(len(tokens)), np.arange(1, len(tokens) + 1)], axis=1)
-    words = [w[0] for w in decoding._words(spoken, tokens, np.zeros((len(tokens), 1)), times).words]
+    words = [w[0] for w in whisper_decoding._words(spoken, tokens, np.zeros((len(tokens), 1)), times).words]
     assert "".join(words) == "你好,再见" and len(words) > 1
 
 
 def test_loops_are_found_and_emphasis_is_not() -> None:
-    assert decoding.loop_length([5, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]) == 8
-    assert decoding.loop_length([7] * 10) == 9
-    assert decoding.loop_length([7, 7, 7]) == 0  # "no no no"
-    assert decoding.loop_length([1, 2, 3, 4, 1, 2, 3, 4]) == 0
-    assert decoding.loop_length([]) == 0
-    looped = decoding._decoded([1, 2, 3, 4] * 3, -0.1, 0.0, 50)
+    assert whisper_decoding.loop_length([5, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]) == 8
+    assert whisper_decoding.loop_length([7] * 10) == 9
+    assert whisper_decoding.loop_length([7, 7, 7]) == 0  # "no no no"
+    assert whisper_decoding.loop_length([1, 2, 3, 4, 1, 2, 3, 4]) == 0
+    assert whisper_decoding.loop_length([]) == 0
+    looped = whisper_decoding._decoded([1, 2, 3, 4] * 3, -0.1, 0.0, 50)
     assert looped.tokens == (1, 2, 3, 4) and not looped.runaway
-    assert decoding._decoded([1, 2, 3, 4] * 2, -0.1, 0.0, 50).runaway
-    assert decoding._decoded(list(range(50)), -0.1, 0.0, 50).runaway
-    assert not decoding._decoded([7, 8] * 2, -0.1, 0.0, 50).runaway
+    assert whisper_decoding._decoded([1, 2, 3, 4] * 2, -0.1, 0.0, 50).runaway
+    assert whisper_decoding._decoded(list(range(50)), -0.1, 0.0, 50).runaway
+    assert not whisper_decoding._decoded([7, 8] * 2, -0.1, 0.0, 50).runaway
 
 
 def test_bad_waveforms_are_refused(reader: SpeechReader) -> None:

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from synthetic import corpus
 
-from msa_core import checkpoint, evaluate, study
+from msa_core import checkpoint
 from msa_core.__main__ import main
 from msa_core.errors import MsaError
+from msa_core.evaluation import evaluate, study
 from msa_core.methods import KINDS, METHODS, Recipe
-from msa_core.methods.contract import Method
+from msa_core.methods.base import Method
 from msa_core.missing import INCOMPLETE
 
 CORPUS = corpus(150)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msa_core import weights
 from msa_core.errors import FeatureError
+from msa_core.features import weights
 from msa_core.features.text import CHUNK_TOKENS, TextEncoder, normalise
 from msa_core.schema import Word
 

@@ -13,12 +13,14 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from msa_core import checkpoint, metrics, weights
-from msa_core.corpora import text_benchmark, text_parts
+from msa_core import checkpoint
+from msa_core.corpora import text_parts
 from msa_core.errors import CheckpointError, FeatureError, MsaError
-from msa_core.features import text_training
+from msa_core.evaluation import metrics, text_benchmark
+from msa_core.feature_training import text as text_training
+from msa_core.feature_training.text import Rated, TextTraining, load, lower, pad, predict
+from msa_core.features import weights
 from msa_core.features.text import TextEncoder
-from msa_core.features.text_training import Rated, TextTraining, load, lower, pad, predict
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not (DATA / "mosi").is_dir(), reason="research corpora are not on this machine")

@@ -6,13 +6,15 @@ import pytest
 import torch
 from synthetic import AS_TEACHER, corpus
 
-from msa_core import checkpoint, methods, runs, train
+from msa_core import checkpoint, methods
 from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
 from msa_core.methods import METHODS
 from msa_core.missing import COMPLETE, PATTERNS
-from msa_core.train import TrainConfig, fit
+from msa_core.training import command
+from msa_core.training import loop as train
+from msa_core.training.loop import TrainConfig, fit
 
 CORPUS = corpus(150)
 FAST = dict(epochs=3, batch=32)
@@ -137,10 +139,10 @@ def test_bad_settings_are_refused():
     with pytest.raises(MsaError, match="epochs is 0"):
         TrainConfig(epochs=0)
     with pytest.raises(MsaError, match="has no setting 'speed'"):
-        runs.parse_settings("baseline", ["speed=3"])
+        command.parse_settings("baseline", ["speed=3"])
     with pytest.raises(MsaError, match="write KEY=VALUE"):
-        runs.parse_settings("baseline", ["lr"])
-    loop, own = runs.parse_settings("sdumc", ["lr=0.01", "d_model=64", "regime=subset", "input_dropout=[0,0.1,0]"])
+        command.parse_settings("baseline", ["lr"])
+    loop, own = command.parse_settings("sdumc", ["lr=0.01", "d_model=64", "regime=subset", "input_dropout=[0,0.1,0]"])
     assert (loop.lr, loop.regime, own.d_model, own.input_dropout) == (0.01, "subset", 64, (0, 0.1, 0))
     with pytest.raises(MsaError, match="TrainConfig.lr is 'fast'"):
         from_dict(TrainConfig, {"lr": "fast"})
@@ -181,7 +183,9 @@ def test_the_teacher_stays_frozen(tmp_path, monkeypatch):
 def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
     CORPUS.save(tmp_path / "corpus")
-    lines = list(runs.command("baseline", tmp_path / "corpus", ["epochs=1", "d_model=8"], 2, tmp_path / "runs", "b-v1"))
+    lines = list(
+        command.command("baseline", tmp_path / "corpus", ["epochs=1", "d_model=8"], 2, tmp_path / "runs", "b-v1")
+    )
     shipped = checkpoint.read_manifest("b-v1")
     values = [checkpoint.read_manifest(tmp_path / "runs" / f"b-v1-seed{s}")["selection"]["valid_mae"] for s in (0, 1)]
     assert shipped["selection"]["valid_mae"] == min(values) and len(lines) == 3
@@ -192,16 +196,16 @@ def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch)
     CORPUS.save(tmp_path / "corpus")
     tiny = ["epochs=1", "d_model=8", "n_heads=2", "d_feedforward=8"]
     where = tmp_path / "corpus", tmp_path / "runs"
-    list(runs.command("corrkd", where[0], [*tiny, "regime=complete", "distil=false"], 2, where[1], None, "teacher"))
-    list(runs.command("corrkd", where[0], tiny, 2, where[1], "c-v1", teacher="teacher"))
+    list(command.command("corrkd", where[0], [*tiny, "regime=complete", "distil=false"], 2, where[1], None, "teacher"))
+    list(command.command("corrkd", where[0], tiny, 2, where[1], "c-v1", teacher="teacher"))
     for seed in (0, 1):  # every seed has the teacher of its seed
         assert checkpoint.read_manifest(where[1] / f"c-v1-seed{seed}")["teacher"]["checkpoint"] == f"teacher-seed{seed}"
     shipped = checkpoint.read_manifest("c-v1")
     assert shipped["teacher"]["checkpoint"] == "c-v1-teacher"
     assert methods.load_teacher("c-v1", shipped).config.distil is False
     with pytest.raises(MsaError, match="Teacher teacher-seed2 is not in"):
-        list(runs.command("corrkd", where[0], tiny, 3, where[1], None, teacher="teacher"))
+        list(command.command("corrkd", where[0], tiny, 3, where[1], None, teacher="teacher"))
     with pytest.raises(CheckpointError, match="No checkpoint 'nobody'"):
-        list(runs.command("corrkd", where[0], tiny, 1, where[1], None, teacher="nobody"))
+        list(command.command("corrkd", where[0], tiny, 1, where[1], None, teacher="nobody"))
     taught = where[1] / f"teacher-seed{shipped['seed']}"
     assert checkpoint.read("c-v1-teacher")[1]["sha256"] == checkpoint.read_manifest(taught)["sha256"]

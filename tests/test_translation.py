@@ -7,10 +7,10 @@ import pytest
 import variants
 from whisper.tokenizer import get_tokenizer
 
-from msa_core import media, weights
-from msa_core.features import decoding, translation
-from msa_core.features.decoding import Decoded, doubt_multilingual
+from msa_core import media
+from msa_core.features import translation, weights, whisper_decoding
 from msa_core.features.translation import TranslatingReader
+from msa_core.features.whisper_decoding import Decoded, doubt_multilingual
 from msa_core.schema import Word
 
 
@@ -41,7 +41,7 @@ def test_chinese_is_written_as_chinese_is() -> None:
 
 def test_only_simplified_characters_can_be_said() -> None:
     tokenizer = get_tokenizer(True, num_languages=99, language="zh")
-    never = set(decoding.outside_gb2312(tokenizer))
+    never = set(whisper_decoding.outside_gb2312(tokenizer))
     assert {tokenizer.encode(c)[0] for c in "這個說國時來"} <= never
     assert not {t for c in "这个说国时来, hello. WIFI 12" for t in tokenizer.encode(c)} & never
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from feature_files import dump, mmsa
 
+from msa_core.corpora.importers.safe_pickle import load
 from msa_core.errors import MsaError
-from msa_core.readers.unpickle import load
 
 CONTENT = {
     "float": np.arange(12, dtype=np.float32).reshape(3, 4),

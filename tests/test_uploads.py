@@ -1,6 +1,6 @@
 """Identical uploads share a path: it stays until the last visitor has left."""
 
-from msa_core.uploads import Uploads
+from msa_core.page.files import Uploads
 
 
 def test_the_last_release_deletes(tmp_path):

@@ -14,7 +14,9 @@ import torch
 
 from msa_core import checkpoint
 from msa_core.errors import FeatureError, MsaError
-from msa_core.features import COMPACT, expression, expression_training, vision
+from msa_core.feature_training import expression as expression_training
+from msa_core.features import COMPACT, expression
+from msa_core.features import face as vision
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "media"

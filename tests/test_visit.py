@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from msa_core.errors import MsaError
+from msa_core.page.session import Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
 from msa_core.schema import Stream, Utterance, Word
-from msa_core.visit import Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
 
 
 class Asked:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from msa_core import checkpoint
-from msa_core.corpora import voice_training, voices
+from msa_core.corpora import voices
 from msa_core.corpora.voices import SAMPLE_RATE_HZ, SPLIT_SPEAKERS, VoiceClip
 from msa_core.errors import FeatureError, MsaError
+from msa_core.feature_training import voice as voice_training
 from msa_core.features import COMPACT, voice
 from msa_core.features.voice import EMOTIONS, FRAME_DIM, VoiceConfig, VoiceNetwork
 

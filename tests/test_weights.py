@@ -13,9 +13,9 @@ import pytest
 import torch
 from whisper.model import ModelDimensions, Whisper
 
-from msa_core import weights
-from msa_core.ctranslate2 import read_variables, whisper_checkpoint
 from msa_core.errors import FeatureError
+from msa_core.features import weights
+from msa_core.features.ctranslate2 import read_variables, whisper_checkpoint
 
 SMALL = ModelDimensions(80, 50, 128, 2, 2, 300, 32, 128, 2, 2)
 

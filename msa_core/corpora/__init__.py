@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..data import Corpus
-from ..errors import MsaError
+from msa_core.batch import Corpus
+from msa_core.errors import MsaError
 
 
 def build(name: str, data: Path, out: Path, seed: int = 0) -> Corpus:
@@ -14,7 +14,7 @@ def build(name: str, data: Path, out: Path, seed: int = 0) -> Corpus:
 
     Raises: MsaError for an unknown name, or data that are missing or not as expected.
     """
-    from . import composite, mmmo, mosei_videos, mosi, ravdess, sentences
+    from msa_core.corpora import composite, mmmo, mosei_videos, mosi, ravdess, sentences
 
     builders: dict[str, Callable[[], Corpus]] = {
         composite.NAME: lambda: composite.build(data, out, seed=seed),

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data import SPLITS, Corpus, Ragged
-from ..errors import MsaError
-from ..features import COMPACT
-from ..schema import SCORE_LIMIT
-from .pools import BROADCAST, SHORT, Pool, Pools, Progress, build_pools, quiet
-from .texts import open_rows
-from .voices import generator
+from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.pools import BROADCAST, SHORT, Pool, Pools, Progress, build_pools, quiet
+from msa_core.corpora.texts import open_rows
+from msa_core.corpora.voices import generator
+from msa_core.errors import MsaError
+from msa_core.features import COMPACT
+from msa_core.schema import SCORE_LIMIT
 
 NAME = "composite"
 NEUTRAL = 0.3  # ratings below this are near zero

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Corpus
-from ..errors import MsaError
-from .mosi import arrays, counts, fold_facts, folds, scores, split_of, streams
+from msa_core.batch import Corpus
+from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, scores, split_of, streams
+from msa_core.errors import MsaError
 
 NAME = "mmmo-120"
 FEATURE_SET = "mmmo-mfn20-v1"

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Corpus
-from ..errors import MsaError
-from .mosi import arrays, counts, fold_facts, folds, numbers, scores, split_of, streams
+from msa_core.batch import Corpus
+from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, numbers, scores, split_of, streams
+from msa_core.errors import MsaError
 
 NAME = "mosei-922"
 FEATURE_SET = "mosei-video922-v1"

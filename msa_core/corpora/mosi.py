@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import SPLITS, Corpus, Ragged
-from ..errors import MsaError
-from ..schema import SCORE_LIMIT, STREAMS
+from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.errors import MsaError
+from msa_core.schema import SCORE_LIMIT, STREAMS
 
 NAME, CV_NAME = "mosi", "mosi-cv"
 FEATURE_SET = "mosi-poria-v1"

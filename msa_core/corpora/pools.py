@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import checkpoint, simulate, weights
-from ..data import SPLITS, Ragged
-from ..errors import MsaError
-from ..features import COMPACT, expression, text
-from ..schema import Word
-from . import speech_synthesis, voice_recordings, voice_training
-from .cache import Progress, cached, digest, quiet
-from .speech_synthesis import Heard
-from .texts import Text, choose_texts, read_texts
+from msa_core import checkpoint
+from msa_core.batch import SPLITS, Ragged
+from msa_core.corpora import speech_synthesis
+from msa_core.corpora.cache import Progress, cached, digest, quiet
+from msa_core.corpora.speech_synthesis import Heard
+from msa_core.corpora.texts import Text, choose_texts, read_texts
+from msa_core.errors import MsaError
+from msa_core.feature_training import voice, voice_recordings
+from msa_core.features import COMPACT, expression, simulated_text, text, weights
+from msa_core.schema import Word
 
 BROADCAST = 1  # kind of a voice from URDU; 0 is an acted one
 SHORT = 1  # kind of a text of few words; 0 is a longer one
@@ -135,7 +136,7 @@ def text_pools(
     simulated = Ragged.of([projector.project(h.states) for h in heard.values()], np.float16, COMPACT.text_dim)
     spoken = [place.get(i, np.zeros(0, np.int64)) for i in range(len(chosen))]
     facts = {
-        "projector": checkpoint.read_manifest(simulate.CHECKPOINT)["sha256"],
+        "projector": checkpoint.read_manifest(simulated_text.CHECKPOINT)["sha256"],
         "sentences": len(heard),
         "voices": dict(sorted(Counter(speech_synthesis.voice_for(chosen[i].sentence).id for i in heard).items())),
     }
@@ -159,28 +160,32 @@ def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, prog
 
 def projector_for(
     chosen: Sequence[Text], heard: Mapping[int, Heard], encoder: text.TextEncoder, progress: Progress
-) -> simulate.Projector:
+) -> simulated_text.Projector:
     """The shipped projector; where there is none, one fitted on the training texts and stored as the shipped one."""
-    if simulate.CHECKPOINT not in checkpoint.available():
+    if simulated_text.CHECKPOINT not in checkpoint.available():
         states, targets, groups = [], [], []
         for i, found in heard.items():
             if chosen[i].split == "train":
                 words = chosen[i].words.split()
                 said = [text.normalise(w) for w in found.transcript.split()]
                 states.append(found.states.astype(np.float32))
-                targets.append(simulate.align(said, found.owners, words, word_vectors(words, encoder)))
+                targets.append(simulated_text.align(said, found.owners, words, word_vectors(words, encoder)))
                 groups.append(chosen[i].video)
-        projector, metrics = simulate.fit(
-            states, targets, groups, simulate.ProjectorConfig(epochs=15), progress=lambda line: progress(line, 0, 1)
+        projector, metrics = simulated_text.fit(
+            states,
+            targets,
+            groups,
+            simulated_text.ProjectorConfig(epochs=15),
+            progress=lambda line: progress(line, 0, 1),
         )
         facts = {
-            "name": simulate.CHECKPOINT,
+            "name": simulated_text.CHECKPOINT,
             "data": "training sentences of CMU-MOSI and CMU-MOSEI, spoken by flite and espeak-ng, heard by Whisper",
             "licence": "sentences from YouTube, research use",
             "validation": metrics,
         }
-        simulate.save(projector, checkpoint.ROOT / simulate.CHECKPOINT, facts)
-    return simulate.load()
+        simulated_text.save(projector, checkpoint.ROOT / simulated_text.CHECKPOINT, facts)
+    return simulated_text.load()
 
 
 def word_vectors(words: Sequence[str], encoder: text.TextEncoder) -> np.ndarray:
@@ -207,8 +212,8 @@ def _texts(chosen: Sequence[Text], features: Ragged, versions: Sequence[np.ndarr
 
 def voice_pool(data: Path, cache: Path, progress: Progress) -> Pool:
     """RAVDESS and URDU clips in several recordings; the voice networks that read a clip never heard its speaker."""
-    encoded = voice_recordings.encode(data, voice_training.VoiceTraining().n_versions, cache, progress)
-    found = voice_training.voice_pool(encoded)
+    encoded = voice_recordings.encode(data, voice.VoiceTraining().n_versions, cache, progress)
+    found = voice.voice_pool(encoded)
     rows = np.argsort(found.clip_of, kind="stable")
     ends = np.cumsum(np.bincount(found.clip_of, minlength=len(found.clips)))
     return Pool(

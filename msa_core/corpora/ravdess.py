@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..data import SPLITS, Corpus, Ragged
-from ..errors import MsaError
-from ..features import COMPACT
-from ..schema import STREAMS
-from . import voice_recordings, voice_training
-from .cache import Progress, quiet
-from .composite import SOURCES, cache_of
-from .voices import SPLIT_SPEAKERS, VoiceClip
+from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.cache import Progress, quiet
+from msa_core.corpora.composite import SOURCES, cache_of
+from msa_core.corpora.voices import SPLIT_SPEAKERS, VoiceClip
+from msa_core.errors import MsaError
+from msa_core.feature_training import voice, voice_recordings
+from msa_core.features import COMPACT
+from msa_core.schema import STREAMS
 
 NAME = "ravdess"
 FEATURE_SET = "ravdess-au-v1"
@@ -66,14 +66,14 @@ def build(data: Path, out: Path, progress: Progress = quiet) -> Corpus:
 
     Raises: MsaError when a clip, the action units or the voice checkpoint is missing.
     """
-    settings = voice_training.VoiceTraining()
+    settings = voice.VoiceTraining()
     encoded = voice_recordings.encode(data, settings.n_versions, cache_of(out), progress)
-    corpus = assemble(voice_training.voice_pool(encoded), action_units(data))
+    corpus = assemble(voice.voice_pool(encoded), action_units(data))
     corpus.save(out)
     return Corpus.load(out)
 
 
-def assemble(voices: voice_training.VoicePool, faces: dict[str, np.ndarray]) -> Corpus:
+def assemble(voices: voice.VoicePool, faces: dict[str, np.ndarray]) -> Corpus:
     """Recorded voices and action units -> Corpus. Raises: MsaError when a clip has no action units."""
     rows = [
         i

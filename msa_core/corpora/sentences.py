@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import weights
-from ..data import Corpus, Ragged
-from ..errors import MsaError
-from ..features.text import TextEncoder
-from ..schema import STREAMS
-from . import speech_synthesis
-from .cache import Progress, cached, digest, quiet
-from .composite import cache_of
-from .mosi import counts, numbers
-from .text_parts import SPLITS, Benchmark, read
+from msa_core.batch import Corpus, Ragged
+from msa_core.corpora import speech_synthesis
+from msa_core.corpora.cache import Progress, cached, digest, quiet
+from msa_core.corpora.composite import cache_of
+from msa_core.corpora.mosi import counts, numbers
+from msa_core.corpora.text_parts import SPLITS, Benchmark, read
+from msa_core.errors import MsaError
+from msa_core.features import weights
+from msa_core.features.text import TextEncoder
+from msa_core.schema import STREAMS
 
 NAMES = {"mosi-text": "mosi", "mosei-text": "mosei"}  # of the corpora, and where their utterances come from
 FEATURE_SET = "minilm-tokens-v1"

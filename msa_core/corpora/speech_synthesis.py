@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import weights
-from ..errors import MsaError
-from ..features.speech import SpeechReader
-from .cache import Progress, cached, digest
+from msa_core.corpora.cache import Progress, cached, digest
+from msa_core.errors import MsaError
+from msa_core.features import weights
+from msa_core.features.speech import SpeechReader
 
 SAMPLE_RATE_HZ = 16_000
 WHISPER = "tiny.en"

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MsaError
-from ..features.text import normalise
-from ..schema import SCORE_LIMIT
-from .texts import SPLITS, clean, open_rows
+from msa_core.corpora.texts import SPLITS, clean, open_rows
+from msa_core.errors import MsaError
+from msa_core.features.text import normalise
+from msa_core.schema import SCORE_LIMIT
 
 FILES = {"mosi": "mosi/mosi_utterances.csv", "mosei": "mosei/mosei_utterances.csv.gz"}
 SPLIT_COLUMN = {"mosi": "std_split", "mosei": "mode"}

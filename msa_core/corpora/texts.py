@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MsaError
-from ..features.text import normalise
+from msa_core.errors import MsaError
+from msa_core.features.text import normalise
 
 SPLITS = ("train", "valid", "test")
 SPAN = (3, 30)  # words in a sentence

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import fftconvolve, resample
 
-from ..errors import MsaError
-from ..features.voice import EMOTIONS  # in the order of RAVDESS' codes 1-8
+from msa_core.errors import MsaError
+from msa_core.features.voice import EMOTIONS  # in the order of RAVDESS' codes 1-8
 
 SAMPLE_RATE_HZ = 16_000
 # Sentiment of an emotion at (normal, strong) intensity, in [-3, 3].

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import checkpoint
-from ..config import from_dict
-from ..errors import FeatureError, MsaError
+from msa_core import checkpoint
+from msa_core.config import from_dict
+from msa_core.errors import FeatureError, MsaError
 
 CHECKPOINT = "expression-ferplus-v1"
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")

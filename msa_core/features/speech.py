@@ -18,9 +18,8 @@ from torch import Tensor
 from whisper.audio import log_mel_spectrogram
 from whisper.model import Whisper
 
-from ..errors import FeatureError
-from ..schema import Word
-from .decoding import (
+from msa_core.errors import FeatureError
+from msa_core.features.whisper_decoding import (
     FRAME_S,
     MAX_TOKENS,
     NO_SPEECH,
@@ -32,6 +31,7 @@ from .decoding import (
     tokenizers,
     undisturbed,
 )
+from msa_core.schema import Word
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import FeatureError
-from ..schema import Stream, Word
+from msa_core.errors import FeatureError
+from msa_core.schema import Stream, Word
 
 CHUNK_TOKENS = 254  # of one pass, with [CLS] and [SEP] 256: the length the model was trained on
 BATCH = 64

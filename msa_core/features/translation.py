@@ -19,8 +19,8 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
-from ..schema import Word
-from .decoding import (
+from msa_core.features.speech import SAMPLE_RATE_HZ, Heard, Speech, SpeechReader, Window, token_limit, trimmed
+from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
     doubt_multilingual,
@@ -32,7 +32,7 @@ from .decoding import (
     tokenizers,
     undisturbed,
 )
-from .speech import SAMPLE_RATE_HZ, Heard, Speech, SpeechReader, Window, token_limit, trimmed
+from msa_core.schema import Word
 
 LANGUAGE = "zh"
 BEAM = 5  # translations kept at every step; greedy ones lose the thread (README, "Limits")

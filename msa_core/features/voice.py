@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import checkpoint
-from ..config import from_dict
-from ..errors import CheckpointError, FeatureError
-from ..schema import SCORE_LIMIT, Stream
+from msa_core import checkpoint
+from msa_core.config import from_dict
+from msa_core.errors import CheckpointError, FeatureError
+from msa_core.schema import SCORE_LIMIT, Stream
 
 CHECKPOINT = "voice-ravdess-urdu-v1"
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")

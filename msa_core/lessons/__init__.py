@@ -1,14 +1,14 @@
 """Short lessons, each driving the loaded models on one clip: guess first, then see it computed, then try."""
 
-from .adds import Adds
-from .breaks import Breaks
-from .contract import Lesson
-from .distil import Distil
-from .frames import FramesOrModalities
-from .imagine import Imagine
-from .impute import Impute
-from .interval import Interval
-from .prompts import Prompts
+from msa_core.lessons.adds import Adds
+from msa_core.lessons.breaks import Breaks
+from msa_core.lessons.contract import Lesson
+from msa_core.lessons.distil import Distil
+from msa_core.lessons.frames import FramesOrModalities
+from msa_core.lessons.imagine import Imagine
+from msa_core.lessons.impute import Impute
+from msa_core.lessons.interval import Interval
+from msa_core.lessons.prompts import Prompts
 
 # In the order of reading: the first five say why a missing modality hurts and what three ideas do about it.
 LESSONS: tuple[Lesson, ...] = (

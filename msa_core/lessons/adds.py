@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import permutations
 
-from .. import figures_lessons
-from ..figures_parts import signed
-from ..language import say
-from ..predict import Analyser
-from ..report import title as method_title
-from ..schema import MODALITIES, Utterance
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, ordinary, score_of
-from .models import METHODS, method_options
+from msa_core.i18n import say
+from msa_core.lessons import drawings
+from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, ordinary, score_of
+from msa_core.lessons.models import METHODS, method_options
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Utterance
+from msa_core.views.parts import signed
+from msa_core.views.summary import title as method_title
 
 
 class Adds(Lesson):
@@ -74,7 +74,7 @@ class Adds(Lesson):
             score=signed(score_of(prediction)),
         )
         labels = (say("Training mean"), say("Score"))
-        html = figures_lessons.steps(values["base"], [(m, values[m], None) for m in there], labels)
+        html = drawings.steps(values["base"], [(m, values[m], None) for m in there], labels)
         return Answer(MODALITIES.index(top), said, html, dict(values) | {"score": score_of(prediction)})
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
@@ -99,5 +99,5 @@ class Adds(Lesson):
             mean=signed(mean[furthest]),
         )
         labels = (say("Training mean"), say("Score"))
-        html = figures_lessons.steps(mean["base"], [(m, moves[m], mean[m]) for m in order], labels)
+        html = drawings.steps(mean["base"], [(m, moves[m], mean[m]) for m in order], labels)
         return Finding(said, html, {"base": mean["base"], **moves, "score": level, "order": "+".join(order)})

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .. import figures_lessons
-from ..figures_parts import signed
-from ..language import say
-from ..missing import INCOMPLETE
-from ..predict import Analyser
-from ..report import title as method_title
-from ..schema import Utterance
-from . import measured
-from .contract import (
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import (
     Answer,
     Code,
     Control,
@@ -25,7 +19,12 @@ from .contract import (
     ordinary,
     score_of,
 )
-from .models import COMPLETE_ROW, METHODS, ROW, method_options
+from msa_core.lessons.models import COMPLETE_ROW, METHODS, ROW, method_options
+from msa_core.missing import INCOMPLETE
+from msa_core.predict import Analyser
+from msa_core.schema import Utterance
+from msa_core.views.parts import signed
+from msa_core.views.summary import title as method_title
 
 ALIKE = 0.2  # of a score: moves that differ by less count as the same
 
@@ -132,4 +131,4 @@ class Breaks(Lesson):
         complete = score_of(full, "complete_model_full"), score_of(left, "complete_model_left")
         ours = score_of(full), score_of(left)
         rows = [(say("Complete model"), complete[1], complete[0]), (method_title(method), ours[1], ours[0])]
-        return figures_lessons.readings(rows), {"complete": complete[1] - complete[0], "ours": ours[1] - ours[0]}
+        return drawings.readings(rows), {"complete": complete[1] - complete[0], "ours": ours[1] - ours[0]}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
-from ..errors import MsaError
-from ..language import known, say
-from ..predict import Analyser
-from ..report import ORDINARY
-from ..schema import MODALITIES, Prediction, Utterance
+from msa_core.errors import MsaError
+from msa_core.i18n import known, say
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Prediction, Utterance
+from msa_core.views.summary import ORDINARY
 
 Value = float | str  # of a control
 

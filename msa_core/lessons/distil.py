@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .. import figures_distillation, figures_lessons
-from ..language import say
-from ..predict import Analyser
-from ..schema import Prediction, Utterance
-from . import measured
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary, score_of
-from .models import COMPLETE_ROW, ROW
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import (
+    Answer,
+    Code,
+    Control,
+    Finding,
+    Lesson,
+    Texts,
+    Value,
+    modality_options,
+    needs,
+    ordinary,
+    score_of,
+)
+from msa_core.lessons.models import COMPLETE_ROW, ROW
+from msa_core.predict import Analyser
+from msa_core.schema import Prediction, Utterance
+from msa_core.views import distillation
 
 METHOD = "corrkd"
 ALIKE = 1.0  # distances that differ by less count as the same; two different clips are some thirty apart
@@ -84,7 +96,7 @@ class Distil(Lesson):
             student=f"{student:.1f}",
             typical=f"{facts['typical']:.1f}",
         )
-        return Answer(correct, said, figures_distillation.distances(prediction), {"gone": gone, **facts})
+        return Answer(correct, said, distillation.distances(prediction), {"gone": gone, **facts})
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
         gone = str(chosen["gone"])
@@ -120,7 +132,7 @@ class Distil(Lesson):
                 "is saved.",
                 **values,
             )
-        return Finding(said, figures_lessons.readings(rows), {"gone": gone, **facts})
+        return Finding(said, drawings.readings(rows), {"gone": gone, **facts})
 
 
 def _distances(prediction: Prediction) -> dict[str, float]:

@@ -6,14 +6,27 @@ from collections.abc import Collection, Mapping
 
 import torch
 
-from .. import data, figures_lessons, missing
-from ..figures_parts import signed
-from ..language import say
-from ..predict import Analyser
-from ..schema import MODALITIES, STREAMS, Stream, Utterance
-from . import measured
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary, score_of
-from .models import ROW
+from msa_core import batch as data
+from msa_core import missing
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import (
+    Answer,
+    Code,
+    Control,
+    Finding,
+    Lesson,
+    Texts,
+    Value,
+    modality_options,
+    needs,
+    ordinary,
+    score_of,
+)
+from msa_core.lessons.models import ROW
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, STREAMS, Stream, Utterance
+from msa_core.views.parts import signed
 
 METHOD = "sdumc"
 HALF = 0.5  # share of dropped frames in the question
@@ -95,7 +108,7 @@ class FramesOrModalities(Lesson):
             (say("without {what}", what=ordinary(top)), gone, score),
         ]
         facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
-        return Answer(correct, said, figures_lessons.readings(rows), facts)
+        return Answer(correct, said, drawings.readings(rows), facts)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
         rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))
@@ -108,7 +121,7 @@ class FramesOrModalities(Lesson):
         template = {"counts": counts, "score": signed(score), "now": signed(now)}
         said = say("Kept: {counts}. The score goes from {score} to {now}.", **template)
         facts: dict[str, Value] = {"score": score, "now": now, **{f"kept_{m}": float(k) for m, (k, _) in kept.items()}}
-        return Finding(said, figures_lessons.readings([("SDUMC", now, score)]), facts)
+        return Finding(said, drawings.readings([("SDUMC", now, score)]), facts)
 
 
 def with_frames_dropped(

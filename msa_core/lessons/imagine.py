@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .. import figures_lessons
-from ..figures_parts import signed
-from ..language import say
-from ..predict import Analyser
-from ..schema import Prediction, Utterance
-from . import measured
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, score_of
-from .models import ROW
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, score_of
+from msa_core.lessons.models import ROW
+from msa_core.predict import Analyser
+from msa_core.schema import Prediction, Utterance
+from msa_core.views.parts import signed
 
 METHOD = "sdumc"
 ALIKE = 0.1  # of a score: nearer by less counts as no difference
@@ -94,7 +93,7 @@ class Imagine(Lesson):
             without_it=f"{measured.mae('sdumc without simulated', 'audio'):.2f}",
         )
         facts = {"real": real, "imagined": imagined, "none": bare}
-        return Answer(correct, said, figures_lessons.readings(rows), facts)
+        return Answer(correct, said, drawings.readings(rows), facts)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
         there = needs(utterance, "text", "audio")
@@ -118,7 +117,7 @@ class Imagine(Lesson):
             )
         else:
             said = say("With the real words: {real}; now: {now}.", real=signed(real), now=signed(now))
-        return Finding(said, figures_lessons.readings(rows), facts)
+        return Finding(said, drawings.readings(rows), facts)
 
 
 def _likeness(prediction: Prediction) -> tuple[float, float] | None:

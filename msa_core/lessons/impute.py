@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import figures_lessons
-from ..errors import MsaError
-from ..figures_parts import signed
-from ..language import say
-from ..predict import Analyser
-from ..schema import Utterance
-from . import measured
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, ordinary
-from .models import ROW
+from msa_core.errors import MsaError
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, ordinary
+from msa_core.lessons.models import ROW
+from msa_core.predict import Analyser
+from msa_core.schema import Utterance
+from msa_core.views.parts import signed
 
 METHOD = "promma"
 GONE = "audio"  # in the question
@@ -109,7 +108,7 @@ class Impute(Lesson):
             said = say("{said} The model decides the same.", said=said)
         else:
             said = say("{said} The model decides otherwise.", said=said)
-        html = figures_lessons.level(say("Worth"), facts["worth"], threshold, facts["threshold"]) + _both(facts)
+        html = drawings.level(say("Worth"), facts["worth"], threshold, facts["threshold"]) + _both(facts)
         return Finding(said, html, {"gone": gone, "made": str(made), "score": score, **_plain(facts)})
 
 
@@ -131,4 +130,4 @@ def _plain(facts: Mapping[str, Any]) -> dict[str, Value]:
 def _both(facts: Mapping[str, Any]) -> str:
     """The score under both choices."""
     rows = [(say("generated"), facts["score_generated"], None), (say("left out"), facts["score_left_out"], None)]
-    return figures_lessons.readings(rows)
+    return drawings.readings(rows)

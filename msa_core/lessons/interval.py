@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .. import figures_lessons
-from ..errors import MsaError
-from ..figures_parts import signed
-from ..language import say
-from ..missing import INCOMPLETE
-from ..predict import Analyser
-from ..schema import MODALITIES, Utterance
-from . import measured
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary, score_of
-from .models import ROW, in_100, level
+from msa_core.errors import MsaError
+from msa_core.i18n import say
+from msa_core.lessons import drawings, measured
+from msa_core.lessons.contract import (
+    Answer,
+    Code,
+    Control,
+    Finding,
+    Lesson,
+    Texts,
+    Value,
+    modality_options,
+    needs,
+    ordinary,
+    score_of,
+)
+from msa_core.lessons.models import ROW, in_100, level
+from msa_core.missing import INCOMPLETE
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Utterance
+from msa_core.views.parts import signed
 
 METHOD = "sdumc"
 NOTHING = "nothing"
@@ -91,7 +102,7 @@ class Interval(Lesson):
         )
         rows = [(say("everything"), 2 * full)]
         rows += [(say("without {what}", what=ordinary(m)), 2 * halves[m]) for m in there]
-        html = figures_lessons.widths(rows, 1 + there.index(widest))
+        html = drawings.widths(rows, 1 + there.index(widest))
         return Answer(MODALITIES.index(widest), said, html, {"full": full, **halves})
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
@@ -121,7 +132,7 @@ class Interval(Lesson):
                 said=said,
                 coverage=f"{measured.coverage(ROW[METHOD], pattern):.0%}",
             )
-        html = figures_lessons.interval(score, low, high, rating, "SDUMC", found["level"])
+        html = drawings.interval(score, low, high, rating, "SDUMC", found["level"])
         return Finding(said, html, {"score": score, "low": low, "high": high, "inside": str(low <= rating <= high)})
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..errors import MsaError
-from ..numbers import FOLDER
+from msa_core.errors import MsaError
+from msa_core.evaluation.results import FOLDER
 
 CORPUS = "composite"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from .. import checkpoint
-from ..predict import checkpoint_of
-from ..report import title
+from msa_core import checkpoint
+from msa_core.predict import checkpoint_of
+from msa_core.views.summary import title
 
 METHODS = ("sdumc", "corrkd", "promma")
 ROW = {"sdumc": "sdumc", "corrkd": "corrkd", "promma": "promma (reconstruction)"}  # label in the evaluation file

@@ -6,12 +6,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .. import figures_lessons
-from ..errors import MsaError
-from ..language import say
-from ..predict import Analyser
-from ..schema import MODALITIES, Prediction, Utterance
-from .contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, needs, ordinary
+from msa_core.errors import MsaError
+from msa_core.i18n import say
+from msa_core.lessons import drawings
+from msa_core.lessons.contract import (
+    Answer,
+    Code,
+    Control,
+    Finding,
+    Lesson,
+    Texts,
+    Value,
+    modality_options,
+    needs,
+    ordinary,
+)
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Prediction, Utterance
 
 METHOD = "promma"
 NOTHING = "nothing"
@@ -84,7 +95,7 @@ class Prompts(Lesson):
         )
         rest = {m: weights[m] if m in there else 0.0 for m in MODALITIES}
         even = {m: 1 / len(there) if m in there else 0.0 for m in MODALITIES}
-        html = figures_lessons.weights(even, rest, (say("if all counted alike"), say("prompt weights")))
+        html = drawings.weights(even, rest, (say("if all counted alike"), say("prompt weights")))
         return Answer(MODALITIES.index(top), said, html, dict(weights))
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
@@ -104,7 +115,7 @@ class Prompts(Lesson):
             own=f"{own:.1f}",
         )
         names = (say("as trained, with everything"), say("as set here"))
-        html = figures_lessons.weights(_numbers(full, "prompt_weights"), now, names)
+        html = drawings.weights(_numbers(full, "prompt_weights"), now, names)
         return Finding(said, html, {"gone": gone, "temperature": temperature, **now})
 
 

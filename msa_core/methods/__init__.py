@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import checkpoint
-from ..config import from_dict
-from ..errors import CheckpointError, MsaError
-from ..schema import STREAMS, Batch
-from .baseline import Baseline
-from .contract import KINDS, Displayed, Method, MethodConfig, Recipe
-from .corrkd import CorrKD
-from .promma import ProMMA
-from .sdumc import SDUMC
+from msa_core import checkpoint
+from msa_core.config import from_dict
+from msa_core.errors import CheckpointError, MsaError
+from msa_core.methods.base import KINDS, Displayed, Method, MethodConfig, Recipe
+from msa_core.methods.corrkd import CorrKD
+from msa_core.methods.late_fusion import Baseline
+from msa_core.methods.promma.model import ProMMA
+from msa_core.methods.sdumc import SDUMC
+from msa_core.schema import STREAMS, Batch
 
 METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD, ProMMA)}
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently

@@ -41,9 +41,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..errors import MsaError
-from ..layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
-from ..losses import (
+from msa_core.errors import MsaError
+from msa_core.methods.base import Method, Recipe, check_ranges
+from msa_core.methods.gather import gather
+from msa_core.methods.layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
+from msa_core.methods.losses import (
     cross_entropy,
     mse,
     mutual_information,
@@ -54,9 +56,7 @@ from ..losses import (
     response_parts,
     sample_contrast,
 )
-from ..parallel import gather
-from ..schema import MODALITIES, SCORE_LIMIT, Batch, Output
-from .contract import Method, Recipe, check_ranges
+from msa_core.schema import MODALITIES, SCORE_LIMIT, Batch, Output
 
 # Names of the classes: 7 bins are the rounded scores, 3 bins their signs.
 CLASSES: dict[int, tuple[str, ...]] = {

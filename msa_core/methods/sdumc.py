@@ -29,11 +29,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import AttentionPool, Dropout, FrameEncoder, Frames, available, bounded, masked_softmax, mlp, usable
-from ..losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
-from ..parallel import gather
-from ..schema import MODALITIES, Batch, Output
-from .contract import Displayed, Method, Recipe, check_ranges
+from msa_core.methods.base import Displayed, Method, Recipe, check_ranges
+from msa_core.methods.gather import gather
+from msa_core.methods.layers import (
+    AttentionPool,
+    Dropout,
+    FrameEncoder,
+    Frames,
+    available,
+    bounded,
+    masked_softmax,
+    mlp,
+    usable,
+)
+from msa_core.methods.losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
+from msa_core.schema import MODALITIES, Batch, Output
 
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")

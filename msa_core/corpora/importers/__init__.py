@@ -1,0 +1,49 @@
+"""Feature files of others and of one's own clips -> Corpus: MMSA pickles, .npz, folders of extracted features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from msa_core.batch import Corpus
+from msa_core.corpora.importers import check, extracted_folder, mmsa, npz
+from msa_core.corpora.importers.check import describe, problems, report
+from msa_core.corpora.importers.contents import slug
+from msa_core.errors import MsaError
+
+READERS: Mapping[str, Callable[..., Corpus]] = dict(
+    zip(check.VALID, (mmsa.read, mmsa.read, npz.read, extracted_folder.read), strict=True)
+)
+
+__all__ = ["READERS", "describe", "problems", "read", "report"]
+
+
+def read(
+    path: str | Path,
+    name: str | None = None,
+    table: str | Path | None = None,
+    bert: str | Path | None = None,
+    repair: bool = False,
+) -> Corpus:
+    """The corpus in a feature file, the reader chosen by suffix (READERS).
+
+    Args:
+        name: of the corpus; None takes the file's.
+        table: scores of the clips, for a folder of extracted features only.
+        bert: text model for MMSA files that hold the text as word-piece ids only.
+        repair: set values that are not finite to 0; not for a folder, whose clips are extracted again instead.
+    Raises: MsaError for an unknown suffix, an argument that does not fit it, or what `problems` calls an error.
+    """
+    kind = check.suffix(path)
+    name = name or slug(Path(path).resolve().stem)
+    if table is not None and kind != check.FOLDER:
+        raise MsaError(f"A table of scores goes with a folder of features, not with {kind}. Leave it out.")
+    if bert is not None and READERS[kind] is not mmsa.read:
+        raise MsaError(f"bert encodes the text of MMSA pickles; {kind} needs none. Leave it out.")
+    if kind == check.FOLDER:
+        if repair:
+            raise MsaError("Features that are not finite cannot be repaired in a folder. Extract the clips again.")
+        return extracted_folder.read(path, table, name)  # type: ignore[arg-type]
+    if kind == ".npz":
+        return npz.read(path, name, repair=repair)
+    return mmsa.read(path, name, bert=bert, repair=repair)

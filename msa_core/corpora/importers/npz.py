@@ -1,0 +1,173 @@
+"""One .npz of arrays, for features of any origin.
+
+| array | shape | what |
+|---|---|---|
+| `id` | (N,) text | unique; 'video$_$clip', 'video[3]' and 'video_3' tell the video |
+| `split` | (N,) text | train, valid or test |
+| `score` | (N,) | in [-3, 3]; or `label` on the data set's own scale: [-1, 1] (CH-SIMS) is multiplied by 3 |
+| `text`, `audio`, `vision` | (N, D) or (N, T, D) | one vector an utterance, or frames; any may be left out |
+| `text_lengths` .. | (N,) | real frames of (N, T, D); without it zeros at the end are padding |
+| `speaker` or `video` | (N,) text | who belongs together; without it the video in the id |
+
+An utterance whose vector or frames are all zero lacks that modality. Write it with `numpy.savez(path, id=.., ..)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.importers import findings
+from msa_core.corpora.importers.arrays import (
+    cut,
+    declared_lengths,
+    nonzero,
+    numbers,
+    outside,
+    scores,
+    span_of_lengths,
+    span_of_zeros,
+    texts,
+)
+from msa_core.corpora.importers.contents import (
+    FeatureFile,
+    Finding,
+    Part,
+    assemble,
+    chosen,
+    named,
+    scale_of,
+    video,
+    zero_out,
+)
+from msa_core.errors import MsaError
+from msa_core.schema import MODALITIES
+
+KIND = "npz feature file"
+GROUPS = ("speaker", "video")
+NAMES = ("id", "split", "score", "label", *MODALITIES, *(f"{m}_lengths" for m in MODALITIES), *GROUPS)
+STATEMENT = "Features as the file has them; scores are its labels times score_factor, in [-3, 3]."
+
+
+def read(path: str | Path, name: str, repair: bool = False) -> Corpus:
+    """An .npz of the layout above as a corpus; `check.problems` lists all that would be refused.
+
+    Args: name: of the corpus; its feature set is npz-<name>-<width of text>-<audio>-<vision>.
+    repair: values that are not finite become 0 and are counted in the manifest.
+    Raises: MsaError for what `findings` calls an error.
+    """
+    file = load(path, repair)
+    findings.refuse(file)
+    return assemble(file, name, "npz", STATEMENT)
+
+
+def load(path: str | Path, repaired: bool = False) -> FeatureFile:
+    """Everything usable in the file, and what is wrong with the rest.
+
+    Raises: MsaError when it is no .npz, or has no `id` or `split`.
+    """
+    path = Path(path)
+    file = FeatureFile(path, KIND, needs_all_splits=False)
+    arrays = _arrays(path, file)
+    for key in ("id", "split"):
+        if key not in arrays:
+            raise MsaError(f"{path.name} has no array {key!r}. Give id, split, score and at least one modality.")
+    ids, split = texts(arrays["id"], "id"), texts(arrays["split"], "split")
+    if len(split) != len(ids):
+        raise MsaError(f"split has {len(split)} rows for {len(ids)} ids. Export both from the same table.")
+    unknown = sorted(set(split) - set(SPLITS))
+    if unknown:
+        raise MsaError(f"split holds {named(unknown)}. Valid splits: {', '.join(SPLITS)}.")
+    whole = _whole(file, arrays, ids)
+    for one in SPLITS:
+        rows = np.flatnonzero(np.array(split) == one)
+        if len(rows):
+            file.parts.append(_rows(whole, one, rows))
+    if "score" not in arrays:
+        file.scale = scale_of(file.parts)
+    if repaired:
+        zero_out(file)
+    return file
+
+
+def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
+    """The arrays that are read; others are noted. Raises: MsaError when the file is no .npz."""
+    arrays = {}
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise MsaError(f"{path.name} is one numpy array. Save all arrays together with numpy.savez.")
+        with stored:
+            for key in (k for k in NAMES if k in stored.files):
+                try:
+                    arrays[key] = stored[key]
+                except ValueError as e:
+                    file.findings.append(Finding("error", f"{key} cannot be read ({e}). Save numbers or text."))
+            more = sorted(set(stored.files) - set(NAMES))
+    except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as e:
+        raise MsaError(f"{path.name} cannot be read as .npz ({type(e).__name__}). Write it with numpy.savez.") from e
+    if more:
+        file.findings.append(Finding("note", f"Not read: {named(more)}. Names that are read: {', '.join(NAMES)}."))
+    return arrays
+
+
+def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str]) -> Part:
+    """All utterances as one part."""
+    part = Part("", ids, None, groups=[video(name) for name in ids])
+    key = next((k for k in ("score", "label") if k in arrays), None)
+    if key is not None:
+        part.labels = file.attempt(scores, arrays[key], key, len(ids))
+    elif not any(f.level == "error" for f in file.findings):
+        file.findings.append(Finding("error", "There is no array 'score' (or 'label'). Add one number per utterance."))
+    for group in (g for g in GROUPS if g in arrays):
+        given = file.attempt(texts, arrays[group], group)
+        if given is not None and len(given) == len(ids):
+            part.groups, file.group = given, group
+        elif given is not None:
+            file.findings.append(Finding("error", f"{group} has {len(given)} rows for {len(ids)} ids. Give one each."))
+        break
+    for modality in (m for m in MODALITIES if m in arrays):
+        stream = file.attempt(_stream, file, modality, arrays, ids)
+        if stream is not None:
+            part.streams[modality] = stream
+    return part
+
+
+def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], ids: list[str]) -> Ragged:
+    """Real frames of a modality, and how they were found noted in `file.lengths`. Raises: MsaError."""
+    values, key = numbers(arrays[modality], modality, len(ids), (2, 3)), f"{modality}_lengths"
+    if values.ndim == 2:
+        file.found_by(modality, "one vector an utterance")
+        return cut(values[:, None], (np.zeros(len(ids), np.int64), np.ones(len(ids), np.int64)))
+    used = nonzero(values)
+    if key not in arrays:
+        span, front = span_of_zeros(used)
+        file.found_by(modality, f"zeros {'in front' if front else 'at the end'} are padding")
+        return cut(values, span)
+    span, front = span_of_lengths(used, declared_lengths(arrays[key], key, values.shape, ids))
+    lost = outside(used, span)
+    if lost.any():
+        who = named(chosen(ids, lost))
+        raise MsaError(f"{key}: {who} go on after their length. Set to 0 what lies beyond, or correct the lengths.")
+    file.found_by(modality, f"{key}, padding in front" if front else key)
+    return cut(values, span)
+
+
+def _rows(whole: Part, split: str, rows: np.ndarray) -> Part:
+    """The utterances `rows` of a part."""
+    streams = {}
+    for modality, ragged in whole.streams.items():
+        lengths = np.where(np.isin(np.arange(len(ragged)), rows), ragged.lengths, 0)
+        kept = np.repeat(lengths > 0, ragged.lengths)
+        streams[modality] = Ragged(ragged.values[kept], np.concatenate([[0], np.cumsum(lengths[rows])]))
+    return Part(
+        split,
+        [whole.ids[r] for r in rows],
+        None if whole.labels is None else whole.labels[rows],
+        streams,
+        groups=[whole.groups[r] for r in rows],
+    )

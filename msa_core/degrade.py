@@ -1,0 +1,108 @@
+"""A clip made worse on purpose: the picture blurred, noise in the sound, before any model sees or hears it.
+
+Nothing here touches the file: pictures and samples are changed on their way from the decoder to the extractors,
+and `preview` writes a copy of exactly that for the visitor to look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from msa_core.errors import MsaError
+from msa_core.page import preview as clips
+
+MAX_BLUR = 0.1
+MIN_NOISE_DB, MAX_NOISE_DB = -10.0, 30.0
+STEP = 320  # samples (20 ms) in which loudness is measured
+QUIET_DB = 30.0  # a stretch so far below the loud ones is a pause: it does not count as signal
+LOW_HZ = 50.0  # pink noise is flat below: the ear and the models hear nothing there
+
+
+@dataclass(frozen=True)
+class Damage:
+    """How much worse a clip is made.
+
+    Raises: MsaError for a value out of range.
+    """
+
+    blur: float = 0.0  # standard deviation of a Gaussian as a share of the picture's shorter side, 0 to 0.1
+    noise_db: float | None = None  # level of the sound without its pauses over that of pink noise, -10 to 30 dB
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        if not 0.0 <= self.blur <= MAX_BLUR:  # false for NaN
+            raise MsaError(f"The blur is {self.blur}. Give a share of the picture from 0 to {MAX_BLUR}.")
+        if self.noise_db is not None and not MIN_NOISE_DB <= self.noise_db <= MAX_NOISE_DB:
+            raise MsaError(
+                f"The noise is at {self.noise_db} dB. Give a signal-to-noise ratio "
+                f"from {MIN_NOISE_DB:.0f} to {MAX_NOISE_DB:.0f} dB, or leave it out."
+            )
+
+    @property
+    def none(self) -> bool:
+        """True when nothing is changed."""
+        return self.blur == 0.0 and self.noise_db is None
+
+    def picture(self, image: np.ndarray) -> np.ndarray:
+        """The picture (H, W, 3) uint8 as the models get it."""
+        if self.blur == 0.0:
+            return image
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur * min(image.shape[:2])))
+
+    def sound(self, wave: np.ndarray) -> np.ndarray:
+        """The samples (N,) float32 at 16 kHz as the models get them; the same clip always gets the same noise.
+
+        Where the sum leaves [-1, 1] all of it is made softer, so that nothing is clipped. Silence stays silent.
+        """
+        level = loud_power(wave)
+        if self.noise_db is None or level == 0.0:
+            return wave
+        seed = int.from_bytes(hashlib.sha256(np.ascontiguousarray(wave, np.float32).tobytes()).digest()[:8], "big")
+        gain = math.sqrt(level / 10 ** (self.noise_db / 10))
+        mixed = wave + gain * pink(len(wave), np.random.default_rng(seed))
+        return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
+
+    def notes(self, has_audio: bool, has_video: bool) -> tuple[str, ...]:
+        """What was done to a clip with these tracks, as sentences for the user."""
+        notes = []
+        if self.noise_db is not None and has_audio:
+            notes.append(f"Noise was added to the sound at {self.noise_db:g} dB.")
+        if self.blur and has_video:
+            notes.append(f"The picture was blurred by {100 * self.blur:.2g} % of its shorter side.")
+        return tuple(notes)
+
+
+def preview(path: str | Path, damage: Damage, out: str | Path) -> Path:
+    """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
+
+    Returns: the mp4, named after the clip and the damage. Raises: MediaError; no partial file is left.
+    """
+    name = f"{Path(path).stem}-blur{1000 * damage.blur:.0f}"
+    name += "" if damage.noise_db is None else f"-noise{damage.noise_db:g}"
+    return clips.encode(path, Path(out) / f"{name}.mp4", damage.picture, damage.sound)
+
+
+def pink(n: int, generator: np.random.Generator) -> np.ndarray:
+    """Noise (n,) of unit power whose power falls by 3 dB an octave above LOW_HZ, for 16 kHz."""
+    spectrum = np.fft.rfft(generator.standard_normal(n))
+    spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / clips.media.SAMPLE_RATE_HZ), LOW_HZ))
+    spectrum[0] = 0.0  # no constant offset
+    noise = np.fft.irfft(spectrum, n)
+    power = float(np.mean(noise**2))
+    return noise / math.sqrt(power) if power else noise
+
+
+def loud_power(wave: np.ndarray) -> float:
+    """Mean power of the 20 ms stretches that are no pause (QUIET_DB below the loudest twentieth); 0 in silence."""
+    starts = np.arange(0, len(wave), STEP)
+    if not len(starts):
+        return 0.0
+    power = np.add.reduceat(np.asarray(wave, np.float64) ** 2, starts) / np.minimum(STEP, len(wave) - starts)
+    loud = power >= np.percentile(power, 95) / 10 ** (QUIET_DB / 10)
+    return float(power[loud].mean())

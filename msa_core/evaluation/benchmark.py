@@ -1,0 +1,64 @@
+"""Time and memory on this machine: loading, one clip from file to gauges, a switch, Rank-N-Contrast."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import torch
+
+from msa_core.methods.losses import rank_n_contrast
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES
+from msa_core.views import summary
+
+
+def table(clip: Path, repeats: int = 5) -> str:
+    """A Markdown table of medians over `repeats` runs, after one warm-up run."""
+    start = time.perf_counter()
+    analyser = Analyser.load()
+    loading = time.perf_counter() - start
+    utterance = analyser.extract(clip)
+    whole = _median(lambda: analyser.predict(analyser.extract(clip)), repeats)
+    steps = analyser.extract(clip).timings_s
+    subsets = [s for n in range(3) for s in combinations(MODALITIES, n)]
+    present = [s for s in subsets if any(utterance.stream(m).present for m in MODALITIES if m not in s)]
+    switches = {
+        method: [_median(partial(analyser.predict, utterance, method, dropped), repeats) for dropped in present]
+        for method in analyser.methods
+    }
+    v, y = torch.randn(256, 64), torch.randn(256)
+    rows = [
+        ("load every model", f"{loading:.2f} s"),
+        (f"{clip.name}, {utterance.duration_s:.1f} s, warm, file to gauges", f"{whole:.2f} s"),
+        *((f"- {name}", f"{seconds:.2f} s") for name, seconds in steps.items()),
+        *(
+            (
+                f"a switch, {summary.method_name(m)}, median and slowest subset",
+                f"{_ms(statistics.median(t))}, {_ms(max(t))}",
+            )
+            for m, t in switches.items()
+        ),
+        ("Rank-N-Contrast, 256 items", _ms(_median(lambda: rank_n_contrast(v, y), repeats))),
+        ("peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"),
+    ]
+    head = f"torch {torch.__version__}, {torch.get_num_threads()} threads, device {analyser.device}"
+    return "\n".join([f"| {head} | median of {repeats} |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms"
+
+
+def _median(work: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

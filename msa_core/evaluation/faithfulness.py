@@ -1,0 +1,260 @@
+"""Do displayed weights mean anything? Exact Shapley values and a method's own weights against what is known.
+
+On the composite corpus the human ratings of every clip's text, voice and face are known. The **known contribution** of
+a modality is c_m = b_m (r_m - mean r_m), with b the least-squares weights of the ratings for the rating of the whole
+on training rows: the Shapley value of that linear human model.
+
+Three questions, always beside a control that knows nothing of the clip:
+- Do they follow the truth? *Row-centred* rank correlation: from every clip's three numbers their mean is taken away, on
+  both sides; else whatever has the sign of the score would look like an explanation. *Top-1*: is the modality with the
+  largest number the one that truly has the largest? Signed numbers are compared with c, others with |c|.
+- On which clips? The natural test rows; *conflict* rows, whose ratings lie at least 2.4 of 6 apart; and *decorrelated*
+  clips, the same pieces paired anew at random, so that no modality tells anything about another.
+- Do they follow the model itself? *Deletion*: how far the score moves without the modality. *Permutation*: how far it
+  moves with the same modality of another clip. By the place of the modality in the order of the weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from msa_core import checkpoint, methods
+from msa_core.batch import Corpus, Ragged
+from msa_core.errors import MsaError
+from msa_core.evaluation import subsets
+from msa_core.evaluation.runs import label_of
+from msa_core.evaluation.subsets import RATINGS
+from msa_core.explain.shapley import shapley
+from msa_core.methods import Displayed, Method
+from msa_core.missing import COMPLETE, PATTERNS
+from msa_core.schema import MODALITIES
+from msa_core.training.loop import pattern_scores
+
+NAME = "evidence"
+SEED = 0  # of the new pairing
+Numbers = dict[str, float | None]
+
+
+def complete_rows(corpus: Corpus, split: str) -> np.ndarray:
+    """The clips of a held-out split that have all three modalities. Raises: MsaError when there is none."""
+    rows = corpus.rows(split)
+    rows = rows[np.all([corpus.index[m].lengths[rows] > 0 for m in MODALITIES], 0)]
+    if split == "train" or not len(rows):
+        raise MsaError(f"{corpus.name}, {split}: give a held-out split with clips that have text, audio and vision.")
+    return rows
+
+
+def known_contributions(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+    """The contributions c (len(rows), 3) from the human ratings. Raises: MsaError when the corpus has none."""
+    lost = [name for name in RATINGS if name not in corpus.columns]
+    if lost:
+        raise MsaError(f"Corpus {corpus.name} has no column {lost[0]!r}: the true contributions are not known there.")
+    ratings, train = np.stack([corpus.columns[name] for name in RATINGS], 1), corpus.rows("train")
+    centred = ratings[train] - ratings[train].mean(0)
+    weights, *_ = np.linalg.lstsq(centred, corpus.score[train] - corpus.score[train].mean(), rcond=None)
+    result: np.ndarray = weights * (ratings[rows] - ratings[train].mean(0))
+    return result
+
+
+def repaired(corpus: Corpus, rows: np.ndarray, modalities: Sequence[str] = MODALITIES, seed: int = SEED) -> Corpus:
+    """The corpus with some modalities of `rows` exchanged among them at random, independently of each other.
+
+    Their ratings go along; scores and imagined text stay where they are and mean nothing any more.
+    """
+    index, columns = dict(corpus.index), dict(corpus.columns)
+    for i, m in enumerate(MODALITIES):
+        if m in modalities:
+            source = np.arange(len(corpus))
+            source[rows] = rows[np.random.default_rng([seed, i]).permutation(len(rows))]
+            old = corpus.index[m]
+            index[m] = Ragged.of([old.values[old.offsets[s] : old.offsets[s + 1]] for s in source], np.int64)
+            if RATINGS[i] in columns:
+                columns[RATINGS[i]] = columns[RATINGS[i]][source]
+    return replace(corpus, index=index, columns=columns)
+
+
+def row_centred(values: np.ndarray, truth: np.ndarray) -> float | None:
+    """Rank correlation over all (clip, modality) after each clip's mean is taken away; None for a constant. (N, 3)."""
+    x, y = (v - v.mean(1, keepdims=True) for v in (values, truth))
+    if np.ptp(x) < 1e-9:
+        return None
+    return float(stats.spearmanr(x.ravel(), y.ravel()).statistic)
+
+
+def top_1(values: np.ndarray, truth: np.ndarray) -> float | None:
+    """Share of clips whose largest number is at the truly largest modality, ties to the first; None without a clip."""
+    return float((values.argmax(1) == truth.argmax(1)).mean()) if len(values) else None
+
+
+def shapley_values(scores: Mapping[str, np.ndarray], base: float) -> np.ndarray:
+    """Exact Shapley values (N, 3) of the scores (N,) of the seven patterns."""
+    values: Any = {tuple(p.split("+")): s for p, s in scores.items()}
+    return np.stack(list(shapley(MODALITIES, values, base).values()), 1)
+
+
+@torch.no_grad()
+def displayed(model: Method, corpus: Corpus, rows: np.ndarray) -> dict[str, Displayed]:
+    """What the method shows per modality for complete clips, (len(rows), 3) each."""
+    parts: dict[str, list[Displayed]] = {}
+    for start in range(0, len(rows), 256):
+        output = model.eval()(corpus.batch(rows[start : start + 256]))
+        for name, shown in model.displayed(output).items():
+            parts.setdefault(name, []).append(shown)
+    return {name: Displayed(torch.cat([s.values for s in found]), found[0].signed) for name, found in parts.items()}
+
+
+def follows_truth(model: Method, corpus: Corpus, base: float, split: str = "test") -> dict[str, Numbers]:
+    """Per displayed number, Shapley values and controls: the measures named in the head of this file."""
+    rows = complete_rows(corpus, split)
+    apart = repaired(corpus, rows)
+    truth, truth_apart = known_contributions(corpus, rows), known_contributions(apart, rows)
+    conflict = subsets.conflict(corpus, rows)
+    shown = _all_shown(model, corpus, rows, base)
+    shown_apart = _all_shown(model, apart, rows, base)
+    first = known_contributions(corpus, corpus.rows("train"))
+    for signed in (True, False):
+        often = np.bincount((first if signed else np.abs(first)).argmax(1), minlength=3) / len(first)
+        for there in (shown, shown_apart):
+            same = Displayed(torch.from_numpy(np.tile(often, (len(rows), 1))), signed)
+            there[f"control: always {MODALITIES[int(often.argmax())]}{'' if signed else ', without sign'}"] = same
+    result: dict[str, Numbers] = {}
+    for name, (values, signed) in shown.items():
+        x, x_apart = values.numpy(), shown_apart[name].values.numpy()
+        c, c_apart = (truth, truth_apart) if signed else (np.abs(truth), np.abs(truth_apart))
+        constant = name.startswith("control")
+        result[name] = {
+            "signed": float(signed),
+            "natural": None if constant else row_centred(x, c),
+            "conflict_top_1": top_1(x[conflict], c[conflict]),
+            "decorrelated": None if constant else row_centred(x_apart, c_apart),
+            "decorrelated_top_1": top_1(x_apart, c_apart),
+        }
+    return result
+
+
+def _all_shown(model: Method, corpus: Corpus, rows: np.ndarray, base: float) -> dict[str, Displayed]:
+    """Displayed numbers, Shapley values, and the control that gives each modality a third of the score."""
+    scores = pattern_scores(model, corpus, rows, tuple(PATTERNS), simulated=False)
+    third = np.tile(scores[COMPLETE][:, None] / 3, (1, 3))
+    return {
+        **displayed(model, corpus, rows),
+        "Shapley values": Displayed(torch.from_numpy(shapley_values(scores, base)), True),
+        "control: score / 3": Displayed(torch.from_numpy(third), True),
+    }
+
+
+def follows_model(model: Method, corpus: Corpus, split: str = "test") -> dict[str, dict[str, Any]]:
+    """Deletion and permutation: how far the score moves, by the place of the modality in the order of |number|.
+
+    Returns: per displayed number and test: "moves" from the largest to the smallest number, "top_1": share of clips
+        whose largest number is at the modality that moves the score most, "control": of always the same modality.
+    """
+    rows = complete_rows(corpus, split)
+    patterns = [COMPLETE, *("+".join(o for o in MODALITIES if o != m) for m in MODALITIES)]
+    scores = pattern_scores(model, corpus, rows, patterns, simulated=False)
+    others = [
+        pattern_scores(model, repaired(corpus, rows, (m,)), rows, (COMPLETE,), simulated=False)[COMPLETE]
+        for m in MODALITIES
+    ]
+    moved = {
+        "deletion": np.stack([np.abs(scores[COMPLETE] - scores[p]) for p in patterns[1:]], 1),
+        "permutation": np.stack([np.abs(scores[COMPLETE] - s) for s in others], 1),
+    }
+    result: dict[str, dict[str, Any]] = {}
+    for name, (values, _) in displayed(model, corpus, rows).items():
+        order = np.argsort(-np.abs(values.numpy()), 1, kind="stable")
+        result[name] = {
+            test: {
+                "moves": np.take_along_axis(m, order, 1).mean(0).tolist(),
+                "top_1": float((order[:, 0] == m.argmax(1)).mean()),
+                "control": float((np.bincount(m.argmax(1), minlength=3) / len(m)).max()),
+            }
+            for test, m in moved.items()
+        }
+    return result
+
+
+def report(corpus: Corpus, runs: Sequence[Path], split: str = "test") -> dict[str, Any]:
+    """Every run's evidence, averaged over the seeds of a label.
+
+    Returns: {"corpus", "split", "n", "conflict", "rows": [{"label", "seeds", "truth", "model"}]}.
+    """
+    by_label: dict[str, list[tuple[dict[str, Numbers], dict[str, dict[str, Any]]]]] = {}
+    for run in runs:
+        model, manifest = methods.load(run, corpus.feature_set)
+        if model.dims != corpus.dims:
+            raise MsaError(f"Run {run.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
+        found = follows_truth(model, corpus, float(manifest["mean_score"]), split), follows_model(model, corpus, split)
+        by_label.setdefault(label_of(run.name), []).append(found)
+    rows = complete_rows(corpus, split)
+    return {
+        "corpus": corpus.name,
+        "split": split,
+        "n": len(rows),
+        "conflict": int(subsets.conflict(corpus, rows).sum()),
+        "rows": [
+            {"label": label, "seeds": len(found), "truth": _mean([t for t, _ in found]),
+             "model": _mean([m for _, m in found])}
+            for label, found in by_label.items()
+        ],
+    }  # fmt: skip
+
+
+def _mean(parts: Sequence[Any]) -> Any:
+    """Mean over seeds of nested dictionaries and lists of numbers; None where a value does not exist."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {key: _mean([p[key] for p in parts]) for key in first}
+    if isinstance(first, list):
+        return [_mean([p[i] for p in parts]) for i in range(len(first))]
+    return None if None in parts else float(np.mean(parts))
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Two tables: against the known contributions, and against the model's own moves."""
+    head = f"{result['n']} {result['split']} clips, {result['conflict']} of them in conflict."
+    lines = [head, "", "| | number shown | natural | decorrelated | top-1, conflict | top-1, decorrelated |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in result["rows"]:
+        for name, m in row["truth"].items():
+            kind = name if m["signed"] or "without sign" in name else f"{name} (without sign)"
+            cells = " | ".join("-" if m[k] is None else f"{m[k]:.2f}" for k in
+                               ("natural", "decorrelated", "conflict_top_1", "decorrelated_top_1"))  # fmt: skip
+            lines.append(f"| {_seeds(row)} | {kind} | {cells} |")
+    lines += ["", "| | ordered by | test | largest moves the score by | second | smallest | top-1 | control |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for row in result["rows"]:
+        for name, tests in row["model"].items():
+            for test, m in tests.items():
+                moves = " | ".join(f"{v:.2f}" for v in m["moves"])
+                lines.append(f"| {_seeds(row)} | {name} | {test} | {moves} | {m['top_1']:.2f} | {m['control']:.2f} |")
+    return "\n".join(lines)
+
+
+def _seeds(row: Mapping[str, Any]) -> str:
+    return f"{row['label']} ({row['seeds']} seed{'s' if row['seeds'] > 1 else ''})"
+
+
+def command(corpus_path: Path, runs: Path, labels: Sequence[str], out: Path) -> dict[str, Any]:
+    """The command line: the runs of some labels -> out/CORPUS-evidence.json and .md; the report."""
+    corpus = Corpus.load(corpus_path)
+    known_contributions(corpus, corpus.rows("test")[:1])
+    folders = [p.parent for p in sorted(Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))]
+    chosen = [f for label in labels for f in folders if label_of(f.name) == label]
+    lost = [label for label in labels if not any(label_of(f.name) == label for f in chosen)]
+    if lost:
+        there = ", ".join(sorted({label_of(f.name) for f in folders}))
+        raise MsaError(f"{runs} has no run {lost[0]!r}. There are: {there}.")
+    result = report(corpus, chosen)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    (Path(out) / f"{corpus.name}-{NAME}.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+    (Path(out) / f"{corpus.name}-{NAME}.md").write_text(f"# What displayed weights mean\n\n{markdown(result)}\n")
+    return result

@@ -1,0 +1,52 @@
+"""What is taken away when a model is tested: named conditions, the same for every method, process and machine.
+
+- patterns: one of the subsets of the modalities is left (seven for three modalities).
+- frames: every frame and token is dropped with probability 0, 0.1, .. 0.9, in all modalities (the protocol of
+  TFR-Net and LNLN). AUILC is the area under that curve by the trapezoid rule (EMT-DLFR; there up to 1.0, here 0.9).
+- blocks: one contiguous stretch of 30 or 50 % of every modality is dropped.
+- modality: a share of the (utterance, modality) cells is absent, at least one modality is left (GCNet, DiCMoR). The
+  literature's 0.7 is 2/3: of three modalities one is always there. A rate that a corpus cannot reach is left out.
+
+Conditions are the names of `missing.regime`: "text+audio", "frame:0.3", "block:0.5", "modality:0.2". All draws come
+from SEED and the utterance's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from msa_core import missing
+from msa_core.missing import PATTERNS
+from msa_core.schema import Batch
+
+SEED = 0  # of every draw; training draws on other utterances
+FRAME_RATES = tuple(round(0.1 * i, 1) for i in range(10))
+BLOCK_RATES = (0.3, 0.5)
+MODALITY_RATES = tuple(round(0.1 * i, 1) for i in range(1, 8))
+
+
+def conditions(patterns: Sequence[str]) -> dict[str, list[str]]:
+    """The conditions of every protocol, for a corpus that has these patterns; the last pattern is the complete one."""
+    n = len(PATTERNS[patterns[-1]])
+    highest = round((n - 1) / n, 1)  # 0.7 stands for 2/3
+    return {
+        "patterns": list(patterns),
+        "frames": [f"frame:{r}" for r in FRAME_RATES],
+        "blocks": [f"block:{r}" for r in BLOCK_RATES],
+        "modality": [f"modality:{r}" for r in MODALITY_RATES if r <= highest],
+    }
+
+
+def removed(batch: Batch, condition: str) -> Batch:
+    """What a condition leaves of a batch. Raises: MsaError for an unknown condition."""
+    kind, _, rate = condition.partition(":")
+    if kind == "modality" and rate:
+        return missing.modality_rate(batch, min(float(rate), missing.MAX_MISSING_RATE), SEED)
+    return missing.regime(condition)(batch, SEED, 0)
+
+
+def auilc(curve: Sequence[float]) -> float:
+    """Area under the curve of a metric over FRAME_RATES (trapezoids, step 0.1); NaN when a value does not exist."""
+    return float(np.trapezoid(np.asarray(curve, np.float64), dx=0.1))

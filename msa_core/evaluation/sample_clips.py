@@ -1,0 +1,47 @@
+"""Common sense on real clips: every clip of some folders, every model, every reason, as one Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msa_core import media
+from msa_core.config import MediaLimits
+from msa_core.errors import MsaError
+from msa_core.predict import Analyser
+from msa_core.schema import MODALITIES, Prediction
+from msa_core.views.summary import method_name
+
+
+def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:
+    """Analyse every clip with everything and with each single modality; a Markdown table."""
+    analyser = Analyser.load(device, method)
+    name = method_name(method)
+    head = ["clip", "complete model", name, *(f"{name}: {m} only" for m in MODALITIES), "missing", "transcript"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for path in (p for folder in folders for p in media.files(folder)):
+        lines.append("| " + " | ".join(_row(analyser, path, method)) + " |")
+    return "\n".join(lines)
+
+
+def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
+    try:
+        utterance = analyser.extract(path, MediaLimits.command_line())
+        full = analyser.predict(utterance, method)
+    except MsaError as e:
+        return [path.name, "-", "-", "-", "-", "-", str(e), ""]
+    alone = []
+    for keep in MODALITIES:
+        if utterance.stream(keep).present:
+            dropped = [m for m in MODALITIES if m != keep]
+            source = "transcript" if keep == "text" else "none"
+            alone.append(_score(analyser.predict(utterance, method, dropped, source)))
+        else:
+            alone.append("-")
+    missing = "; ".join(str(full.modalities[m]["reason"]) for m in MODALITIES if not full.modalities[m]["present"])
+    complete = f"{full.scores['complete_model_full']:+.2f}"
+    return [path.name, complete, _score(full), *alone, missing, full.transcript.replace("|", "/")]
+
+
+def _score(prediction: Prediction) -> str:
+    return f"{prediction.scores['missing_model_left']:+.2f}"

@@ -1,0 +1,204 @@
+"""Everything that a table needs, trained from one command: every method's recipes on a corpus, several seeds.
+
+The recipes stand in the methods (`Method.recipes`): what is here is which of them a corpus can have, in which order,
+and on how many processes. A run that is already there is left alone, so a killed study goes on where it stopped; one of
+another corpus or of other settings is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from msa_core import checkpoint, methods
+from msa_core.batch import Corpus
+from msa_core.config import from_dict
+from msa_core.errors import MsaError
+from msa_core.evaluation.evaluate import patterns_of
+from msa_core.evaluation.runs import Run, check
+from msa_core.evaluation.score_store import Kept, Store
+from msa_core.methods import Recipe
+from msa_core.training.loop import TrainConfig, fit
+
+MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
+BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
+FAILED = ": failed: "
+
+
+class Job(NamedTuple):
+    """One run to train: method, recipe, seed, where to."""
+
+    method: str
+    recipe: Recipe
+    seed: int
+    folder: Path
+
+
+def plan(
+    corpus: Corpus,
+    out: Path,
+    seeds: int,
+    ablations: bool = True,
+    only: Sequence[str] = (),
+    kept: Mapping[str, Kept] | None = None,
+) -> list[list[Job]]:
+    """The runs that are not there yet, in stages: a stage needs only what the earlier ones train.
+
+    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS. kept:
+        runs whose scores were kept, by name: one of them is trained only as the teacher of a run that is not kept.
+    Raises: MsaError for an unknown method or a corpus with one modality.
+    """
+    unknown = [m for m in only if m not in methods.METHODS]
+    if unknown:
+        raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
+    incomplete = patterns_of(corpus, "test")[:-1]
+    kept = kept or {}
+    first: dict[str, Job] = {}  # the runs that learn from no teacher, by name
+    then: list[Job] = []
+    for name in only or methods.METHODS:
+        for recipe in methods.METHODS[name].recipes():
+            if recipe.kind == "ablation" and not ablations:
+                continue
+            if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
+                continue
+            for seed in range(seeds * max(1, corpus.n_folds)):
+                job = Job(name, recipe, seed, out / f"{recipe.label}-seed{seed}")
+                if recipe.teacher is None:
+                    first[job.folder.name] = job
+                elif not _is_done(job, corpus, kept):
+                    then.append(job)
+    teachers = {f"{job.recipe.teacher}-seed{job.seed}" for job in then}
+    return [[job for n, job in first.items() if not _is_done(job, corpus, {} if n in teachers else kept)], then]
+
+
+def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
+    """True when the run is there, or its scores were kept.
+
+    Raises: MsaError when it is one of another corpus or other settings.
+    """
+    if (job.folder / checkpoint.MANIFEST).is_file():
+        run = Run.read(job.folder)
+    elif job.folder.name in kept:
+        run = Run.gone(kept[job.folder.name])
+    else:
+        return False
+    check(run, corpus)
+    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
+        for key, value in json.loads(json.dumps(asdict(wanted))).items():
+            if run.manifest[what].get(key) != value:
+                found = run.manifest[what].get(key)
+                where, way = job.folder.name, "Move it away, or give another --out."
+                if run.kept is not None:
+                    where, way = f"The run kept in {run.kept.path}", "Delete the file, or give another --scores."
+                raise MsaError(f"{where} was trained with {key} = {found!r}, the recipe says {value!r}. {way}")
+    return True
+
+
+def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
+    """The settings of the training loop on this corpus."""
+    loop, n = from_dict(TrainConfig, dict(recipe.loop)), len(corpus.for_seed(seed).rows("train"))
+    batch = min(max(BATCHES[0], 2 ** int(math.log2(max(1, n / 20)))), BATCHES[1])
+    epochs = max(loop.epochs, math.ceil(MIN_UPDATES / math.ceil(n / batch)))
+    warmup = loop.warmup_epochs * epochs / loop.epochs
+    return replace(loop, batch=batch, epochs=epochs, warmup_epochs=warmup, seed=seed)
+
+
+def train(job: Job, corpus: Corpus) -> str:
+    """Train one run. Returns: a line that says how it went; a run that cannot be trained does not stop the others."""
+    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    teacher = None if job.recipe.teacher is None else job.folder.parent / f"{job.recipe.teacher}-seed{job.seed}"
+    try:
+        fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
+    except MsaError as e:
+        return f"{job.folder.name}{FAILED}{e}"
+    return f"{job.folder.name}: validation MAE {checkpoint.read_manifest(job.folder)['selection']['valid_mae']:.4f}"
+
+
+_corpus: Corpus | None = None
+
+
+def _start(path: Path) -> None:
+    """Open the corpus in a new process."""
+    global _corpus
+    torch.set_num_threads(1)
+    _corpus = Corpus.load(path, memmap=True)
+
+
+def _train(job: Job) -> str:
+    assert _corpus is not None
+    return train(job, _corpus)
+
+
+def command(
+    corpus_path: Path,
+    out: Path,
+    seeds: int,
+    jobs: int = 1,
+    ablations: bool = True,
+    only: Sequence[str] = (),
+    scores: Path | None = None,
+) -> Iterator[str]:
+    """The command line: train what is missing, a line per run. scores: as of `evaluate`, a folder for each corpus.
+
+    Raises: MsaError when runs failed, or a kept teacher that was trained again is not the one that was kept.
+    """
+    corpus, failed = Corpus.load(corpus_path, memmap=True), 0
+    store = None if scores is None else Path(scores) / corpus.name
+    kept = {} if store is None else Store(store, corpus).runs()
+    if store is not None:
+        yield f"{len(kept)} runs are kept in {store}"
+    first, then = plan(corpus, Path(out), seeds, ablations, only, kept)
+    for stage in (first, then):
+        if stage is then:
+            _need_kept_teachers(then, kept)
+        for line in _one_by_one(stage, corpus) if jobs == 1 else _in_processes(stage, corpus_path, jobs):
+            failed += FAILED in line
+            yield line
+    if failed:
+        raise MsaError(f"{failed} runs failed (see above). What is trained stays; start again to try the others.")
+
+
+def _one_by_one(stage: Sequence[Job], corpus: Corpus) -> Iterator[str]:
+    """A line per run; with one thread as in many processes, because sums over more threads are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from (train(job, corpus) for job in stage)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _need_kept_teachers(students: Sequence[Job], kept: Mapping[str, Kept]) -> None:
+    """Raises: MsaError when the teacher of a student is another run than was kept."""
+    for job in students:
+        name = f"{job.recipe.teacher}-seed{job.seed}"
+        folder = job.folder.parent / name
+        there = name in kept and (folder / checkpoint.MANIFEST).is_file()
+        if there and not Run.read(folder).is_training_of(kept[name]):
+            raise MsaError(
+                f"Teacher {name} in {folder.parent} is another run than the one kept in {kept[name].path}; its new "
+                "students would be measured against another teacher than the old ones. Copy the run that was kept "
+                "there, or delete its file and those of its students."
+            )
+
+
+def _in_processes(stage: Sequence[Job], corpus_path: Path, jobs: int) -> Iterator[str]:
+    """A line per run, in the order in which they end."""
+    if not stage:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (Path(corpus_path),)) as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(_train, job) for job in stage]))
+        except BrokenProcessPool as e:
+            raise MsaError(f"A training process was killed, perhaps for memory. Give fewer than {jobs} --jobs.") from e

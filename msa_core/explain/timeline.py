@@ -1,0 +1,87 @@
+"""Second by second: windows of a clip for the score around each second, and how much of it was there to be seen.
+
+Both are cut from one batch of one row, after everything that was dropped from it, so that a window sees exactly the
+frames that the whole clip has left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from msa_core.schema import MODALITIES, STREAMS, Batch, Utterance
+
+WINDOW_S = 3.0  # length of the sliding window behind each second
+
+
+def bounds(duration_s: float) -> list[tuple[float, float]]:
+    """(start, end) in seconds of equal stretches of about one second that fill the clip; at least one."""
+    n = max(1, round(duration_s))
+    step = duration_s / n
+    return [(i * step, (i + 1) * step) for i in range(n)]
+
+
+def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
+    """The frames within WINDOW_S / 2 of the middle of each second.
+
+    Args: batch: one row, the collated `utterance` after dropping frames.
+    Returns: the seconds in whose window a model can see at least one frame, and a batch with a row for each of them.
+    """
+    middles = np.array([(a + b) / 2 for a, b in bounds(utterance.duration_s)])
+    near = {s: _near(utterance, batch, s, middles) for s in STREAMS}
+    seen = np.any([(near[m] & batch.observed[m][0].cpu().numpy()).any(1) for m in MODALITIES], axis=0)
+    rows = np.flatnonzero(seen)
+    cut = {s: _cut(batch, s, near[s][rows]) for s in STREAMS}
+    features, valid, observed = ({s: cut[s][k] for s in STREAMS} for k in range(3))
+    heard = valid["audio"].any(1, keepdim=True)  # simulated text counts only where there is audio
+    valid["simulated"], observed["simulated"] = valid["simulated"] & heard, observed["simulated"] & heard
+    features["simulated"] = torch.where(valid["simulated"][..., None], features["simulated"], 0.0)
+    present = torch.stack([valid[m].any(1) for m in MODALITIES], 1)
+    return rows.tolist(), replace(
+        batch, features=features, valid=valid, observed=observed, present=present, ids=batch.ids * len(rows), score=None
+    )
+
+
+def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]]:
+    """For each second and modality the share 0..1 of its frames that a model sees.
+
+    0 where the modality is absent, None in a second that has no frame of a modality that is there.
+    Args: batch: as for `windows`.
+    """
+    n = len(bounds(utterance.duration_s))
+    shares: list[dict[str, float | None]] = [{} for _ in range(n)]
+    for m in MODALITIES:
+        times, seen = utterance.stream(m).times_s, batch.observed[m][0].cpu().numpy()
+        if times is None:
+            for second in shares:
+                second[m] = 0.0
+            continue
+        at = np.clip(np.floor(times / max(utterance.duration_s, 1e-9) * n), 0, n - 1).astype(int)
+        total = np.bincount(at, minlength=n)
+        kept = np.bincount(at, weights=seen[: len(at)], minlength=n)
+        for second, k, t in zip(shares, kept, total, strict=True):
+            second[m] = float(k / t) if t else None
+    return shares
+
+
+def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) -> np.ndarray:
+    """(N, T) True = a real frame within half a window of the N middles."""
+    valid = batch.valid[stream][0].cpu().numpy()
+    times = utterance.stream(stream).times_s
+    near = np.zeros((len(middles), len(valid)), bool)
+    if times is not None:
+        near[:, : len(times)] = np.abs(times[None] - middles[:, None]) <= WINDOW_S / 2
+    return near & valid
+
+
+def _cut(batch: Batch, stream: str, near: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (N, W, D), valid (N, W) and observed (N, W) of the frames marked in `near` (N, T), without gaps."""
+    counts = near.sum(1)
+    width = max(1, int(counts.max(initial=0)))
+    order = torch.from_numpy(np.argsort(~near, axis=1, kind="stable")[:, :width]).to(batch.present.device)
+    valid = torch.from_numpy(np.arange(width) < counts[:, None]).to(batch.present.device)
+    features = torch.where(valid[..., None], batch.features[stream][0][order], 0.0)
+    return features, valid, batch.observed[stream][0][order] & valid

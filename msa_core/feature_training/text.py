@@ -1,0 +1,284 @@
+"""Text alone: the top layers of MiniLM fine-tuned on rated sentences, attention pooling, one score a sentence.
+
+The lower layers stay as they are, so each sentence passes them once (`lower`) and training runs the top only.
+With `layers = 0` nothing of MiniLM is trained: the baseline of frozen tokens under the same pooling.
+`corpora/text_benchmark.py` reads the corpora, trains by their standard splits and reports.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from msa_core import checkpoint
+from msa_core.config import from_dict
+from msa_core.errors import CheckpointError, FeatureError, MsaError
+from msa_core.features import weights
+from msa_core.features.text import CHUNK_TOKENS, TextEncoder, normalise
+from msa_core.schema import SCORE_LIMIT
+
+KIND = "text"  # what a manifest says of the runs that `load` reads
+BUCKET = 16  # batches sorted by length together
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class TextTraining:
+    """How the top layers and the head are trained."""
+
+    layers: int = 4  # of MiniLM's six, counted from the top; 0: the head only
+    epochs: int = 3
+    batch_size: int = 32
+    rate: float = 2e-4  # peak, of the topmost layer
+    layer_decay: float = 0.9  # of the rate from each layer to the one below it
+    head_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: float = 0.1  # share of the steps; then the rate falls to zero in a line
+    smooth: float = 1.0  # of the smooth L1 loss, where it turns from square to line; 0: plain L1
+    ema: float = 0.99  # of the averaged weights, which are the ones evaluated
+    head_dim: int = 64
+    dropout: float = 0.1
+    n_mosei: int = 8000  # MOSEI training sentences beside MOSI's own; only when MOSI is the corpus
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.layers < 0 or min(self.epochs, self.batch_size, self.head_dim) < 1 or self.n_mosei < 0:
+            raise MsaError("layers and n_mosei must be 0 or more, epochs, batch_size and head_dim 1 or more.")
+        if self.smooth < 0:
+            raise MsaError(f"smooth is {self.smooth}; give 0 (plain L1) or more.")
+        for name in ("warm_up", "ema", "dropout"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise MsaError(f"{name} is {value}; give a share from 0 to below 1.")
+
+
+class Rated(NamedTuple):
+    """Sentences behind the frozen layers: states (T, D) float16 of each, ratings (N,) float32 in [-3, 3]."""
+
+    states: Sequence[np.ndarray]
+    ratings: np.ndarray
+
+
+def lower(encoder: TextEncoder, texts: Sequence[str], layers: int) -> list[np.ndarray]:
+    """States (T, D) float16 of each text below the `layers` topmost layers, with [CLS] and [SEP].
+
+    Only the first 254 word pieces of a text are read. Raises: FeatureError when MiniLM has fewer layers.
+    """
+    blocks = encoder.model.encoder.layer
+    if layers > len(blocks):
+        raise FeatureError(f"layers is {layers}, but the text model has {len(blocks)}. Give {len(blocks)} or fewer.")
+    coded = encoder.tokenizer([normalise(t) for t in texts], truncation=True, max_length=CHUNK_TOKENS + 2)["input_ids"]
+    found: dict[int, np.ndarray] = {}
+    order = sorted(range(len(coded)), key=lambda i: len(coded[i]))
+    for start in range(0, len(order), EVALUATION_BATCH):
+        rows = order[start : start + EVALUATION_BATCH]
+        ids = torch.full((len(rows), len(coded[rows[-1]])), encoder.tokenizer.pad_token_id)
+        valid = torch.zeros(ids.shape, dtype=torch.bool)
+        for k, row in enumerate(rows):
+            ids[k, : len(coded[row])], valid[k, : len(coded[row])] = torch.tensor(coded[row]), True
+        with torch.inference_mode():
+            states = encoder.model.embeddings(input_ids=ids)
+            for block in blocks[: len(blocks) - layers]:
+                states = block(states, _bias(valid))
+        found |= {row: states[k, : len(coded[row])].half().numpy() for k, row in enumerate(rows)}
+    return [found[i] for i in range(len(coded))]
+
+
+def _bias(valid: Tensor) -> Tensor:
+    """What attention adds to its logits, (B, 1, 1, T): nothing at True, nearly -infinity at False."""
+    return torch.where(valid, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
+
+
+def pad(states: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """States as one batch (B, T, D) float32, valid (B, T), and words (B, T): valid without [CLS] and [SEP].
+
+    A text without words keeps [CLS] in their place.
+    """
+    lengths = torch.tensor([len(s) for s in states])
+    x = torch.zeros(len(states), int(lengths.max()), states[0].shape[1])
+    for k, s in enumerate(states):
+        x[k, : len(s)] = torch.from_numpy(s)
+    place = torch.arange(x.shape[1])
+    words = (place >= 1) & (place < lengths[:, None] - 1) | (place == 0) & (lengths[:, None] == 2)
+    return x, place < lengths[:, None], words
+
+
+class TextNetwork(nn.Module):
+    """Copies of the top layers, attention pooling over the words, a linear score."""
+
+    def __init__(self, encoder: TextEncoder, settings: TextTraining) -> None:
+        super().__init__()
+        blocks = encoder.model.encoder.layer
+        self.top = copy.deepcopy(blocks[len(blocks) - settings.layers :]).requires_grad_(True)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.project = nn.Linear(encoder.dim, settings.head_dim)
+        self.gate = nn.Linear(settings.head_dim, 1)
+        self.score = nn.Linear(settings.head_dim, 1)
+
+    def forward(self, x: Tensor, valid: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower states as `pad` gives them. Returns: scores (B,), token vectors (B, T, D)."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # evaluation is exact
+            for block in self.top:
+                x = block(x, _bias(valid))
+        x = x.float()
+        hidden = F.gelu(self.project(self.dropout(x)))  # (B, T, head_dim)
+        share = self.gate(hidden).masked_fill(~words.unsqueeze(-1), -math.inf).softmax(1)
+        return self.score(self.dropout((share * hidden).sum(1))).squeeze(-1), x
+
+    def rates(self, settings: TextTraining) -> list[dict[str, Any]]:
+        """Parameter groups of the optimiser: the head, then the layers from the top, each slower."""
+        head = [p for name, p in self.named_parameters() if not name.startswith("top.")]
+        groups: list[dict[str, Any]] = [{"params": head, "lr": settings.head_rate}]
+        for depth, block in enumerate(reversed(self.top)):
+            groups.append({"params": list(block.parameters()), "lr": settings.rate * settings.layer_decay**depth})
+        return groups
+
+
+@torch.inference_mode()
+def predict(network: TextNetwork, states: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Scores (N,) in [-3, 3], and token vectors (T, D) of the words of each sentence."""
+    network.eval()
+    scores, tokens = np.zeros(len(states), np.float32), [np.zeros(0, np.float32)] * len(states)
+    order = sorted(range(len(states)), key=lambda i: len(states[i]))
+    for start in range(0, len(order), EVALUATION_BATCH):
+        rows = order[start : start + EVALUATION_BATCH]
+        x, valid, words = pad([states[i] for i in rows])
+        found, vectors = network(x, valid, words)
+        for k, row in enumerate(rows):
+            scores[row] = found[k].clamp(-SCORE_LIMIT, SCORE_LIMIT)
+            tokens[row] = vectors[k, words[k]].numpy()
+    return scores, tokens
+
+
+def train(
+    encoder: TextEncoder,
+    known: Rated,
+    valid: Rated,
+    settings: TextTraining,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[TextNetwork, list[dict[str, float]]]:
+    """Train on `known`; the epoch with the lowest mean absolute error on `valid` stays.
+
+    Returns: the averaged network of that epoch in evaluation mode, its weights rounded to float16 as they are stored;
+    training loss and validation MAE of every epoch. Raises: MsaError when the loss is no longer a number.
+    """
+    torch.manual_seed(settings.seed)
+    run = _Run(TextNetwork(encoder, settings), known, settings)
+    best = copy.deepcopy(run.average)
+    history: list[dict[str, float]] = []
+    for epoch in range(settings.epochs):
+        loss = run.epoch()
+        if not math.isfinite(loss):
+            raise MsaError(f"The loss of epoch {epoch + 1} is {loss}. Give a rate below {settings.rate:g}.")
+        error = float(np.abs(predict(run.average, valid.states)[0] - valid.ratings).mean())
+        if error < min((h["valid_mae"] for h in history), default=math.inf):
+            best.load_state_dict(run.average.state_dict())
+        history.append({"loss": loss, "valid_mae": error})
+        say(f"epoch {epoch + 1}/{settings.epochs}, loss {loss:.3f}, validation MAE {error:.4f}")
+    best.load_state_dict({k: v.half() for k, v in best.state_dict().items()})
+    return best.eval().requires_grad_(False), history
+
+
+class _Run:
+    """A network in training with its optimiser, its rate and its averaged copy."""
+
+    def __init__(self, network: TextNetwork, known: Rated, settings: TextTraining) -> None:
+        self.network, self.known, self.settings = network, known, settings
+        nn.init.constant_(network.score.bias, float(known.ratings.mean()))
+        self.average, self.steps = copy.deepcopy(network), 0
+        self.rng = np.random.default_rng(settings.seed)
+        self.optimizer = torch.optim.AdamW(network.rates(settings), weight_decay=settings.weight_decay, fused=True)
+        n = settings.epochs * math.ceil(len(known.states) / settings.batch_size)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda k: _rate(k, n, settings.warm_up))
+
+    def epoch(self) -> float:
+        """Every sentence once. Returns: the mean loss."""
+        self.network.train()
+        total = 0.0
+        for rows in _batches([len(s) for s in self.known.states], self.settings.batch_size, self.rng):
+            scores, _ = self.network(*pad([self.known.states[i] for i in rows]))
+            target = torch.from_numpy(self.known.ratings[rows])
+            loss = F.smooth_l1_loss(scores, target, beta=self.settings.smooth)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self.steps += 1
+            _move(self.average, self.network, min(self.settings.ema, self.steps / (self.steps + 10)))
+            total += float(loss.detach()) * len(rows)
+        return total / len(self.known.states)
+
+
+def _rate(step: int, n_steps: int, warm_up: float) -> float:
+    """Share of the peak rate: up in a line, down in a line to zero."""
+    peak = max(1, round(warm_up * n_steps))
+    return (step + 1) / peak if step < peak else (n_steps - step) / max(1, n_steps - peak)
+
+
+def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """One epoch of rows in random order, sentences of similar length together, batches in random order."""
+    order = rng.permutation(len(lengths))
+    found = []
+    for start in range(0, len(order), size * BUCKET):
+        part = order[start : start + size * BUCKET]
+        part = part[np.argsort([lengths[i] for i in part], kind="stable")]
+        found += [part[k : k + size] for k in range(0, len(part), size)]
+    for k in rng.permutation(len(found)):
+        yield found[k]
+
+
+@torch.no_grad()
+def _move(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Exponential moving average of the weights, in place."""
+    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
+class TextScorer:
+    """Sentences -> scores with a stored run: `scores, tokens = load(folder)(["I love it"])`."""
+
+    def __init__(self, encoder: TextEncoder, network: TextNetwork, settings: TextTraining) -> None:
+        self.encoder, self.network, self.settings = encoder, network, settings
+
+    def __call__(self, sentences: Sequence[str]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Scores (N,) in [-3, 3], float32, and token vectors (T, D) float32 of the words of each sentence."""
+        return predict(self.network, lower(self.encoder, sentences, self.settings.layers))
+
+
+def write(
+    folder: Path, network: TextNetwork, settings: TextTraining, facts: Mapping[str, Any], golden: Mapping[str, Tensor]
+) -> None:
+    """A checkpoint of the fine-tuned layers and the head, float16. facts: JSON-able, for the manifest."""
+    manifest = {"name": folder.name, "kind": KIND, "settings": asdict(settings)}
+    manifest |= {"encoder": {"name": weights.MINILM_PACKAGE.requirement, "sha256": dict(weights.MINILM_PACKAGE.files)}}
+    checkpoint.write(folder, {k: v.half() for k, v in network.state_dict().items()}, {**manifest, **facts}, golden)
+
+
+def load(folder: str | Path, encoder: TextEncoder | None = None) -> TextScorer:
+    """A stored run, verified and loaded strictly.
+
+    Raises: CheckpointError when the folder holds something else or does not fit MiniLM.
+    """
+    tensors, manifest = checkpoint.read(folder)
+    if manifest.get("kind") != KIND:
+        raise CheckpointError(
+            f"{Path(folder).name} is a {manifest.get('kind') or manifest.get('method')!r} checkpoint, not {KIND!r}. "
+            "Give a folder that 'fit text' wrote."
+        )
+    settings = from_dict(TextTraining, manifest["settings"])
+    encoder = encoder or TextEncoder(weights.minilm_directory())
+    network = TextNetwork(encoder, settings)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as e:
+        raise CheckpointError(f"{Path(folder).name} does not fit {encoder.dim}-d MiniLM ({e}). Train it again.") from e
+    return TextScorer(encoder, network.eval().requires_grad_(False), settings)

@@ -1,0 +1,78 @@
+"""Recordings of the acted voices, clean and augmented, as Whisper encoder frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from msa_core import media
+from msa_core.config import MediaLimits
+from msa_core.corpora.cache import Progress, cached, digest, quiet
+from msa_core.corpora.voices import VoiceClip, augment, clips, generator
+from msa_core.features import speech, weights
+
+AUGMENTATION = "augment-1"  # part of the cache key: change it whenever `augment` or `recording` changes
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Encoder frames of clips in several recordings: frames[version][clip] (T, 384) float16; version 0 is clean."""
+
+    clips: tuple[VoiceClip, ...]
+    frames: tuple[tuple[np.ndarray, ...], ...]
+
+    def of_split(self, split: str) -> Encoded:
+        """The clips of one split."""
+        kept = [i for i, c in enumerate(self.clips) if c.split == split]
+        return Encoded(tuple(self.clips[i] for i in kept), tuple(tuple(v[i] for i in kept) for v in self.frames))
+
+
+def encode(data: Path, n_versions: int, cache: Path, progress: Progress = quiet) -> Encoded:
+    """Every clip below `data`, clean and in `n_versions` augmented recordings, through Whisper's encoder.
+
+    Background voices are of the same split. Each version is kept in `cache`.
+    """
+    found = clips(data)
+    reader = speech.SpeechReader(weights.whisper())
+    labels = [(c.id, c.split) for c in found]
+    model = sum(p.double().sum().item() for p in reader.model.encoder.parameters())
+    key = (AUGMENTATION, labels, f"{model:.6f}", speech.FRAME_LAYERS, speech.POOL)
+    paths = [cache / f"voices-{digest(*key, version)}.npz" for version in range(n_versions + 1)]
+    sounds = [] if all(p.is_file() for p in paths) else [_sound(c.path) for c in found]
+    versions = []
+    for version, path in enumerate(paths):
+        stored = cached(path, lambda v=version: _encode_version(found, sounds, reader, v, progress))  # type: ignore[misc]
+        versions.append(tuple(np.split(stored["values"], stored["ends"][:-1])))
+    return Encoded(tuple(found), tuple(versions))
+
+
+def _encode_version(
+    found: Sequence[VoiceClip],
+    sounds: Sequence[np.ndarray],
+    reader: speech.SpeechReader,
+    version: int,
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """Frames of all clips in one recording, joined: values (N, 384) float16, ends (clips,)."""
+    parts: list[np.ndarray] = []
+    for start in range(0, len(found), 64):
+        progress(f"voices, recording {version}", start, len(found))
+        some = range(start, min(start + 64, len(found)))
+        parts += reader.encode_many([recording(found, sounds, i, version) for i in some])
+    return {"values": np.concatenate(parts).astype(np.float16), "ends": np.cumsum([len(p) for p in parts])}
+
+
+def recording(found: Sequence[VoiceClip], sounds: Sequence[np.ndarray], i: int, version: int) -> np.ndarray:
+    """Clip i as recorded in `version`; 0 is the clip itself."""
+    if version == 0:
+        return sounds[i]
+    rng = generator("babble", found[i].id, version)
+    same = [k for k, c in enumerate(found) if c.split == found[i].split]
+    return augment(sounds[i], (found[i].id, version), [sounds[same[k]] for k in rng.integers(len(same), size=8)])
+
+
+def _sound(path: Path) -> np.ndarray:
+    return media.waveform(path, media.probe(path, MediaLimits()))

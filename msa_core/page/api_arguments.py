@@ -1,0 +1,57 @@
+"""What a program asks for, checked in full before its clip is read: one clear line for the first mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from msa_core import edit
+from msa_core.degrade import Damage
+from msa_core.errors import MsaError
+from msa_core.extract import SPOKEN
+from msa_core.i18n import ENGLISH, LANGUAGES
+from msa_core.predict import frame_rates, switches
+
+
+def check(
+    methods: Collection[str],
+    *,
+    dropped: Any = None,
+    text_source: Any = "transcript",
+    method: Any = "sdumc",
+    frame_missing_rate: Any = None,
+    transcript: Any = None,
+    struck: Any = None,
+    blur: Any = 0.0,
+    noise_db: Any = None,
+    spoken: Any = "en",
+    language: Any = ENGLISH,
+) -> Damage:
+    """Settings of any type, as a program sent them (README, "From a program").
+
+    Args: methods: the loaded ones. Returns: the damage. Raises: MsaError with the value and what to give instead.
+    """
+    if dropped is not None and not isinstance(dropped, list | tuple):
+        raise MsaError(f"dropped is {dropped!r}; give a list of modalities, such as ['text'].")
+    switches(dropped or (), text_source)
+    one_of("method", method, methods)
+    frame_rates(frame_missing_rate)
+    if transcript is not None:
+        edit.split(transcript)
+    if struck is not None and not (
+        isinstance(struck, list | tuple) and all(isinstance(i, int) and not isinstance(i, bool) for i in struck)
+    ):
+        raise MsaError(f"struck is {struck!r}; give a list of word numbers, counted from 0.")
+    one_of("spoken", spoken, SPOKEN)
+    one_of("language", language, LANGUAGES)
+    for name, value in (("blur", blur), ("noise_db", 0.0 if noise_db is None else noise_db)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise MsaError(f"{name} is {value!r}; give a number.")
+    return Damage(float(blur), None if noise_db is None else float(noise_db))
+
+
+def one_of(name: str, value: Any, choices: Collection[str]) -> str:
+    """A value of any type as one of the choices. Raises: MsaError listing them."""
+    if not isinstance(value, str) or value not in choices:
+        raise MsaError(f"{name} is {value!r}; choose from: {', '.join(choices)}.")
+    return value

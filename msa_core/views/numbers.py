@@ -1,0 +1,343 @@
+"""The Numbers tab: evaluation files as sortable tables with a robustness curve, and apart from them what papers report.
+
+Nothing here knows the page: every function gives a string of HTML in the active language. `SCRIPT` sorts and saves in
+the browser. What the files say (titles, statements, caveats) is English and is translated where it is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from msa_core.errors import MsaError
+from msa_core.evaluation import metrics, results
+from msa_core.evaluation.curve_svg import curves_svg, key, written
+from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, Column, Line, Result, Table
+from msa_core.i18n import known, say
+from msa_core.views.parts import card
+
+__all__ = ["SCRIPT", "choices", "curves_svg", "reported", "screen"]
+ROWS = {"main": "main rows", "all": "with ablations and variants"}
+SCALES = {"mosi": "−3 to 3", "sims": "−1 to 1"}
+OWN_METRIC = ("slices", "intervals", "headline")  # protocols whose columns say what is measured
+SCRIPT = """const order = {column: null, way: 'none'};
+function sort() {
+  const table = element.querySelector('.mm-table');
+  if (!table) return;
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const at = heads.findIndex(h => h.dataset.column === order.column);
+  heads.forEach((h, i) => h.setAttribute('aria-sort', i === at ? order.way : 'none'));
+  const rows = [...body.rows].sort((a, b) => a.dataset.place - b.dataset.place);
+  const value = row => row.cells[at].dataset.value, sign = order.way === 'descending' ? -1 : 1;
+  if (at === 0) rows.sort((a, b) => sign * value(a).localeCompare(value(b)));
+  if (at > 0) rows.sort((a, b) => value(a) === '' || value(b) === '' ? (value(a) === '') - (value(b) === '')
+    : sign * (value(a) - value(b)));
+  if (order.way === 'none') rows.sort((a, b) => a.dataset.place - b.dataset.place);
+  body.append(...rows);
+}
+element.addEventListener('click', async event => {
+  const head = event.target.closest('.mm-table th[data-column]'), save = event.target.closest('[data-save]');
+  if (head) {
+    const first = head.dataset.first, second = first === 'ascending' ? 'descending' : 'ascending';
+    const next = {none: first, [first]: second, [second]: 'none'};
+    order.way = order.column === head.dataset.column ? next[order.way] : first;
+    order.column = head.dataset.column;
+    sort();
+  }
+  if (save) {
+    const text = await server.as_json(save.dataset.save), link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([text], {type: 'application/json'}));
+    link.download = save.dataset.save + '.json';
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+});
+watch('value', sort);"""
+
+
+def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
+    """What can be chosen, in the order of `screen`: name, label, (text, value) pairs, the value at the start.
+
+    Labels and texts are in the active language, values are the same in all.
+    """
+    corpora = list(results.load()[0])
+    start = "composite" if "composite" in corpora else next(iter(corpora), None)
+    return [
+        ("corpus", say("Corpus"), [(c, c) for c in corpora], start),
+        ("protocol", say("Protocol"), [(known(text), name) for name, text in PROTOCOLS.items()], "patterns"),
+        ("metric", say("Metric"), [(known(text), name) for name, text in METRICS.items()], "mae"),
+        ("rows", say("Rows"), [(known(text), name) for name, text in ROWS.items()], "main"),
+    ]
+
+
+def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
+    """Everything that is measured here for one choice. Says in a sentence what is not there."""
+    left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(known(said))}</p>' for said in results.load()[1])
+    head = f"<h2>{say('Measured here')}</h2>"
+    try:
+        result = results.of(corpus)
+        shown = results.table(result, protocol, metric, rows == "all")
+    except MsaError as e:
+        return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(str(e)))}</p>{left_out}</div>'
+    drawn = curves_svg(result, metric) if results.curves(result, metric) else ""
+    return (
+        f'<div class="mm mm-sheet">{head}{left_out}{_facts(result, shown)}'
+        f"{_measured(result, shown, protocol, metric)}{_robustness(result, drawn, metric)}"
+        f"{_downloads(result, shown, protocol, metric, drawn)}</div>"
+    )
+
+
+def _facts(result: Result, shown: Table) -> str:
+    """What was measured on what, and how often."""
+    seeds = sorted({line.seeds for line in shown.lines if line.seeds})
+    folds, n = results.number(result.get("folds")), results.number(result.get("n"))
+    told = {
+        say("test utterances"): f"{n:,.0f}" if n is not None else "–",
+        say("seeds a row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
+        say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
+        say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
+    }
+    facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
+    statement = escape(known(str(result.get("statement") or "–")))
+    body = f'<dl class="mm-timings">{facts}</dl>'
+    return card(escape(str(result["corpus"])), statement, body, "mm-facts")
+
+
+def _range(low: object, high: object) -> str:
+    """From one value to another."""
+    return f"{low} {say('to')} {high}"
+
+
+def _measured(result: Result, shown: Table, protocol: str, metric: str) -> str:
+    """The table with what it shows, or why there is none."""
+    title = known(PROTOCOLS[protocol]).capitalize()
+    title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
+    corpus = escape(str(result["corpus"]))
+    if not shown.columns:
+        return card(title, say("The evaluation of {corpus} has none of these numbers.", corpus=corpus), "")
+    if not shown.lines:
+        names = say(", ").join(known(METRICS.get(str(m), str(m))) for m in result.get("metrics", ()))
+        hint = (
+            say("No row of {corpus} has this metric; it has: {metrics}.", corpus=corpus, metrics=escape(names))
+            if names
+            else say("No row of {corpus} has this metric; it has: none.", corpus=corpus)
+        )
+        return card(title, hint, "")
+    hint = _hint(result, protocol, escape(known(METRICS[metric]))) + _reading(result, shown, protocol, metric)
+    caption = f"{known(PROTOCOLS[protocol])}, {result['corpus']}"
+    return card(title, hint, table_html(shown, caption), "mm-wide")
+
+
+def _hint(result: Result, protocol: str, metric: str) -> str:
+    """What the table of a protocol shows."""
+    if protocol == "slices":
+        sizes = results.mapping(result.get("slices")).items()
+        parts = say(", ").join(f"{known(str(name))} {n}" for name, n in sizes)
+        return say("MAE on parts of the test rows ({parts} rows).", parts=escape(parts))
+    if protocol == "intervals":
+        return say("Share of test rows inside their interval, and the interval's full width in points of the scale.")
+    if protocol == "headline":
+        return say(
+            "Gap closed = (N − M) / (N − S) of the MAE over incomplete patterns: N the naive complete model, M the "
+            "row, S a specialist for each pattern. Against masked: difference from the same network trained on random "
+            "subsets. Price: how much higher the error on complete input is than that of the row's complete model."
+        )
+    if protocol == "patterns":
+        return say("Test {metric} by the modalities that are there.", metric=metric)
+    if protocol == "frames":
+        return say(
+            "Test {metric} when this share of frames and words is dropped from every modality, each on its own.",
+            metric=metric,
+        )
+    if protocol == "blocks":
+        return say(
+            "Test {metric} when one contiguous stretch of every modality, this share of it, is dropped.", metric=metric
+        )
+    return say(
+        "Test {metric} when this share of all (utterance, modality) cells is absent; one modality is always left.",
+        metric=metric,
+    )
+
+
+def _reading(result: Result, shown: Table, protocol: str, metric: str) -> str:
+    """How to read the table: direction, unit, marks."""
+    said = []
+    if protocol not in OWN_METRIC:
+        lower, share = metric in metrics.LOWER_IS_BETTER, any(c.form == "share" for c in shown.columns)
+        if lower:
+            said.append(say("Lower is better; in percent.") if share else say("Lower is better."))
+        else:
+            said.append(say("Higher is better; in percent.") if share else say("Higher is better."))
+    if protocol == "headline" and (naive := results.mapping(result.get("naive")).get("label")):
+        said.append(say("N is {naive}.", naive=escape(known(str(naive)))))
+    if protocol == "intervals":
+        said.append(
+            say("Marked: coverage nearest to asked; no width, as narrow is good only where coverage holds.")
+            if shown.level is None
+            else say(
+                "Marked: coverage nearest to {level:.0f} %; no width, as narrow is good only where coverage holds.",
+                level=100 * shown.level,
+            )
+        )
+    else:
+        said.append(say("★ is the best of the rows shown."))
+    if any(cell.sd is not None for line in shown.lines for cell in line.cells):
+        said.append(say("± is the standard deviation over seeds."))
+    if shown.left_out:
+        one = shown.left_out == 1
+        said.append(
+            say("One row was not tested this way.")
+            if one
+            else say("{n} rows were not tested this way.", n=shown.left_out)
+        )
+    return " " + " ".join(said)
+
+
+def table_html(shown: Table, caption: str) -> str:
+    """The table. Buttons in its head sort it (SCRIPT): best first, then the other way, then the file's order."""
+    best = shown.best()
+    head = _head("row", "", "", "ascending")
+    for column in shown.columns:
+        head += _head(column.key, column.title, column.note, "descending" if column.best == "high" else "ascending")
+    body = ""
+    for i, line in enumerate(shown.lines):
+        cells = "".join(
+            _cell(cell, column, (i, j) in best)
+            for j, (cell, column) in enumerate(zip(line.cells, shown.columns, strict=True))
+        )
+        title = escape(known(line.title))
+        name = f"{title}<small>{_note(line)}</small>"
+        body += f'<tr data-place="{i}" class="mm-kind-{escape(line.kind or "none")}">'
+        body += f'<th scope="row" data-value="{title}">{name}</th>{cells}</tr>'
+    return (
+        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="mm-table">'
+        f'<caption class="mm-unseen">{say("{caption}; the buttons in the head sort the rows", caption=escape(caption))}'
+        "</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _head(name: str, title: str, note: str, first: str) -> str:
+    text = f"{escape(known(title))}<small>{escape(known(note))}</small>" if title else say("model")
+    return (
+        f'<th scope="col" data-column="{escape(name)}" data-first="{first}" aria-sort="none">'
+        f'<button type="button">{text}</button></th>'
+    )
+
+
+def _note(line: Line) -> str:
+    """The small print under a row's name: seeds, and where there is room training regime and size."""
+    seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
+    more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
+    more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
+    rest = "".join(f" · {told}" for told in more)
+    return ("" if line.seeds == 0 else seeds) + (f'<span class="mm-more">{escape(rest)}</span>' if rest else "")
+
+
+def _counted(seeds: int) -> str:
+    return say("{n} seeds", n=seeds) if seeds > 1 else say("{n} seed", n=seeds)
+
+
+def _cell(cell: Cell, column: Column, best: bool) -> str:
+    text = written(cell.value, column.form, column.digits)
+    text = f'<b><span class="mm-star" role="img" aria-label="{say("best")}">★</span>{text}</b>' if best else text
+    if cell.value is not None and cell.interval is not None:
+        low, high = (written(v, column.form, column.digits) for v in cell.interval)
+        text += f"<small>{_range(low, high)}</small>"
+    elif cell.value is not None and cell.sd is not None:
+        text += f"<small>± {written(cell.sd, column.form, column.digits)}</small>"
+    return f'<td data-value="{"" if cell.value is None else cell.value}">{text}</td>'
+
+
+def _robustness(result: Result, drawn: str, metric: str) -> str:
+    """The curve, whatever the table shows."""
+    title = say("Robustness curve")
+    if not drawn:
+        corpus, name = escape(str(result["corpus"])), escape(known(METRICS[metric]))
+        said = say("The evaluation of {corpus} has no {metric} for dropped frames.", corpus=corpus, metric=name)
+        return card(title, said, "")
+    body = f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{title}">{drawn}</div>'
+    hint = say("What is left when more and more is dropped. The table “dropped frames” has the same numbers.")
+    return card(title, hint, body + key(result, metric), "mm-wide")
+
+
+def _downloads(result: Result, shown: Table, protocol: str, metric: str, drawn: str) -> str:
+    """Links that are part of the page; only the JSON, which is large, is asked for when it is wanted."""
+    corpus = escape(str(result["corpus"]))
+    name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
+    whole = say("Save the whole evaluation (JSON)")
+    links = _link(say("Save this table (CSV)"), f"{name}.csv", "text/csv", csv_text(shown)) if shown.lines else ""
+    links += f'<button type="button" class="mm-link" data-save="{corpus}">{whole}</button>'
+    links += _link(say("Save the curve (SVG)"), f"{corpus}-{metric}.svg", "image/svg+xml", drawn) if drawn else ""
+    return f'<p class="mm-saves">{links}</p>'
+
+
+def csv_text(shown: Table) -> str:
+    """A table as CSV with all its digits, in English; columns for deviations and intervals where there are any."""
+    extras = [
+        (any(line.cells[j].sd is not None for line in shown.lines), any(line.cells[j].interval for line in shown.lines))
+        for j in range(len(shown.columns))
+    ]
+    head = ["row", "label", "kind", "seeds"]
+    for column, (sd, interval) in zip(shown.columns, extras, strict=True):
+        head += [column.key] + [f"{column.key} sd"] * sd + [f"{column.key} low", f"{column.key} high"] * interval
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    for line in shown.lines:
+        cells: list[object] = [line.title, line.label, line.kind, line.seeds]
+        for cell, (sd, interval) in zip(line.cells, extras, strict=True):
+            cells += [cell.value] + [cell.sd] * sd + list(cell.interval or (None, None)) * interval
+        writer.writerow("" if c is None else c for c in cells)
+    return out.getvalue()
+
+
+def _link(text: str, name: str, kind: str, content: str) -> str:
+    data = base64.b64encode(content.encode()).decode()
+    return f'<a class="mm-link" download="{name}" href="data:{kind};base64,{data}">{text}</a>'
+
+
+def reported() -> str:
+    """What papers report, by dataset, each table with source and caveat; never in one table with our own numbers."""
+    hint = say(
+        "Typed from papers: other features, other splits and other rules. Nothing here was run by us, and none of it "
+        "can be compared with the tables above."
+    )
+    drawn, dataset = "", ""
+    try:
+        for table in results.reported():
+            if table["dataset"] != dataset:
+                drawn += f"<h3>{escape(table['dataset'])}</h3>"
+            drawn += _reported(table, opened=table["dataset"] != dataset)
+            dataset = table["dataset"]
+    except MsaError as e:
+        drawn = f'<p class="mm-hint">{escape(known(str(e)))}</p>'
+    head = f'<h2>{say("Reported by the papers (not measured here)")}</h2><p class="mm-hint">{hint}</p>'
+    return f'<div class="mm mm-sheet mm-papers">{head}{drawn}</div>'
+
+
+def _reported(table: Mapping[str, Any], opened: bool) -> str:
+    """One reported table behind its name; without rows only what is known about it."""
+    what, n = escape(known(table["what"])), len(table["rows"])
+    head = "".join(f'<th scope="col">{escape(known(c))}</th>' for c in table["columns"])
+    body = "".join(
+        f'<tr><th scope="row">{escape(known(r["name"]))}</th>'
+        + "".join(f"<td>{escape('–' if v is None else known(v))}</td>" for v in r["values"])
+        + "</tr>"
+        for r in table["rows"]
+    )
+    drawn = (
+        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(table["dataset"])}: {what}"><table>'
+        f'<thead><tr><th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+    rows = say("{n} rows", n=n) if n > 1 else say("{n} row", n=n) if n else say("no numbers")
+    source = say("Source: {source}", source=escape(known(table["source"])))
+    return (
+        f'<details class="mm-card"{" open" if opened else ""}><summary>{what} <small>{rows}</small></summary>'
+        f'<p class="mm-hint">{source}</p>{drawn if n else ""}'
+        f'<p class="mm-caveat"><b>{say("Mind:")}</b> {escape(known(table["caveat"]))}</p></details>'
+    )

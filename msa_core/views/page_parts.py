@@ -1,0 +1,211 @@
+"""The fixed parts of the page: head, consent, privacy, examples, steps of the work, what switches say, About.
+
+Everything is a function, because it answers in the active language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from msa_core import __version__, i18n, media
+from msa_core.i18n import known, say
+from msa_core.schema import Utterance
+from msa_core.views.clip import picture
+from msa_core.views.parts import STEPS, icon
+
+EXAMPLE_TITLES = {  # file -> caption, in English
+    "crema_happy.mp4": "Acted happy",
+    "crema_angry.mp4": "Acted angry",
+    "crema_sad.mp4": "Acted sad",
+    "crema_neutral.mp4": "Acted neutral",
+    "latentsync_demo1.mp4": "Presenter",
+    "latentsync_demo2.mp4": "Presenter 2",
+    "grid_bbaf2n.mp4": "Neutral speaker",
+    "jfk.flac": "Voice only",
+}
+OUR_FAULT = "Something failed on our side, not in your clip. The clip was deleted; try again or try another one."
+MARK = """<svg viewBox="0 0 58 22" aria-hidden="true">
+<circle cx="11" cy="11" r="9"/><circle cx="29" cy="11" r="8" fill="none" stroke-width="2" stroke-dasharray="3.2 3.1"/>
+<circle cx="47" cy="11" r="9"/></svg>"""
+
+
+def head() -> str:
+    """Mark, title and one sentence; a switch of languages may stand beside it."""
+    said = say(
+        "A sentiment model reads your words, your voice and your face. Switch one off and see what it loses, and how a "
+        "model trained for missing input copes."
+    )
+    brand = f'<div class="mm-brand">{MARK}<h1>{say("Missing-Modality Lab")}</h1></div>'
+    return f'<div class="mm mm-head">{brand}<p>{said}</p></div>'
+
+
+def privacy() -> str:
+    """When a clip is deleted, in one line."""
+    said = say(
+        "Your clip is deleted when you choose another one, when you close this page, and after 20 minutes at the "
+        "latest. Nothing leaves this server."
+    )
+    return f'<div class="mm mm-privacy"><p><b>{say("Nothing is kept.")}</b> {said}</p></div>'
+
+
+def consent() -> str:
+    """What a visitor agrees to before the camera opens."""
+    said = say(
+        "Your camera and microphone record only between Record and Stop, up to 60 seconds. The recording goes to this "
+        "server, is read once and deleted as stated below. Record only yourself, or people who agree. Your browser "
+        "will ask for permission too."
+    )
+    title = say("Before the camera opens")
+    return f'<div class="mm"><p><b>{title}</b></p><p class="mm-hint">{said}</p></div>'
+
+
+def troubles() -> dict[str, str]:
+    """What the page's script says when the browser cannot do something: key -> one line with the way out.
+
+    Keys: camera_denied, no_camera, camera_busy, no_microphone (a recording would have no sound), insecure (the
+    browser offers no camera on this address), connection_lost.
+    """
+    return {
+        "camera_denied": say(
+            "The browser may not use the camera. Allow camera and microphone for this page beside its address, then "
+            "press Record yourself again; or upload a clip, or choose an example."
+        ),
+        "no_camera": say("No camera was found. Connect one and try again; or upload a clip, or choose an example."),
+        "camera_busy": say(
+            "The camera is used by another program. Close that program and try again; or upload a clip."
+        ),
+        "no_microphone": say(
+            "No microphone was found: the recording would have no sound, and text and audio would be missing. Connect "
+            "one and try again; or upload a clip with sound."
+        ),
+        "insecure": say(
+            "The browser gives no camera to this address. Open the page over https or on the computer that it runs on; "
+            "or upload a clip, or choose an example."
+        ),
+        "connection_lost": say(
+            "The connection to the server was lost. Check your network and load the page again, then choose your clip "
+            "once more: the server deletes the clip of a page that is gone."
+        ),
+    }
+
+
+def notices() -> str:
+    """The place where the page's script says one of `troubles`, with all of them in it."""
+    said = " ".join(f'data-{key}="{escape(text)}"' for key, text in troubles().items())
+    return f'<div class="mm"><p class="mm-notice" role="alert" hidden {said}></p></div>'
+
+
+def title(modality: str) -> str:
+    """The name of a modality on its switch."""
+    return {"text": say("Text"), "audio": say("Audio"), "vision": say("Vision")}[modality]
+
+
+def dropped_title(modality: str) -> str:
+    """What the slider of a modality drops, in percent."""
+    return {
+        "text": say("Dropped words, %"),
+        "audio": say("Dropped voice frames, %"),
+        "vision": say("Dropped face frames, %"),
+    }[modality]
+
+
+def slower() -> str:
+    """Beside the changes that need the media again."""
+    said = say("Blur and noise go into the clip itself: this takes as long as reading it the first time.")
+    return f'<div class="mm"><p class="mm-hint">{said}</p></div>'
+
+
+def gone(seconds: int) -> str:
+    """When a visitor's clip was deleted because its time was over, or none was chosen."""
+    said = "No clip is there: clips are deleted after {minutes} minutes. Choose one."
+    return known(said.format(minutes=seconds // 60))
+
+
+def editable(utterance: Utterance) -> str:
+    """The words for a text box: those that are not struck out."""
+    return " ".join(w.text for w in utterance.words if not w.struck)
+
+
+def about() -> str:
+    """The About text as Markdown, from `static/about.md` or its counterpart in the active language."""
+    return _read(i18n.STATIC, "about").format(version=__version__)
+
+
+def sources(folder: Path) -> str:
+    """Sources and licences of the example clips in `folder` as Markdown, from its README."""
+    return _read(folder, "README")
+
+
+def _read(folder: Path, name: str) -> str:
+    own = folder / f"{name}.{i18n.active()}.md"
+    return (own if own.is_file() else folder / f"{name}.md").read_text(encoding="utf-8")
+
+
+def examples(folder: Path) -> str:
+    """Buttons with a picture from each example clip in `folder`. Raises: MediaError when one is missing."""
+    buttons = []
+    for name, title in EXAMPLE_TITLES.items():
+        shot = _shot(folder / name)
+        drawn = f'<img src="{shot}" alt="">' if shot else f'<span class="mm-sound">{icon("audio")}</span>'
+        buttons.append(f'<button data-clip="{name}">{drawn}<span class="mm-name">{known(title)}</span></button>')
+    licences = say(
+        "CREMA-D (ODbL), GRID (CC BY 4.0), LatentSync (Apache 2.0), US government (public domain); sources under About."
+    )
+    return (
+        f'<div class="mm"><h4>{say("Or try an example")}</h4><div class="mm-examples">{"".join(buttons)}</div>'
+        f'<p class="mm-hint">{licences}</p></div>'
+    )
+
+
+@lru_cache
+def _shot(path: Path) -> str:
+    """A picture from an example as a data address, decoded once for all visitors and languages; "" without pictures."""
+    info = media.probe(path)
+    images = (image for time_s, image in media.frames(path, info, 2.0, 240) if time_s >= info.duration_s / 3)
+    image = next(images, None)
+    return "" if image is None else picture(image)
+
+
+def working(steps: Sequence[str], share: float) -> str:
+    """The step being done, the steps behind it, and how much of the work is done (0..1)."""
+    *done, now = [known(STEPS.get(s, s)) for s in steps]
+    behind = "".join(f"<li>{escape(s)}</li>" for s in done)
+    return (
+        f'<div class="mm mm-status" role="status"><div class="mm-progress" role="progressbar" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{100 * share:.0f}" aria-label="{say("Analysis")}">'
+        f'<i style="width:{100 * share:.0f}%"></i></div>'
+        f'<ol class="mm-steps">{behind}<li class="mm-now">{escape(now)}</li></ol></div>'
+    )
+
+
+def finished(utterance: Utterance, seconds: float) -> str:
+    """One line when a clip is done."""
+    said = say(
+        "{length:.1f} s of clip read in {seconds:.1f} s. Now switch something off.",
+        length=utterance.duration_s,
+        seconds=seconds,
+    )
+    return f'<div class="mm mm-status mm-done" role="status"><p><b>{escape(utterance.id)}</b>: {said}</p></div>'
+
+
+def failed(message: str) -> str:
+    """The one clear line of a clip that could not be analysed; an error of ours is translated."""
+    return f'<div class="mm mm-status mm-failed" role="alert"><p>{escape(known(message))}</p></div>'
+
+
+def state(utterance: Utterance, modality: str) -> str:
+    """What the switch of a modality says under its name: what is there, or why it is not. Plain text."""
+    stream = utterance.stream(modality)
+    if not stream.present:
+        return say("Missing: {reason}", reason=known(str(stream.reason)))
+    if modality == "text":
+        return say("{n} words heard", n=len(utterance.words))
+    if modality == "audio":
+        return say("{seconds:.1f} s of sound", seconds=utterance.duration_s)
+    found = [t for t in utterance.thumbnails if t.box is not None]
+    if not utterance.thumbnails:
+        return say("face found")
+    return say("face in {found} of {n} frames", found=len(found), n=len(utterance.thumbnails))

@@ -1,0 +1,305 @@
+"""A `Prediction` in words and lines, for a terminal and for the page's one-sentence summary.
+
+Sentences are written in the active language (`language.py`); the terminal speaks English.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msa_core import checkpoint, methods
+from msa_core.errors import MsaError
+from msa_core.i18n import known, say
+from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+
+DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
+EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
+ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
+
+
+def method_name(method: str) -> str:
+    """How a method is written for people; a checkpoint's name or folder is shown as it is."""
+    return methods.METHODS[method].title if method in methods.METHODS else method
+
+
+def sentence(prediction: Prediction) -> str:
+    """What happened to the two models, in one plain sentence computed from the scores.
+
+    Each model's move is against its own full answer: to every modality, every frame and the words as they were heard,
+    also when the words were edited. So what an edit does is part of the move.
+    """
+    scores = {key: value for key, value in prediction.scores.items() if value is not None}
+    full, method = scores["complete_model_full"], title(prediction.method)
+    if (why := cause(prediction)) is not None:
+        return say(
+            "{cause}, the complete model {moves}; {method} {does}.",
+            cause=why,
+            moves=_move(scores["complete_model_left"] - full),
+            method=method,
+            does=_move(scores["missing_model_left"] - scores["missing_model_full"]),
+        )
+    said = {"full": signed(full), "method": method, "missing": signed(scores["missing_model_left"])}
+    if all(state["present"] for state in prediction.modalities.values()):
+        return say("With everything there, the complete model says {full} and {method} says {missing}.", **said)
+    return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A score with its sign (a real minus), never '−0.00'."""
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def title(method: str) -> str:
+    """`method_name` in the active language."""
+    return known(method_name(method))
+
+
+def dropped_frames(prediction: Prediction) -> dict[str, float]:
+    """Share of dropped frames of the modalities that are there and lost some."""
+    return {
+        m: rate for m, rate in prediction.frame_missing_rate.items() if rate and prediction.modalities[m]["present"]
+    }
+
+
+def cause(prediction: Prediction) -> str | None:
+    """What was taken from the models, as the beginning of a sentence; None when nothing was.
+
+    A modality that the clip never had is no cause, although its switch may stand on off.
+    """
+    off = [m for m in prediction.dropped if str(prediction.modalities[m]["reason"]).startswith("switched off")]
+    names = [known(ORDINARY[m]) for m in off]
+    parts = [say("without your {one}", one=names[0])] if len(names) == 1 else []
+    if len(names) > 1:
+        parts = [say("without your {one} and your {other}", one=names[0], other=names[1])]
+    for m, rate in dropped_frames(prediction).items():
+        if m == "text":
+            parts.append(say("with {rate:.0%} of your words dropped", rate=rate))
+        else:
+            parts.append(say("with {rate:.0%} of your {one}'s frames dropped", rate=rate, one=known(ORDINARY[m])))
+    if "text" not in off:
+        n = sum(w.struck for w in prediction.words)
+        parts += [say("with the words edited")] if prediction.edited else []
+        parts += [say("with 1 word struck out") if n == 1 else say("with {n} words struck out", n=n)] if n else []
+    told = say(" and ").join(parts)
+    return told[:1].upper() + told[1:] if told else None
+
+
+def transfer(prediction: Prediction) -> str | None:
+    """What distillation transferred to this clip, in words computed from the numbers; None without a teacher."""
+    distance, responses = (prediction.mechanism.get(k) for k in ("distance", "class_responses"))
+    if not (isinstance(distance, Mapping) and isinstance(responses, Mapping)):
+        return None
+    lost, ours = distance["teacher_left"], distance["student"]
+    full, left, student = (responses[k]["target"] for k in ("teacher_full", "teacher_left", "student"))
+    why = cause(prediction)
+    if why is None:
+        return say(
+            "Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
+            "{typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}.",
+            ours=ours,
+            typical=distance["typical"],
+            student=student,
+            full=full,
+        )
+    seen = say(
+        "{cause}, the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
+        "the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}.",
+        cause=why,
+        lost=lost,
+        full=full,
+        left=left,
+        ours=ours,
+        student=student,
+    )
+    if lost < 1e-3:
+        return f"{seen} {say('The teacher does not move here, so there was nothing to save.')}"
+    if ours < lost:
+        return f"{seen} {say('Distillation saved {share:.0%} of the drift.', share=1 - ours / lost)}"
+    return f"{seen} {say('On this clip distillation saved nothing of the drift.')}"
+
+
+def verdicts(prediction: Prediction) -> dict[str, str]:
+    """What the evaluator decided on each missing modality and why, in words computed from its numbers."""
+    evaluator = prediction.mechanism.get("evaluator")
+    said = {}
+    for m, facts in evaluator.items() if isinstance(evaluator, Mapping) else ():
+        if facts is None:
+            continue
+        values: dict[str, Any] = {
+            "modality": known(m),
+            "moves": abs(facts["score_generated"] - facts["score_left_out"]),
+            "word": _sure(facts["confidence"]),
+            "sure": facts["confidence"],
+            "more": _asked(facts),
+        }
+        if facts["decision"] != "generated":
+            said[m] = say(
+                "{modality}: not generated – the estimate would move the score by {moves:.1f} with {word} confidence "
+                "({sure:.2f}){more}",
+                **values,
+            )
+        elif m == "text" and prediction.mechanism.get("text_simulated"):
+            said[m] = say(
+                "{modality}: generated from the voice – the estimate moves the score by {moves:.1f} with {word} "
+                "confidence ({sure:.2f}){more}",
+                **values,
+            )
+        else:
+            said[m] = say(
+                "{modality}: generated – the estimate moves the score by {moves:.1f} with {word} confidence "
+                "({sure:.2f}){more}",
+                **values,
+            )
+    return said
+
+
+def _asked(facts: Mapping[str, Any]) -> str:
+    """The gate's side of a verdict."""
+    if "worth" not in facts:
+        return say("; this variant never asks.")
+    values = {k: facts[k] for k in ("importance", "worth", "threshold")}
+    if 0.001 < facts["threshold"] < 0.999:
+        return say("; importance {importance:.2f}, worth {worth:.2f} against a threshold of {threshold:.2f}.", **values)
+    del values["threshold"]
+    if facts["threshold"] < 0.5:
+        return say(
+            "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is always generated, which was "
+            "best on validation data.",
+            **values,
+        )
+    return say(
+        "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is never generated, which was best "
+        "on validation data.",
+        **values,
+    )
+
+
+def prompts(prediction: Prediction) -> str | None:
+    """Which modality the prompts count on, in words; None for a method without prompt weights."""
+    now, full = (prediction.mechanism.get(k) for k in ("prompt_weights", "prompt_weights_full"))
+    if not isinstance(now, Mapping):
+        return None
+    top = max(now, key=lambda m: now[m])
+    values = {"what": known(ORDINARY[top]), "share": now[top]}
+    if cause(prediction) is None or not isinstance(full, Mapping):
+        return say("The prompts count most on the {what} ({share:.0%}).", **values)
+    was = max(full, key=lambda m: full[m])
+    values["full"] = full[was]
+    if was == top:
+        return say("The prompts count most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
+    return say(
+        "The prompts count most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
+        other=known(ORDINARY[was]),
+        **values,
+    )
+
+
+def evidence() -> str | None:
+    """How far shown prompt weights follow what is known, read from the evaluation file; None when there is none."""
+    if not EVIDENCE.is_file():
+        return None
+    result = json.loads(EVIDENCE.read_text())
+    for row in result["rows"]:
+        if (shown := row["truth"].get("prompt push")) is None or None in shown.values():
+            continue
+        control = row["truth"]["control: score / 3"]["conflict_top_1"]  # ties: the first, text
+        test = row["model"]["prompt weights"]["deletion"]
+        return say(
+            "Do they mean anything? Where text, voice and face disagree ({n} test clips of the {corpus} corpus) "
+            "weight × lean names the modality that truly pushes most towards positive in {found:.0%} (always naming "
+            "the text: {control:.0%}); on clips whose parts were paired anew its rank correlation with the truth is "
+            "{correlation:.2f}. Without the modality of the largest weight the score moves by {largest:.2f}, without "
+            "that of the smallest by {smallest:.2f}.",
+            n=result["conflict"],
+            corpus=result["corpus"],
+            found=shown["conflict_top_1"],
+            control=control,
+            correlation=shown["decorrelated"],
+            largest=test["moves"][0],
+            smallest=test["moves"][2],
+        )
+    return None
+
+
+def _sure(confidence: float) -> str:
+    if confidence < 1 / 3:
+        return say("low")
+    return say("medium") if confidence < 2 / 3 else say("high")
+
+
+def summary(prediction: Prediction) -> str:
+    """The terminal's answer: scores, contributions, reasons and notes."""
+    lines = [
+        f"{prediction.clip}  ({prediction.duration_s:.1f} s, {method_name(prediction.method)}, scores in [-3, 3])",
+        "",
+    ]
+    for m in MODALITIES:
+        state = prediction.modalities[m]
+        lost = f", {rate:.0%} of its frames dropped" if (rate := dropped_frames(prediction).get(m)) else ""
+        lines.append(f"  {m:<8}{'present' + lost if state['present'] else 'missing: ' + str(state['reason'])}")
+    if prediction.text_source == "simulated":
+        lines.append("          text is simulated from the voice")
+    labels = {
+        "complete_model_full": "complete model, everything",
+        "complete_model_left": "complete model, what is left",
+        "missing_model_full": f"{method_name(prediction.method)}, everything",
+        "missing_model_left": f"{method_name(prediction.method)}, what is left",
+    }
+    lines.append("")
+    for key, label in labels.items():
+        value = prediction.scores[key]
+        lines.append(f"  {label:<42}{'-' if value is None else f'{value:+.2f}'}  {_bar(value)}")
+    if prediction.interval:
+        i = prediction.interval
+        lines.append(f"  {i['level']:.0%} interval{'':<30}{i['low']:+.2f} .. {i['high']:+.2f}")
+    parts = "  ".join(f"{k} {v:+.2f}" for k, v in prediction.contributions.items())
+    lines += ["", f"  contributions  {parts}", "", f"  {sentence(prediction)}"]
+    lines += [f"  {told}" for told in (transfer(prediction), prompts(prediction)) if told]
+    lines += [f"  {told}" for told in verdicts(prediction).values()]
+    if prediction.transcript:
+        lines += ["", f"  “{prediction.transcript}”"]
+    if prediction.translation:
+        lines += [f"  “{prediction.translation}”"]
+    lines += [f"  note: {n}" for n in prediction.notes]
+    seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
+    return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])
+
+
+def has_block(readme: Path, block: str) -> bool:
+    """True when the file has a place for the block."""
+    return readme.is_file() and f"<!-- {block}:begin -->" in readme.read_text()
+
+
+def insert(readme: Path, block: str, text: str) -> None:
+    """Replace what stands between `<!-- BLOCK:begin -->` and `<!-- BLOCK:end -->`, so that no number is typed.
+
+    Raises: MsaError when the file has no such block.
+    """
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    head, found, rest = readme.read_text().partition(begin) if readme.is_file() else ("", "", "")
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise MsaError(f"{readme.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
+    readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def _move(delta: float) -> str:
+    """What a model does, to follow its name in a sentence."""
+    if abs(delta) < 0.05:
+        return say("hardly moves")
+    if delta > 0:
+        return say("moves {points:.1f} towards positive", points=delta)
+    return say("moves {points:.1f} towards negative", points=-delta)
+
+
+def _bar(value: float | None) -> str:
+    if value is None:
+        return ""
+    cells = ["·"] * 25
+    cells[12] = "|"
+    cells[round((value + SCORE_LIMIT) / (2 * SCORE_LIMIT) * 24)] = "●"
+    return "".join(cells)
