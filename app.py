@@ -1169,7 +1169,7 @@ def _playable(clip: str, how: Damage | None) -> str:
     if how is not None and not how.none:
         folder = Path(tempfile.mkdtemp(dir=_uploads()))
         try:
-            return str(degrade.preview(clip, how, folder))
+            return str(preview.degraded_copy(clip, how, folder))
         except MsaError:
             folder.rmdir()
             raise

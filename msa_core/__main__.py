@@ -44,7 +44,9 @@ def _analyse(args: argparse.Namespace) -> None:
     from msa_core import i18n, media
     from msa_core.config import MediaLimits
     from msa_core.degrade import Damage
-    from msa_core.predict import Analyser, checkpoint_of, shipped_methods, switches
+    from msa_core.methods.shipped import checkpoint_of, shipped_methods
+    from msa_core.missing import switches
+    from msa_core.predict import Analyser
     from msa_core.views import prediction_csv
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
@@ -98,7 +100,7 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _rates(text: str) -> dict[str, float]:
     """The rates of `--frames text=0.5,audio=0.3`. Raises: MsaError."""
-    from msa_core.predict import frame_rates
+    from msa_core.missing import frame_rates
 
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     try:
@@ -118,8 +120,8 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace) -> None:
-    from msa_core.batch import needs_place
     from msa_core.corpora import build
+    from msa_core.corpora.corpus import needs_place
 
     needs_place(Path(args.out))  # before minutes of work
     corpus = build(args.name, Path(args.data), Path(args.out), args.seed)
@@ -173,8 +175,7 @@ def _study(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from msa_core.evaluation import evaluate, markdown, text_benchmark
-    from msa_core.views import summary as report
+    from msa_core.evaluation import evaluate, markdown, readme, text_benchmark
 
     if args.corpus == "text" and (args.scores is not None or args.runs is None):
         raise MsaError(
@@ -189,8 +190,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     )
     _table(args, result["corpus"], markdown.headline(result))
     for part, text in markdown.parts(result).items():
-        if args.readme and report.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
-            report.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
+        if args.readme and readme.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
+            readme.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
 
 
 def _scores(args: argparse.Namespace) -> Path | None:
@@ -256,7 +257,7 @@ def _folder(path: str) -> Path:
 def _table(args: argparse.Namespace, block: str, text: str) -> None:
     """Print a table; with --readme also put it into that file."""
     if args.readme:
-        from msa_core.views.summary import insert
+        from msa_core.evaluation.readme import insert
 
         insert(Path(args.readme), block, text)
     print(text)

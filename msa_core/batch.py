@@ -7,312 +7,15 @@ a voice clip, one face), and an utterance lists the entries it is made of. Alter
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from msa_core.checkpoint import sha256
-from msa_core.errors import FeatureError, MsaError
+from msa_core import missing
+from msa_core.errors import FeatureError
 from msa_core.features import FEATURE_SETS
 from msa_core.schema import MODALITIES, STREAMS, Batch, Utterance
-
-SPLITS = ("train", "valid", "test")
-MANIFEST, TABLE = "manifest.json", "utterances.npy"
-REBUILD = "Build it again (README, 'Corpora')."
-MIN_CROP = 0.7  # augmentation keeps at least this share of an audio or vision stream, contiguously
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Entries of different length end to end: entry e is values[offsets[e]:offsets[e + 1]].
-
-    values (N, D) float16/float32, or (N,) integers for an index; offsets (E + 1,) int64 from 0 to N.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    def __post_init__(self) -> None:
-        steps = np.diff(self.offsets)
-        if self.offsets.ndim != 1 or len(self.offsets) < 1 or self.offsets[0] != 0 or (steps < 0).any():
-            raise MsaError("Ragged offsets must be one row that starts at 0 and never falls. " + REBUILD)
-        if self.offsets[-1] != len(self.values):
-            raise MsaError(f"Ragged offsets end at {self.offsets[-1]} but there are {len(self.values)} rows. {REBUILD}")
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, entry: int) -> np.ndarray:
-        return self.values[self.offsets[entry] : self.offsets[entry + 1]]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Rows per entry (E,)."""
-        return np.diff(self.offsets)
-
-    @staticmethod
-    def of(entries: Sequence[np.ndarray | Sequence[int]], dtype: Any, width: int | None = None) -> Ragged:
-        """Pack arrays (T_e, D), or lists of integers when `width` is None, into one Ragged.
-
-        Raises: MsaError when an entry has another width or a value is not finite in `dtype`.
-        """
-        empty = np.zeros((0,) if width is None else (0, width), dtype)
-        with np.errstate(over="ignore"):  # an overflow is infinite and refused below
-            parts = [np.asarray(e, dtype) if len(e) else empty for e in entries]
-        for i, part in enumerate(parts):
-            if part.shape[1:] != empty.shape[1:]:
-                raise MsaError(f"Entry {i} has shape {part.shape}; give (T, {width}).")
-            if width is not None and not np.isfinite(part).all():
-                raise MsaError(f"Entry {i} has values that are not finite in {np.dtype(dtype)}; repair or scale it.")
-        offsets = np.zeros(len(parts) + 1, np.int64)
-        np.cumsum([len(p) for p in parts], out=offsets[1:])
-        return Ragged(np.concatenate([*parts, empty]), offsets)
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write `name`.values.npy and `name`.offsets.npy."""
-        np.save(folder / f"{name}.values.npy", self.values)
-        np.save(folder / f"{name}.offsets.npy", self.offsets)
-
-    @staticmethod
-    def load(folder: Path, name: str, memmap: bool = False) -> Ragged:
-        """Read what `save` wrote; with `memmap` the values stay on disk."""
-        values = np.load(folder / f"{name}.values.npy", mmap_mode="r" if memmap else None, allow_pickle=False)
-        return Ragged(values, np.load(folder / f"{name}.offsets.npy", allow_pickle=False))
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Scored utterances with a split, composed of pool entries.
-
-    pools[s]: Ragged (N_s, D_s) for every stream; index[s]: Ragged of int64, per utterance the entries that are
-    concatenated in order (empty = absent). columns: further facts per utterance, each (U,) float, e.g. the
-    human ratings `rating_text`, the row and the actor. manifest: sources, counts, seed, licences.
-    """
-
-    name: str
-    feature_set: str
-    ids: np.ndarray  # (U,) str, unique
-    score: np.ndarray  # (U,) float32 in [-3, 3]
-    split: np.ndarray  # (U,) str, one of SPLITS
-    pools: Mapping[str, Ragged]
-    index: Mapping[str, Ragged]
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        n = len(self.ids)
-        for what, rows in {"score": self.score, "split": self.split, **self.columns}.items():
-            if len(rows) != n:
-                raise MsaError(f"Corpus {self.name}: {what} has {len(rows)} rows for {n} ids.")
-        if len(np.unique(self.ids)) != n:
-            raise MsaError(f"Corpus {self.name}: utterance ids repeat; make them unique.")
-        unknown = sorted(set(self.split.tolist()) - set(SPLITS))
-        if unknown:
-            raise MsaError(f"Corpus {self.name}: unknown split {unknown[0]!r}. Valid splits: {', '.join(SPLITS)}.")
-        if "fold" in self.columns:
-            folds = np.unique(self.columns["fold"])
-            if len(folds) < 3 or not np.array_equal(folds, np.arange(len(folds))):
-                raise MsaError(
-                    f"Corpus {self.name}: the folds are {folds.tolist()[:5]}; give whole numbers from 0, at least "
-                    "three of them (test, validation, training)."
-                )
-        for stream in STREAMS:
-            if stream not in self.pools or stream not in self.index:
-                raise MsaError(f"Corpus {self.name} has no {stream} pool and index; give an empty one if it is absent.")
-            entries = self.index[stream].values
-            if len(self.index[stream]) != n or (
-                len(entries) and not 0 <= entries.min() <= entries.max() < len(self.pools[stream])
-            ):
-                raise MsaError(f"Corpus {self.name}: the {stream} index does not fit its pool or the ids. {REBUILD}")
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def dims(self) -> dict[str, int]:
-        """Width per stream."""
-        return {s: int(self.pools[s].values.shape[1]) for s in STREAMS}
-
-    @property
-    def digest(self) -> str:
-        """Hex digest of everything a training sees: two corpora with the same digest train the same model."""
-        seen = hashlib.sha256()
-        for array in (self.ids, self.score, self.split):
-            seen.update(array.tobytes())
-        for stream in STREAMS:
-            for ragged in (self.pools[stream], self.index[stream]):
-                seen.update(ragged.values.tobytes())
-                seen.update(ragged.offsets.tobytes())
-        return seen.hexdigest()
-
-    @property
-    def n_folds(self) -> int:
-        """How many folds a corpus without an official split has (column "fold"); 0 = the split is fixed."""
-        return int(self.columns["fold"].max()) + 1 if "fold" in self.columns else 0
-
-    def for_seed(self, seed: int) -> Corpus:
-        """What a run of that seed works on: with n folds, fold seed % n is its test set and the next its validation."""
-        if not self.n_folds:
-            return self
-        test, fold = seed % self.n_folds, self.columns["fold"]
-        split = np.where(fold == test, "test", np.where(fold == (test + 1) % self.n_folds, "valid", "train"))
-        return replace(self, split=split, manifest={**self.manifest, "fold": test})
-
-    def rows(self, split: str) -> np.ndarray:
-        """Utterance numbers of a split. Raises: MsaError for an unknown or empty split."""
-        found = np.flatnonzero(self.split == split)
-        if not len(found):
-            raise MsaError(f"Corpus {self.name} has no {split!r} utterances. Valid splits: {', '.join(SPLITS)}.")
-        return found
-
-    def batch(self, indices: Sequence[int] | np.ndarray, augment: np.random.Generator | None = None) -> Batch:
-        """The utterances `indices` as one padded batch.
-
-        Args: augment: when given, audio and vision are cropped to a random contiguous 70-100 % of their frames.
-        """
-        rows = np.asarray(indices, np.int64)
-        features, valid = {}, {}
-        for stream in STREAMS:
-            crop = augment if stream in ("audio", "vision") else None
-            features[stream], valid[stream] = self._padded(stream, rows, crop)
-        return _batch(features, valid, self.score[rows], tuple(self.ids[rows].tolist()))
-
-    def statistics(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Mean and standard deviation (D,) of every stream over the frames of `rows`, as often as they are used."""
-        result = {}
-        for stream in STREAMS:
-            pool, index = self.pools[stream], self.index[stream]
-            used = index.values[_ranges(index.offsets[rows], index.lengths[rows])]
-            times = np.bincount(used, minlength=len(pool)).astype(np.float64)
-            total, mean, square = 0.0, np.zeros(self.dims[stream]), np.zeros(self.dims[stream])
-            for entries in np.array_split(np.flatnonzero(times), max(1, len(pool) // 2000)):
-                weight = np.repeat(times[entries], pool.lengths[entries])
-                frames = pool.values[_ranges(pool.offsets[entries], pool.lengths[entries])].astype(np.float64)
-                total, mean, square = total + weight.sum(), mean + weight @ frames, square + weight @ frames**2
-            mean, square = mean / max(total, 1.0), square / max(total, 1.0)
-            deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-            result[stream] = mean.astype(np.float32), np.where(deviation > 1e-4, deviation, 1.0).astype(np.float32)
-        return result
-
-    def _padded(self, stream: str, rows: np.ndarray, crop: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-        """Gather a stream: features (B, T, D) float32 and valid (B, T); T is at least 1."""
-        pool, index = self.pools[stream], self.index[stream]
-        n_entries = index.lengths[rows]
-        entries = index.values[_ranges(index.offsets[rows], n_entries)]
-        lengths = pool.offsets[entries + 1] - pool.offsets[entries]
-        frames = _ranges(pool.offsets[entries], lengths)
-        owner = np.repeat(np.repeat(np.arange(len(rows)), n_entries), lengths)
-        n_frames = np.bincount(owner, minlength=len(rows))
-        place = _ranges(np.zeros(len(rows), np.int64), n_frames)
-        if crop is not None:
-            kept = np.ceil(n_frames * crop.uniform(MIN_CROP, 1.0, len(rows))).astype(np.int64)
-            first = np.floor((n_frames - kept + 1) * crop.random(len(rows))).astype(np.int64)
-            inside = (place >= first[owner]) & (place < (first + kept)[owner])
-            frames, owner, place, n_frames = frames[inside], owner[inside], (place - first[owner])[inside], kept
-        features = np.zeros((len(rows), max(1, int(n_frames.max(initial=0))), pool.values.shape[1]), np.float32)
-        features[owner, place] = pool.values[frames]
-        return features, np.arange(features.shape[1]) < n_frames[:, None]
-
-    def save(self, folder: Path) -> None:
-        """Write the corpus atomically in place of an older one; the manifest gets the sha256 of every file.
-
-        Raises: MsaError as `needs_place`.
-        """
-        needs_place(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            for stream in STREAMS:
-                self.pools[stream].save(part, stream)
-                self.index[stream].save(part, f"{stream}.index")
-            np.save(part / TABLE, self._table())
-            hashes = {p.name: sha256(p) for p in sorted(part.glob("*.npy"))}
-            manifest = {
-                "name": self.name,
-                "feature_set": self.feature_set,
-                "facts": dict(self.manifest),
-                "sha256": hashes,
-            }
-            (part / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-            part.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(part, folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-
-    def _table(self) -> np.ndarray:
-        """Ids, scores, splits and columns as one structured array (U,)."""
-        parts: dict[str, np.ndarray] = {"id": np.asarray(self.ids, np.str_), "split": np.asarray(self.split, np.str_)}
-        parts |= {"score": self.score.astype(np.float32)} | {
-            k: np.asarray(v, np.float64) for k, v in self.columns.items()
-        }
-        table = np.zeros(len(self), [(k, v.dtype) for k, v in parts.items()])
-        for key, values in parts.items():
-            table[key] = values
-        return table
-
-    @staticmethod
-    def load(folder: Path, feature_set: str | None = None, memmap: bool = False) -> Corpus:
-        """Read and verify a corpus.
-
-        Args: feature_set: the id that is needed; None accepts any.
-        Raises: MsaError for a missing or altered file or another feature set.
-        """
-        path = Path(folder) / MANIFEST
-        if not path.is_file():
-            raise MsaError(f"{folder} holds no corpus ({MANIFEST} is missing). {REBUILD}")
-        manifest = _manifest(path)
-        if feature_set not in (None, manifest["feature_set"]):
-            raise MsaError(
-                f"Corpus {manifest['name']} has features {manifest['feature_set']!r}, {feature_set!r} is needed. "
-                f"Build it again with --features {feature_set}."
-            )
-        for name, expected in manifest["sha256"].items():
-            file = path.parent / name
-            found = sha256(file) if file.is_file() else "no file"
-            if found != expected:
-                raise MsaError(f"{manifest['name']}/{name} was altered: sha256 {found}, expected {expected}. {REBUILD}")
-        table = np.load(path.parent / TABLE, allow_pickle=False)
-        own = ("id", "split", "score")
-        return Corpus(
-            name=manifest["name"],
-            feature_set=manifest["feature_set"],
-            ids=table["id"].copy(),
-            score=table["score"].copy(),
-            split=table["split"].copy(),
-            pools={s: Ragged.load(path.parent, s, memmap) for s in STREAMS},
-            index={s: Ragged.load(path.parent, f"{s}.index") for s in STREAMS},
-            columns={k: table[k].copy() for k in table.dtype.names or () if k not in own},
-            manifest=manifest["facts"],
-        )
-
-
-def needs_place(folder: Path) -> None:
-    """Raises: MsaError when `folder` holds anything but a corpus: writing one there would delete it."""
-    if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise MsaError(f"{folder} is there and is no corpus; its contents would be lost. Give another --out.")
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a corpus. Raises: MsaError when it is not one."""
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
-        missing = [k for k in ("name", "feature_set", "facts", "sha256") if k not in manifest]
-    except (OSError, ValueError, TypeError) as e:
-        raise MsaError(f"{path} cannot be read as a corpus manifest ({e}). {REBUILD}") from e
-    if missing:
-        raise MsaError(f"{path} is no corpus manifest: it has no {missing[0]!r}. {REBUILD}")
-    return manifest
 
 
 def collate(utterances: Sequence[Utterance]) -> Batch:
@@ -333,7 +36,7 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
             features[stream][b, : len(v)], valid[stream][b, : len(v)] = v, True
     scores = [u.score for u in utterances]
     score = None if any(s is None for s in scores) else np.asarray(scores, np.float32)
-    return _batch(features, valid, score, tuple(u.id for u in utterances))
+    return from_arrays(features, valid, score, tuple(u.id for u in utterances))
 
 
 def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
@@ -350,18 +53,18 @@ def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
     return values.astype(np.float32, copy=False)
 
 
-def _batch(
+def from_arrays(
     features: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray], score: np.ndarray | None, ids: tuple[str, ...]
 ) -> Batch:
-    """Arrays -> Batch; simulated text counts only where there is audio."""
-    heard = np.any(valid["audio"], axis=1, keepdims=True)
-    if (valid["simulated"] & ~heard).any():
-        valid = {**valid, "simulated": valid["simulated"] & heard}
-        features = {
-            **features,
-            "simulated": np.where(valid["simulated"][..., None], features["simulated"], np.float32(0)),
-        }
-    return Batch(
+    """Make a batch of padded arrays; simulated text counts only where there is audio.
+
+    Args:
+        features: per stream (B, T, D) float32.
+        valid: per stream (B, T), True = real frame.
+        score: (B,) in [-3, 3], or None when a score is unknown.
+        ids: of the utterances.
+    """
+    batch = Batch(
         features={s: torch.from_numpy(features[s]) for s in STREAMS},
         valid={s: torch.from_numpy(valid[s]) for s in STREAMS},
         observed={s: torch.from_numpy(valid[s].copy()) for s in STREAMS},
@@ -369,8 +72,4 @@ def _batch(
         score=None if score is None else torch.from_numpy(score.astype(np.float32)),
         ids=ids,
     )
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenated arange(start, start + length) for every pair."""
-    return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return missing.simulated_needs_audio(batch)

@@ -318,7 +318,7 @@ def as_csv(*parts: Comparison | Robustness | None) -> str:
 
 def summary(comparison: Comparison) -> str:
     """The terminal's answer: a line for each pattern, both flows of each method."""
-    names = [report.method_name(m) for m in comparison.methods]
+    names = [methods.method_name(m) for m in comparison.methods]
     wide = max(16, *(len(n) for n in names)) + 2
     lines = [f"{comparison.clip}  ({comparison.duration_s:.1f} s, scores in [-3, 3])", ""]
     lines.append(f"  {'what is left':<22}" + "".join(f"{n:<{wide}}" for n in names).rstrip())
@@ -330,7 +330,9 @@ def summary(comparison: Comparison) -> str:
         lines.append(f"  {what:<22}" + "".join(f"{v:<{wide}.2f}" for v in moves.values()).rstrip())
     lines += ["", "  missing-modality model (its complete-modality model); moves are from its own answer to everything"]
     if comparison.nearest:
-        lines.append(f"  nearest to its own full answer: {report.method_name(comparison.nearest)}; steady is not right")
+        lines.append(
+            f"  nearest to its own full answer: {methods.method_name(comparison.nearest)}; steady is not right"
+        )
     return "\n".join([*lines, f"  {report.DISCLAIMER}"])
 
 

@@ -1,7 +1,7 @@
 """A clip made worse on purpose: the picture blurred, noise in the sound, before any model sees or hears it.
 
 Nothing here touches the file: pictures and samples are changed on their way from the decoder to the extractors,
-and `preview` writes a copy of exactly that for the visitor to look at.
+and `page/preview.py` writes a copy of exactly that for the visitor to look at.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from msa_core.errors import MsaError
-from msa_core.page import preview as clips
+from msa_core.media import SAMPLE_RATE_HZ
 
 MAX_BLUR = 0.1
 MIN_NOISE_DB, MAX_NOISE_DB = -10.0, 30.0
@@ -78,20 +77,10 @@ class Damage:
         return tuple(notes)
 
 
-def preview(path: str | Path, damage: Damage, out: str | Path) -> Path:
-    """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
-
-    Returns: the mp4, named after the clip and the damage. Raises: MediaError; no partial file is left.
-    """
-    name = f"{Path(path).stem}-blur{1000 * damage.blur:.0f}"
-    name += "" if damage.noise_db is None else f"-noise{damage.noise_db:g}"
-    return clips.encode(path, Path(out) / f"{name}.mp4", damage.picture, damage.sound)
-
-
 def pink(n: int, generator: np.random.Generator) -> np.ndarray:
     """Noise (n,) of unit power whose power falls by 3 dB an octave above LOW_HZ, for 16 kHz."""
     spectrum = np.fft.rfft(generator.standard_normal(n))
-    spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / clips.media.SAMPLE_RATE_HZ), LOW_HZ))
+    spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ), LOW_HZ))
     spectrum[0] = 0.0  # no constant offset
     noise = np.fft.irfft(spectrum, n)
     power = float(np.mean(noise**2))

@@ -9,7 +9,7 @@ the padding or the worker.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from msa_core.errors import MsaError
-from msa_core.schema import MODALITIES, STREAMS, Batch
+from msa_core.schema import MODALITIES, STREAMS, TEXT_SOURCES, Batch, Utterance
 
 # The seven non-empty subsets of the modalities, in the order of every table: singles, pairs, all.
 PATTERNS: dict[str, tuple[str, ...]] = {
@@ -34,6 +34,12 @@ INCOMPLETE = tuple(name for name in PATTERNS if name != COMPLETE)
 Regime = Callable[[Batch, int, int], Batch]  # (batch, seed, epoch) -> batch
 REGIMES = ("complete", *PATTERNS, "subset", "mrm", "frame:RATE", "block:RATE", "modality:RATE")
 
+SWITCHED_OFF = "switched off by the user"
+HEARD = "the transcript is there"  # why a clip with words has no text imagined from the voice
+MAX_FRAME_RATE = 0.9  # of the frames of a modality, the largest share that a slider drops
+NO_VOICE = "it is imagined from the voice, and there is no voice"
+FRAME_SEED = 0  # the same slider drops the same frames of a clip, whatever the method and the other switches
+FRAME_ID = "clip"  # in place of the name of the clip
 MAX_MISSING_RATE = 2 / 3 + 1e-9  # one modality of three is always kept
 
 _OF_STREAM = {"text": 0, "audio": 1, "vision": 2, "simulated": 1}  # simulated text comes from the audio
@@ -235,3 +241,81 @@ def _mix(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
+
+
+def switches(dropped: Collection[str], text_source: str) -> set[str]:
+    """The modalities that are switched off. Raises: MsaError for unknown names."""
+    for name in dropped:
+        if name not in MODALITIES:
+            raise MsaError(f"Unknown modality {name!r}. Choose from: {', '.join(MODALITIES)}.")
+    if text_source not in TEXT_SOURCES:
+        raise MsaError(f"Unknown text source {text_source!r}. Choose from: {', '.join(TEXT_SOURCES)}.")
+    return set(dropped) | (set() if text_source == "transcript" else {"text"})
+
+
+def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, float]:
+    """The rates above 0, in the order of MODALITIES. Raises: MsaError for unknown names and values out of range."""
+    given = {} if frame_missing_rate is None else frame_missing_rate
+    if not isinstance(given, Mapping):
+        raise MsaError(f"frame_missing_rate is {given!r}; give a rate for each modality, such as {{'text': 0.5}}.")
+    for name, rate in given.items():
+        if name not in MODALITIES:
+            raise MsaError(f"Unknown modality {name!r}. Choose from: {', '.join(MODALITIES)}.")
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MAX_FRAME_RATE:
+            raise MsaError(f"The frame rate of {name} is {rate!r}; give a share from 0 to {MAX_FRAME_RATE}.")
+    return {m: float(given[m]) for m in MODALITIES if given.get(m)}
+
+
+def keep_only(utterance: Utterance, kept: Collection[str]) -> Utterance:
+    """Remove every modality of an utterance but those that are `kept`."""
+    return after_switches(utterance, [m for m in MODALITIES if m not in kept])
+
+
+def simulated_needs_audio(batch: Batch) -> Batch:
+    """Remove the simulated text of the rows that have no audio: it is imagined from the voice."""
+    heard = batch.valid["audio"].any(1, keepdim=True)
+    return _replace_streams(batch, {"simulated": batch.valid["simulated"] & heard})
+
+
+def same_frames(batch: Batch, frame_missing_rate: Tensor) -> Batch:
+    """Drop the same frames of every clip: the draw does not depend on what a file is called.
+
+    Args:
+        frame_missing_rate: (B, 3) in [0, 1].
+    """
+    if not frame_missing_rate.any():
+        return batch
+    return frame(replace(batch, ids=(FRAME_ID,) * len(batch)), frame_missing_rate, FRAME_SEED)
+
+
+def one_text(utterance: Utterance) -> Utterance:
+    """Without the text imagined from the voice where the transcript is there."""
+    return utterance.without("simulated", HEARD) if utterance.text.present else utterance
+
+
+def after_switches(utterance: Utterance, dropped: Collection[str], text_source: str = "transcript") -> Utterance:
+    """Remove what is switched off from an utterance.
+
+    Args:
+        dropped: modalities that are switched off.
+        text_source: one of TEXT_SOURCES; all but "transcript" switch the transcript off,
+            "none" the simulated text too.
+    Raises: MsaError for unknown names.
+    """
+    for name in switches(dropped, text_source):
+        if utterance.stream(name).present:
+            utterance = utterance.without(name, SWITCHED_OFF)
+    if text_source == "none":
+        utterance = utterance.without("simulated", SWITCHED_OFF)
+    if not utterance.audio.present:
+        utterance = utterance.without("simulated", NO_VOICE)
+    return utterance
+
+
+def nothing_left(utterance: Utterance) -> str:
+    """One sentence: what is missing for which reason, and the way out."""
+    could = [m for m in MODALITIES if utterance.stream(m).present]
+    if could:
+        return f"Nothing is left to analyse: switch on at least one of {', '.join(could)}."
+    reasons = "; ".join(f"{m}: {utterance.stream(m).reason}" for m in MODALITIES)
+    return f"Nothing to analyse in {utterance.id!r} ({reasons}). Choose a clip with a face or a voice."

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
-import browser as chrome
+import chromium
 import pytest
 import variants
 
@@ -34,6 +34,14 @@ def analyser():
     from msa_core.predict import Analyser
 
     return Analyser.load("cpu")
+
+
+@pytest.fixture(scope="session")
+def quick() -> Any:
+    """The real path from file to utterance, with small stand-ins for the large networks."""
+    import stand_ins
+
+    return stand_ins.quick_extractor()
 
 
 @pytest.fixture
@@ -85,13 +93,13 @@ def site(
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium whose camera and microphone play a real talking clip."""
     folder = tmp_path_factory.mktemp("camera")
-    chrome.camera(folder / "camera.y4m")
-    chrome.microphone(folder / "microphone.wav")
+    chromium.camera(folder / "camera.y4m")
+    chromium.microphone(folder / "microphone.wav")
     fake = [f"--use-file-for-fake-video-capture={folder}/camera.y4m"]
     fake += [f"--use-file-for-fake-audio-capture={folder}/microphone.wav"]
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chrome.chromium(), args=[*chrome.FLAGS, *fake])
+        started = playwright.chromium.launch(executable_path=chromium.chromium(), args=[*chromium.FLAGS, *fake])
         yield started
         started.close()
 
@@ -109,7 +117,7 @@ def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
         contexts.append(context)
         context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
         page = context.new_page()
-        page.set_default_timeout(chrome.PATIENCE_MS)
+        page.set_default_timeout(chromium.PATIENCE_MS)
         if script:
             page.add_init_script(script)
         page.goto(f"{site.url}?__theme={scheme}{hash}")

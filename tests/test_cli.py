@@ -4,16 +4,15 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import feature_files
 import pytest
+from paths import ROOT
 
 from msa_core.__main__ import main
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.predict import Analyser
 
-ROOT = Path(__file__).resolve().parent.parent
 HAPPY = str(ROOT / "examples" / "crema_happy.mp4")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from paths import EXAMPLES
 
 from msa_core import compare, missing
 from msa_core.__main__ import main
@@ -17,8 +18,6 @@ from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
-
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")

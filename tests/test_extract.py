@@ -6,82 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 import variants
+from stand_ins import Encoder, Listener, Translator, middle
 
 from msa_core import extract
 from msa_core.config import MediaLimits
 from msa_core.degrade import Damage
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
-from msa_core.features import COMPACT, simulated_text, voice
-from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
-from msa_core.features.face import Box, FaceReader
-from msa_core.features.speech import Speech
-from msa_core.schema import STREAMS, Stream, Word
-
-
-class Listener:
-    """Stands in for Whisper: two words when the sound is loud, none when it is soft."""
-
-    def read(self, waveform, poll=lambda: None):
-        n, loud = max(1, len(waveform) // 1600), float(np.abs(waveform).max(initial=0))
-        said = 2 if loud > 0.2 else 0
-        rng = np.random.default_rng(0)
-        return Speech(
-            transcript="good day" if said else "",
-            words=(Word("good", 0.1, 0.4), Word("day", 0.5, 0.9))[:said],
-            frames=rng.normal(size=(n, 384)).astype(np.float32),
-            frame_times_s=np.arange(n) / 10 + 0.05,
-            states=rng.normal(size=(said, 384)).astype(np.float32),
-            state_times_s=np.linspace(0.2, 0.7, said),
-            state_words=np.arange(said),
-            no_speech_reason=None if said else "no speech found",
-            silent_reason="silent audio track" if loud < 1e-3 else None,
-        )
-
-    def frames(self, waveform):
-        heard = self.read(waveform)
-        return heard.frames, heard.frame_times_s
-
-
-class Translator(Listener):
-    """Stands in for the reader of Chinese: no states, frames of another width."""
-
-    def read(self, waveform, poll=lambda: None):
-        heard = super().read(waveform)
-        none = {"states": heard.states[:0], "state_times_s": np.zeros(0), "state_words": np.zeros(0, int)}
-        return replace(
-            heard, transcript="你好", translation="good day", frames=np.ones((3, 512)), notes=("translated",), **none
-        )
-
-
-class Encoder:
-    """Stands in for MiniLM."""
-
-    fill = 1.0
-
-    def encode_words(self, words):
-        return Stream(np.full((len(words), 384), self.fill, np.float32), np.array([w.start_s for w in words]))
-
-
-def middle(image):
-    """Stands in for the face detector: one face in the middle of what is not black."""
-    return [Box(image.shape[1] * 0.4, image.shape[0] * 0.3, 60, 80)]
-
-
-@pytest.fixture(scope="module")
-def quick():
-    """The real path with small stand-ins for the large networks, and untrained small networks."""
-    torch.manual_seed(0)
-    return Extractor(
-        Listener(),
-        Encoder(),
-        voice.VoiceNetwork(voice.VoiceConfig()).eval(),
-        simulated_text.Projector().eval(),
-        FaceReader(ExpressionNetwork(ExpressionConfig()).eval(), detector=middle),
-        Translator,
-    )
+from msa_core.features import COMPACT, store
+from msa_core.schema import STREAMS, Stream
 
 
 def reasons(utterance):
@@ -270,8 +204,8 @@ def test_limits_are_obeyed(quick):
 @pytest.mark.parametrize("name", ["sound.flac", "mute.mp4", "black and silent.mp4"])
 def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
     u = quick.utterance(clip(name))
-    extract.save(u, tmp_path / "deep" / "u.npz")
-    back = extract.load(tmp_path / "deep" / "u.npz")
+    store.save(u, tmp_path / "deep" / "u.npz")
+    back = store.load(tmp_path / "deep" / "u.npz")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["u.npz"]
     for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "score"):
         assert getattr(back, field) == getattr(u, field)
@@ -283,8 +217,8 @@ def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
 
 
 def test_a_translation_is_saved(quick, tmp_path):
-    extract.save(quick.utterance(variants.REAL, spoken="zh"), tmp_path / "u.npz")
-    back = extract.load(tmp_path / "u.npz")
+    store.save(quick.utterance(variants.REAL, spoken="zh"), tmp_path / "u.npz")
+    back = store.load(tmp_path / "u.npz")
     assert (back.transcript, back.translation) == ("你好", "good day")
 
 
@@ -293,13 +227,13 @@ def test_damaged_features_are_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "u.npz").write_bytes(content)
     with pytest.raises(FeatureError, match="^u.npz holds no features of ours .*Extract the clip again.$"):
-        extract.load(tmp_path / "u.npz")
+        store.load(tmp_path / "u.npz")
 
 
 def test_pickles_are_not_opened(tmp_path):
     np.savez(tmp_path / "u.npz", facts=np.array([{"key": 1}], dtype=object))
     with pytest.raises(FeatureError, match="holds no features of ours"):
-        extract.load(tmp_path / "u.npz")
+        store.load(tmp_path / "u.npz")
 
 
 def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypatch):
@@ -316,7 +250,7 @@ def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypat
     done, failed = extract.folder(source, out)
     assert done == 2 and list(failed) == ["broken.mp4"] and "is not a media file" in failed["broken.mp4"]
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == ["a.flac.npz", "deep/b.mp4.npz"]
-    assert extract.load(out / "deep" / "b.mp4.npz").vision.present
+    assert store.load(out / "deep" / "b.mp4.npz").vision.present
     read.clear()
     assert extract.folder(source, out)[0] == 2 and read == ["broken.mp4"]
     (source / "a.flac").write_bytes(clip("sound.mp3").read_bytes())
@@ -334,7 +268,7 @@ def test_a_folder_without_clips(tmp_path):
 def test_an_output_that_cannot_be_written(quick, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FeatureError, match="^Cannot write u.npz .* Give a folder you may write to.$"):
-        extract.save(quick.utterance(variants.REAL), tmp_path / "file" / "u.npz")
+        store.save(quick.utterance(variants.REAL), tmp_path / "file" / "u.npz")
 
 
 class TestShippedModels:

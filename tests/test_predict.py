@@ -6,11 +6,11 @@ import os
 import statistics
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from paths import EXAMPLES
 
 from msa_core import checkpoint, methods, missing, predict
 from msa_core.batch import collate
@@ -19,8 +19,6 @@ from msa_core.explain import timeline
 from msa_core.explain.shapley import shapley
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Stream
-
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +213,8 @@ def test_no_dropped_frames_change_nothing(analyser, happy, method):
 @pytest.mark.parametrize("method", ["sdumc", "corrkd", "promma"])
 def test_content_of_dropped_frames_cannot_change_the_answer(analyser, happy, method):
     rates = {"text": 0.5, "audio": 0.6, "vision": 0.7}
-    batch = replace(collate([happy]), ids=(predict.FRAME_ID,))
-    seen = missing.frame(batch, torch.tensor([list(rates.values())]), predict.FRAME_SEED).observed
+    batch = replace(collate([happy]), ids=(missing.FRAME_ID,))
+    seen = missing.frame(batch, torch.tensor([list(rates.values())]), missing.FRAME_SEED).observed
     streams = {}
     for m in MODALITIES:
         gone = ~seen[m][0].numpy()

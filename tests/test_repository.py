@@ -5,15 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from msa_core.__main__ import main
 from msa_core.evaluation import curve_svg, markdown
 from msa_core.methods import METHODS
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 
 

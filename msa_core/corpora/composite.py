@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.corpora.pools import BROADCAST, SHORT, Pool, Pools, Progress, build_pools, quiet
 from msa_core.corpora.texts import open_rows
-from msa_core.corpora.voices import generator
 from msa_core.errors import MsaError
+from msa_core.feature_training.voice_clips import generator
 from msa_core.features import COMPACT
 from msa_core.schema import SCORE_LIMIT
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, scores, split_of, streams
 from msa_core.errors import MsaError
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import SCORE_LIMIT, STREAMS
 

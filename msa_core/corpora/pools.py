@@ -18,13 +18,14 @@ import numpy as np
 import torch
 
 from msa_core import checkpoint
-from msa_core.batch import SPLITS, Ragged
 from msa_core.corpora import speech_synthesis
-from msa_core.corpora.cache import Progress, cached, digest, quiet
+from msa_core.corpora.corpus import SPLITS, Ragged
 from msa_core.corpora.speech_synthesis import Heard
 from msa_core.corpora.texts import Text, choose_texts, read_texts
 from msa_core.errors import MsaError
+from msa_core.feature_training import projector as projector_training
 from msa_core.feature_training import voice, voice_recordings
+from msa_core.feature_training.cache import Progress, cached, digest, quiet
 from msa_core.features import COMPACT, expression, simulated_text, text, weights
 from msa_core.schema import Word
 
@@ -169,9 +170,9 @@ def projector_for(
                 words = chosen[i].words.split()
                 said = [text.normalise(w) for w in found.transcript.split()]
                 states.append(found.states.astype(np.float32))
-                targets.append(simulated_text.align(said, found.owners, words, word_vectors(words, encoder)))
+                targets.append(projector_training.align(said, found.owners, words, word_vectors(words, encoder)))
                 groups.append(chosen[i].video)
-        projector, metrics = simulated_text.fit(
+        projector, metrics = projector_training.fit(
             states,
             targets,
             groups,

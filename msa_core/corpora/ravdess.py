@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import SPLITS, Corpus, Ragged
-from msa_core.corpora.cache import Progress, quiet
 from msa_core.corpora.composite import SOURCES, cache_of
-from msa_core.corpora.voices import SPLIT_SPEAKERS, VoiceClip
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice, voice_recordings
+from msa_core.feature_training.cache import Progress, quiet
+from msa_core.feature_training.voice_clips import SPLIT_SPEAKERS, VoiceClip
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS
 

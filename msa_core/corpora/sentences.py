@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core.batch import Corpus, Ragged
 from msa_core.corpora import speech_synthesis
-from msa_core.corpora.cache import Progress, cached, digest, quiet
 from msa_core.corpora.composite import cache_of
+from msa_core.corpora.corpus import Corpus, Ragged
 from msa_core.corpora.mosi import counts, numbers
 from msa_core.corpora.text_parts import SPLITS, Benchmark, read
 from msa_core.errors import MsaError
+from msa_core.feature_training.cache import Progress, cached, digest, quiet
 from msa_core.features import weights
 from msa_core.features.text import TextEncoder
 from msa_core.schema import STREAMS

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core.corpora.cache import Progress, cached, digest
 from msa_core.errors import MsaError
+from msa_core.feature_training.cache import Progress, cached, digest
 from msa_core.features import weights
 from msa_core.features.speech import SpeechReader
 

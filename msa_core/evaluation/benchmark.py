@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
+from msa_core import methods
 from msa_core.methods.losses import rank_n_contrast
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
-from msa_core.views import summary
 
 
 def table(clip: Path, repeats: int = 5) -> str:
@@ -39,7 +39,7 @@ def table(clip: Path, repeats: int = 5) -> str:
         *((f"- {name}", f"{seconds:.2f} s") for name, seconds in steps.items()),
         *(
             (
-                f"a switch, {summary.method_name(m)}, median and slowest subset",
+                f"a switch, {methods.method_name(m)}, median and slowest subset",
                 f"{_ms(statistics.median(t))}, {_ms(max(t))}",
             )
             for m, t in switches.items()

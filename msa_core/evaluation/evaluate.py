@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 
 from msa_core import checkpoint
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import bootstrap, curve_svg, markdown, metrics, protocols, subsets
 from msa_core.evaluation.runs import Group, Run, check, groups_of, on_scale, request_of, scale_of, six_pattern_mae
 from msa_core.evaluation.score_store import KEPT, Store
 from msa_core.evaluation.scoring import Request, Scores, derived, kept, passes
+from msa_core.explain.conformal import LEVEL
 from msa_core.methods import KINDS, Method, Recipe
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
-from msa_core.training.loop import LEVEL
 
 CLUSTERS = ("row", "speaker", "video", "text_piece")  # columns whose equal values are no independent observations
 

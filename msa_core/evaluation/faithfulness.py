@@ -27,7 +27,7 @@ import torch
 from scipy import stats
 
 from msa_core import checkpoint, methods
-from msa_core.batch import Corpus, Ragged
+from msa_core.corpora.corpus import Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
 from msa_core.evaluation.runs import label_of
@@ -36,7 +36,7 @@ from msa_core.explain.shapley import shapley
 from msa_core.methods import Displayed, Method
 from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
-from msa_core.training.loop import pattern_scores
+from msa_core.training.scores import pattern_scores
 
 NAME = "evidence"
 SEED = 0  # of the new pairing

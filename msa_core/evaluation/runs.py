@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from msa_core import checkpoint, methods
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics
 from msa_core.evaluation.score_store import DELETE, Kept

@@ -8,9 +8,9 @@ from pathlib import Path
 from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.errors import MsaError
+from msa_core.methods import method_name
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction
-from msa_core.views.summary import method_name
 
 
 def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:

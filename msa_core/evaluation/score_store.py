@@ -22,7 +22,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from msa_core import checkpoint
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import protocols
 from msa_core.evaluation.scoring import DECIMALS, Request, Scores, computed, frames_of

@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from msa_core import methods
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import protocols
 from msa_core.evaluation.memory import keep_freed

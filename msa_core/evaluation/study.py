@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 
 from msa_core import checkpoint, methods
-from msa_core.batch import Corpus
 from msa_core.config import from_dict
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation.evaluate import patterns_of
 from msa_core.evaluation.runs import Run, check

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.schema import MODALITIES
 
 CONFLICT = 2.4  # smallest range of the ratings, of 6

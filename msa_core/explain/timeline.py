@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from msa_core import missing
 from msa_core.schema import MODALITIES, STREAMS, Batch, Utterance
 
 WINDOW_S = 3.0  # length of the sliding window behind each second
@@ -36,13 +37,11 @@ def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
     rows = np.flatnonzero(seen)
     cut = {s: _cut(batch, s, near[s][rows]) for s in STREAMS}
     features, valid, observed = ({s: cut[s][k] for s in STREAMS} for k in range(3))
-    heard = valid["audio"].any(1, keepdim=True)  # simulated text counts only where there is audio
-    valid["simulated"], observed["simulated"] = valid["simulated"] & heard, observed["simulated"] & heard
-    features["simulated"] = torch.where(valid["simulated"][..., None], features["simulated"], 0.0)
     present = torch.stack([valid[m].any(1) for m in MODALITIES], 1)
-    return rows.tolist(), replace(
+    batch = replace(
         batch, features=features, valid=valid, observed=observed, present=present, ids=batch.ids * len(rows), score=None
     )
+    return rows.tolist(), missing.simulated_needs_audio(batch)
 
 
 def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]]:

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from msa_core import checkpoint
-from msa_core.corpora.voices import SPLIT_SPEAKERS, VoiceClip, generator
 from msa_core.errors import MsaError
+from msa_core.feature_training.voice_clips import SPLIT_SPEAKERS, VoiceClip, generator
 from msa_core.feature_training.voice_recordings import Encoded, encode
 from msa_core.features import speech
 from msa_core.features.voice import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from msa_core import checkpoint
-from msa_core.predict import checkpoint_of
+from msa_core.methods.shipped import checkpoint_of
 from msa_core.views.summary import title
 
 METHODS = ("sdumc", "corrkd", "promma")

@@ -33,6 +33,7 @@ __all__ = [
     "golden",
     "load",
     "load_teacher",
+    "method_name",
     "method_of",
     "verify_golden",
 ]
@@ -130,3 +131,8 @@ def verify_golden(model: Method, name: str | Path) -> float:
             f"(allowed: {GOLDEN_TOLERANCE}). {checkpoint.REPAIR}"
         )
     return difference
+
+
+def method_name(method: str) -> str:
+    """How a method is written for people; a checkpoint's name or folder is shown as it is."""
+    return METHODS[method].title if method in METHODS else method

@@ -10,7 +10,7 @@ from msa_core.degrade import Damage
 from msa_core.errors import MsaError
 from msa_core.extract import SPOKEN
 from msa_core.i18n import ENGLISH, LANGUAGES
-from msa_core.predict import frame_rates, switches
+from msa_core.missing import frame_rates, switches
 
 
 def check(

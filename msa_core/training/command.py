@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from msa_core import checkpoint, methods
-from msa_core.batch import Corpus
 from msa_core.config import from_dict
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.training import teacher as teachers
 from msa_core.training.loop import TrainConfig, fit

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from msa_core import __version__, checkpoint, methods, missing
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
+from msa_core.explain.conformal import VOICED
 from msa_core.methods import Method
 from msa_core.schema import Batch, Output
 from msa_core.training import teacher as teachers
+from msa_core.training.scores import _residuals, calibrate, pattern_scores
 
 Progress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
-LEVEL = 0.8  # of the conformal intervals
-VOICED = ("audio", "audio+vision")  # patterns in which text can be imagined from the voice
-NOTHING_IMAGINED = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
 VERSION_OF_STATE = 2
 
 
@@ -100,32 +99,6 @@ def fit(
     bar.close()
     run.write()
     return run.folder
-
-
-@torch.no_grad()
-def pattern_scores(
-    model: Method,
-    corpus: Corpus,
-    rows: np.ndarray,
-    patterns: Sequence[str],
-    device: str = "cpu",
-    simulated: bool = True,
-    size: int = 256,
-) -> dict[str, np.ndarray]:
-    """Scores (len(rows),) per pattern of missing.PATTERNS; NaN for an utterance with nothing left.
-
-    Args: simulated: False also takes the text imagined from the voice away.
-    """
-    model.eval()
-    result = {p: np.full(len(rows), np.nan) for p in patterns}
-    for start in range(0, len(rows), size):
-        batch = corpus.batch(rows[start : start + size]).to(device)
-        batch = batch if simulated else missing.without_simulated(batch)
-        for p in patterns:
-            left = missing.pattern(batch, p)
-            score = torch.where(left.present.any(1), model(left).score, torch.nan)
-            result[p][start : start + size] = score.cpu().numpy()
-    return result
 
 
 class _Run:
@@ -331,30 +304,6 @@ class _Run:
                 "python": platform.python_version(),
             },
         }  # fmt: skip
-
-
-def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, Any]:
-    """Split-conformal half-widths on validation: per pattern, and where text could be imagined also without it.
-
-    Returns: {"level", "half_width": {pattern: w, pattern + NOTHING_IMAGINED: w}}; see `half_width`.
-    """
-    rows = corpus.rows("valid")
-    scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
-    bare = pattern_scores(model, corpus, rows, VOICED, device, simulated=False)
-    scores |= {p + NOTHING_IMAGINED: s for p, s in bare.items()}
-    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
-
-
-def _residuals(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
-    """Absolute errors on validation per pattern, where it has any utterance."""
-    true = corpus.score[corpus.rows("valid")]
-    return {p: np.abs(s - true)[np.isfinite(s)] for p, s in scores.items() if np.isfinite(s).any()}
-
-
-def half_width(residuals: np.ndarray, level: float) -> float:
-    """Split-conformal half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018)."""
-    rank = min(len(residuals), math.ceil((len(residuals) + 1) * level))
-    return float(np.sort(residuals)[rank - 1])
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

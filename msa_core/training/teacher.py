@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from msa_core import checkpoint, methods
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.methods import Method
 

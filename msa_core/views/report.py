@@ -12,8 +12,9 @@ from datetime import date
 from html import escape
 from typing import Any
 
-from msa_core import checkpoint, predict
+from msa_core import checkpoint, missing
 from msa_core.i18n import STATIC, active, known, say
+from msa_core.methods import shipped
 from msa_core.schema import Prediction, Utterance
 from msa_core.views import answer, clip, page_parts, summary
 from msa_core.views.parts import TITLES, card, method_name, signed
@@ -70,10 +71,10 @@ def report_html(
 def _switched(prediction: Prediction) -> list[str]:
     """What the visitor switched off, dropped or edited, what the clip lacks, and what took the place of the text."""
     absent = {m: str(state["reason"]) for m, state in prediction.modalities.items() if not state["present"]}
-    off = [known(TITLES[m]) for m in absent if absent[m] == predict.SWITCHED_OFF]
+    off = [known(TITLES[m]) for m in absent if absent[m] == missing.SWITCHED_OFF]
     said = [say("Switched off: {what}.", what=say(", ").join(off)) if off else say("Nothing was switched off.")]
     for m, reason in absent.items():
-        if reason != predict.SWITCHED_OFF:
+        if reason != missing.SWITCHED_OFF:
             said.append(say("{modality} is missing: {reason}.", modality=known(TITLES[m]), reason=known(reason)))
     if prediction.text_source == "simulated":
         said.append(say("The text was imagined from the voice."))
@@ -206,9 +207,9 @@ def _checkpoints(predictions: Mapping[str, Prediction]) -> list[str]:
     """Name and beginning of the sha256 of every model behind the report, complete models first."""
     names = []
     for method in predictions:
-        name = predict.checkpoint_of(method)
+        name = shipped.checkpoint_of(method)
         teacher = checkpoint.read_manifest(name).get("teacher")
-        names += [(0, teacher["checkpoint"] if teacher else predict.COMPLETE), (1, name)]
+        names += [(0, teacher["checkpoint"] if teacher else shipped.COMPLETE_MODEL), (1, name)]
     return [_version(name) for _, name in sorted(set(names))]
 
 

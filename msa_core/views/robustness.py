@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
+from msa_core import methods
 from msa_core.compare import Line, Point, Robustness, Spread
 from msa_core.evaluation.curve_svg import DASHES, MARKERS, spread, ticks, written
 from msa_core.i18n import known, say
-from msa_core.views import summary
 from msa_core.views.parts import card, signed
 
 WIDTH, HEIGHT = 560, 360  # of one chart; its names stand in the right margin, which a phone cuts off
@@ -192,7 +192,7 @@ def _curve_table(robustness: Robustness) -> str:
 
 def title_of(method: str) -> str:
     """How a method is written, in the visitor's language; not escaped."""
-    return known(summary.method_name(method))
+    return known(methods.method_name(method))
 
 
 def table_cells(values: Sequence[str]) -> str:

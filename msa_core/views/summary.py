@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from msa_core import checkpoint, methods
-from msa_core.errors import MsaError
+from msa_core import checkpoint
 from msa_core.i18n import known, say
+from msa_core.methods import method_name
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
 EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
 ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
-
-
-def method_name(method: str) -> str:
-    """How a method is written for people; a checkpoint's name or folder is shown as it is."""
-    return methods.METHODS[method].title if method in methods.METHODS else method
 
 
 def sentence(prediction: Prediction) -> str:
@@ -267,24 +261,6 @@ def summary(prediction: Prediction) -> str:
     lines += [f"  note: {n}" for n in prediction.notes]
     seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
     return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])
-
-
-def has_block(readme: Path, block: str) -> bool:
-    """True when the file has a place for the block."""
-    return readme.is_file() and f"<!-- {block}:begin -->" in readme.read_text()
-
-
-def insert(readme: Path, block: str, text: str) -> None:
-    """Replace what stands between `<!-- BLOCK:begin -->` and `<!-- BLOCK:end -->`, so that no number is typed.
-
-    Raises: MsaError when the file has no such block.
-    """
-    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    head, found, rest = readme.read_text().partition(begin) if readme.is_file() else ("", "", "")
-    _, closed, tail = rest.partition(end)
-    if not (found and closed):
-        raise MsaError(f"{readme.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
-    readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
 def _move(delta: float) -> str:

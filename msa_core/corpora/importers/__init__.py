@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from msa_core.batch import Corpus
+from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.importers import check, extracted_folder, mmsa, npz
 from msa_core.corpora.importers.check import describe, problems, report
 from msa_core.corpora.importers.contents import slug

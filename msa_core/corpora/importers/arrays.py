@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import Ragged
+from msa_core.corpora.corpus import Ragged
 from msa_core.corpora.importers.contents import chosen, named, without_zero_rows
 from msa_core.errors import MsaError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core.batch import SPLITS
+from msa_core.corpora.corpus import SPLITS
 from msa_core.corpora.importers import extracted_folder, findings, mmsa, npz
 from msa_core.corpora.importers.contents import SIMS, FeatureFile
 from msa_core.errors import MsaError

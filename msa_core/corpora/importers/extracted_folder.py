@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core import extract
-from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, named
 from msa_core.errors import FeatureError, MsaError
-from msa_core.features import FEATURE_SETS
+from msa_core.features import FEATURE_SETS, store
 from msa_core.schema import STREAMS, Utterance
 
 KIND = "folder of extracted features"
@@ -137,7 +136,7 @@ def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: d
 def _utterance(file: FeatureFile, folder: Path, clip: str) -> Utterance | None:
     """Features of a clip, of the feature set of the first; None and a finding when they are not."""
     try:
-        utterance = extract.load(folder / f"{clip}.npz")
+        utterance = store.load(folder / f"{clip}.npz")
     except FeatureError as e:
         file.findings.append(Finding("error", str(e)))
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from msa_core.batch import SPLITS
+from msa_core.corpora.corpus import SPLITS
 from msa_core.corpora.importers.contents import SIMS, FeatureFile, Finding, Part, chosen, named
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES

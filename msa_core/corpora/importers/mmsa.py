@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.corpora.importers import findings, safe_pickle
 from msa_core.corpora.importers import token_ids as encoder
 from msa_core.corpora.importers.arrays import (

@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from msa_core.batch import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.arrays import (
     cut,

@@ -1,0 +1,43 @@
+"""Split-conformal intervals: their half-widths on validation data, and the interval around one score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from msa_core.schema import MODALITIES, SCORE_LIMIT, Utterance
+
+LEVEL = 0.8  # of the conformal intervals
+
+VOICED = ("audio", "audio+vision")  # patterns in which text can be imagined from the voice
+
+NOTHING_IMAGINED = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
+
+
+def half_width(residuals: np.ndarray, level: float) -> float:
+    """Split-conformal half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018)."""
+    rank = min(len(residuals), math.ceil((len(residuals) + 1) * level))
+    return float(np.sort(residuals)[rank - 1])
+
+
+def interval(manifest: Mapping[str, Any], left: Utterance, score: float) -> dict[str, float] | None:
+    """Look up the split-conformal interval around a score, held inside the score range.
+
+    Args:
+        manifest: of the checkpoint; its "calibration" holds a half-width per pattern.
+        left: the utterance as the model saw it.
+        score: in [-3, 3].
+    Returns: level, low and high; None for a pattern without calibration.
+    """
+    calibration = manifest.get("calibration") or {}
+    pattern = "+".join(m for m in MODALITIES if left.stream(m).present)
+    if left.audio.present and not left.text.present and not left.simulated.present:
+        pattern += NOTHING_IMAGINED
+    half = calibration.get("half_width", {}).get(pattern)
+    if half is None:
+        return None
+    low, high = max(-SCORE_LIMIT, score - half), min(SCORE_LIMIT, score + half)
+    return {"level": float(calibration["level"]), "low": low, "high": high}

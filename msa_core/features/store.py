@@ -1,0 +1,103 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from msa_core.errors import FeatureError
+from msa_core.schema import STREAMS, Stream, Utterance, Word
+
+
+def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
+    """Write the features to one .npz, whole or not at all; pictures are not kept.
+
+    Args: key: what the features came from (`folder` uses it to know what is done).
+    Raises: FeatureError when the file cannot be written.
+    """
+    path = Path(path)
+    facts = {
+        "key": key,
+        "id": utterance.id,
+        "duration_s": utterance.duration_s,
+        "feature_set": utterance.feature_set,
+        "transcript": utterance.transcript,
+        "translation": utterance.translation,
+        "words": [asdict(w) for w in utterance.words],
+        "notes": utterance.notes,
+        "timings_s": dict(utterance.timings_s),
+        "score": utterance.score,
+        "reasons": {s: utterance.stream(s).reason for s in STREAMS},
+    }
+    arrays = {"facts": np.frombuffer(json.dumps(facts, allow_nan=False).encode(), np.uint8)}
+    for name in STREAMS:
+        stream = utterance.stream(name)
+        if stream.values is not None and stream.times_s is not None:
+            arrays |= {f"{name}_values": stream.values, f"{name}_times_s": stream.times_s}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(buffer.getvalue())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as e:
+        raise FeatureError(f"Cannot write {path.name} ({e.strerror}). Give a folder you may write to.") from e
+
+
+def load(path: str | Path) -> Utterance:
+    """An utterance written by `save`, without pictures.
+
+    Raises: FeatureError when the file is missing, damaged or not one of ours.
+    """
+    arrays, facts = _read(Path(path))
+
+    def stream(name: str) -> Stream:
+        if f"{name}_values" not in arrays:
+            return Stream.absent(facts["reasons"][name])
+        return Stream(arrays[f"{name}_values"], arrays[f"{name}_times_s"])
+
+    return Utterance(
+        id=facts["id"],
+        duration_s=facts["duration_s"],
+        feature_set=facts["feature_set"],
+        text=stream("text"),
+        audio=stream("audio"),
+        vision=stream("vision"),
+        simulated=stream("simulated"),
+        transcript=facts["transcript"],
+        translation=facts.get("translation", ""),
+        words=tuple(Word(**w) for w in facts["words"]),
+        notes=tuple(facts["notes"]),
+        timings_s=facts["timings_s"],
+        score=facts["score"],
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and facts of a file of `save`. Raises: FeatureError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {k: stored[k] for k in stored.files}
+        return arrays, json.loads(bytes(arrays.pop("facts")))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
+        raise FeatureError(
+            f"{path.name} holds no features of ours ({type(e).__name__}). Extract the clip again."
+        ) from e
+
+
+def _key(path: Path) -> str | None:
+    """The key of a file of `save`, None when it is not there or damaged."""
+    try:
+        return _read(path)[1].get("key") if path.is_file() else None
+    except FeatureError:
+        return None

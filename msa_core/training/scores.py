@@ -1,0 +1,58 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from msa_core import missing
+from msa_core.corpora.corpus import Corpus
+from msa_core.explain.conformal import LEVEL, NOTHING_IMAGINED, VOICED, half_width
+from msa_core.methods import Method
+
+
+@torch.no_grad()
+def pattern_scores(
+    model: Method,
+    corpus: Corpus,
+    rows: np.ndarray,
+    patterns: Sequence[str],
+    device: str = "cpu",
+    simulated: bool = True,
+    size: int = 256,
+) -> dict[str, np.ndarray]:
+    """Scores (len(rows),) per pattern of missing.PATTERNS; NaN for an utterance with nothing left.
+
+    Args: simulated: False also takes the text imagined from the voice away.
+    """
+    model.eval()
+    result = {p: np.full(len(rows), np.nan) for p in patterns}
+    for start in range(0, len(rows), size):
+        batch = corpus.batch(rows[start : start + size]).to(device)
+        batch = batch if simulated else missing.without_simulated(batch)
+        for p in patterns:
+            left = missing.pattern(batch, p)
+            score = torch.where(left.present.any(1), model(left).score, torch.nan)
+            result[p][start : start + size] = score.cpu().numpy()
+    return result
+
+
+def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, Any]:
+    """Split-conformal half-widths on validation: per pattern, and where text could be imagined also without it.
+
+    Returns: {"level", "half_width": {pattern: w, pattern + NOTHING_IMAGINED: w}}; see `half_width`.
+    """
+    rows = corpus.rows("valid")
+    scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
+    bare = pattern_scores(model, corpus, rows, VOICED, device, simulated=False)
+    scores |= {p + NOTHING_IMAGINED: s for p, s in bare.items()}
+    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
+
+
+def _residuals(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
+    """Absolute errors on validation per pattern, where it has any utterance."""
+    true = corpus.score[corpus.rows("valid")]
+    return {p: np.abs(s - true)[np.isfinite(s)] for p, s in scores.items() if np.isfinite(s).any()}

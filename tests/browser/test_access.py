@@ -1,0 +1,105 @@
+"""Everybody can use the page: axe-core finds nothing serious, the keyboard goes everywhere, little is loaded."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from typing import Any
+
+import page_size
+import pytest
+from accessibility import findings
+from chromium import CLIP, example, expected, gauges, open_tab, shown, switch
+
+from msa_core.lessons import LESSONS
+
+pytestmark = pytest.mark.browser
+TABS = ("analyse", "compare", "learn", "numbers", "about")
+READY = ".mm-examples button"
+
+
+def busy() -> bool:
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "zh-CN"), ("dark", "en-US")])
+def test_axe_has_no_serious_finding(visit: Any, scheme: str, locale: str) -> None:
+    page = visit(scheme=scheme, locale=locale, reduced_motion="reduce")
+    assert findings(page) == []
+    example(page, CLIP.name)
+    page.click("#mm-drops button")
+    page.click("#mm-changes button")
+    switch(page, "#mm-text input")
+    assert findings(page) == []
+    for tab in TABS[1:]:
+        open_tab(page, tab)
+        if tab == "compare":
+            page.wait_for_selector("#mm-compare table", state="attached")
+        if tab == "learn":
+            page.click(f"#mm-ask-{LESSONS[0].name}")
+            page.wait_for_selector(f"#mm-answer-{LESSONS[0].name} .mm")
+        page.wait_for_timeout(400)
+        shown(page, f"{scheme}-{locale[:2]}-{tab}")
+        assert findings(page) == [], tab
+
+
+def test_the_keyboard_goes_through_the_whole_flow(visit: Any, analyser: Any) -> None:
+    page = visit()
+
+    def tab_to(selector: str, most: int = 80) -> None:
+        for _ in range(most):
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab never reaches {selector}")
+
+    tab_to(f'button[data-clip="{CLIP.name}"]')
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".mm-done")
+    tab_to("#mm-vision input")
+    page.keyboard.press("Space")
+    wanted = expected(analyser.predict(analyser.extract(str(CLIP)), dropped=["vision"]))
+    page.wait_for_function(
+        "wanted => [...document.querySelectorAll('.mm-number')].map(e => e.textContent).join() === wanted.join()",
+        arg=wanted,
+    )
+    tab_to('.mm-word[data-word="0"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector('.mm-word[data-word="0"][aria-pressed=true]')
+    page.focus('button[role=tab][data-tab-id="learn"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#mm-overview", state="visible")
+    tab_to(f'#mm-overview a[href="#learn/{LESSONS[1].name}"]')
+    page.keyboard.press("Enter")
+    tab_to(f"#mm-guess-{LESSONS[1].name} input")
+    page.keyboard.press("Space")
+    tab_to(f"#mm-ask-{LESSONS[1].name}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#mm-answer-{LESSONS[1].name} .mm")
+    assert gauges(page) != wanted
+
+
+def test_reduced_motion_is_respected(visit: Any) -> None:
+    page = visit(reduced_motion="reduce")
+    example(page, CLIP.name)
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll('.mm *')].filter(e => {
+            const s = getComputedStyle(e);
+            return s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0.01;
+        }).map(e => e.className.baseVal ?? e.className)"""
+    )
+    assert moving == []
+
+
+def test_it_is_small_and_loads_fast(browser: Any, site: Any) -> None:
+    context = browser.new_context(viewport={"width": 1366, "height": 900})
+    try:
+        sizes = page_size.own_bytes(context, site.url, READY)
+        times = [page_size.load_s(context, site.url, READY) for _ in range(5)]
+    finally:
+        context.close()
+    total, median = sum(sizes.values()), statistics.median(times)
+    print(f"\nown bytes {total:,} {sizes}\nwarm load: median {median:.2f} s of 5, busy machine: {busy()}")
+    assert total < page_size.LIMIT_BYTES
+    assert busy() or median <= page_size.LIMIT_S

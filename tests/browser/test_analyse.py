@@ -1,0 +1,273 @@
+"""The page in a real Chromium: a clip comes in by upload, example and camera, switches answer, nothing leaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+import variants
+from chromium import (
+    CLIP,
+    PROMMA,
+    ROOT,
+    choose_method,
+    clear,
+    example,
+    expected,
+    finished,
+    gauges,
+    shown,
+    stored,
+    switch,
+    upload,
+)
+
+from msa_core.schema import Word
+from msa_core.views import summary
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.browser
+
+NASTY = '<img src=x onerror="window.hacked=1">'
+
+
+def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    assert gauges(page) == ["–"] * 3
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    assert gauges(page) == expected(analyser.predict(utterance))
+    assert page.get_by_role("meter").count() == 3
+    switch(page, "#mm-text input")
+    imagined = analyser.predict(utterance, dropped=("text",), text_source="simulated")
+    assert gauges(page) == expected(imagined) != expected(analyser.predict(utterance))
+    assert "imagined text" in page.inner_text(".mm-ours") and page.locator(".mm-struck").count() == 1
+    switch(page, "#mm-absent-text input[value=none]")
+    nothing = analyser.predict(utterance, dropped=("text",), text_source="none")
+    assert gauges(page) == expected(nothing) != expected(imagined)
+    switch(page, "#mm-vision input")
+    assert gauges(page) == expected(analyser.predict(utterance, dropped=("text", "vision"), text_source="none"))
+    switch(page, "#mm-audio input")
+    assert "Nothing is left" in page.inner_text(".mm-verdict") and gauges(page) == ["–"] * 3
+    switch(page, "#mm-text input")
+    assert gauges(page) == expected(analyser.predict(utterance, dropped=("audio", "vision")))
+    assert len(site.extractions) == before
+
+
+def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    choose_method(page, "CorrKD")
+    assert gauges(page) == expected(analyser.predict(utterance, "corrkd"))
+    assert "Nothing is switched off" in page.inner_text(".mm-transfer")
+    switch(page, "#mm-text input")
+    lost = analyser.predict(utterance, "corrkd", ["text"])
+    assert gauges(page) == expected(lost)
+    assert page.inner_text(".mm-transfer") == summary.transfer(lost)
+    assert page.locator(".mm-three").count() == 7 and page.locator(".mm-apart circle").count() == 3
+    assert "imagined" not in page.inner_text(".mm-ours") and "imagines nothing" in page.inner_text(".mm-imagined")
+    switch(page, "#mm-vision input")
+    assert gauges(page) == expected(analyser.predict(utterance, "corrkd", ["text", "vision"]))
+    choose_method(page, "SDUMC")
+    both = analyser.predict(utterance, "sdumc", ["text", "vision"], "simulated")
+    assert gauges(page) == expected(both) and page.locator(".mm-transfer").count() == 0
+    assert len(site.extractions) == before
+
+
+def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
+    choose_method(page, PROMMA)
+    assert gauges(page) == expected(analyser.predict(utterance, "promma"))
+    assert "nothing to generate" in page.inner_text(".mm-imagined")
+    assert "reconstruction from the abstract" in page.inner_text(".mm-mechanism")
+    switch(page, "#mm-text input")
+    switch(page, "#mm-audio input")
+    lost = analyser.predict(utterance, "promma", ["text", "audio"], "simulated")
+    assert gauges(page) == expected(lost)
+    said = [t.strip() for t in page.locator(".mm-imagined .mm-transfer").all_inner_texts()]
+    assert said == list(summary.verdicts(lost).values()) and len(said) == 2
+    weights = [row.split("\n")[-1] for row in page.locator(".mm-row:has(.mm-three)").all_inner_texts()]
+    now, full = lost.mechanism["prompt_weights"], lost.mechanism["prompt_weights_full"]
+    assert weights == [f"{100 * full[m]:.0f} · {100 * now[m]:.0f}" for m in now]
+    assert page.locator(".mm-matrix rect").count() == 3 * 49
+    assert page.locator(".mm-attention .mm-lane-body").count() == 2  # vision, without prompts and with
+    assert len(site.extractions) == before
+
+
+@pytest.mark.parametrize("method", ["SDUMC", "CorrKD", PROMMA])
+def test_switches_are_fast(visit: Any, method: str) -> None:
+    page = visit()
+    example(page, "jfk.flac")
+    choose_method(page, method)
+    for _ in range(3):  # rounds, until one is not disturbed
+        times = []
+        for _ in range(20):
+            times.append(switch(page, "#mm-text input"))
+            page.wait_for_timeout(50)
+        median, busy = statistics.median(times), os.getloadavg()[0] > (os.cpu_count() or 1)
+        print(f"\n{method}: 20 switches: median {median:.0f} ms, worst {max(times):.0f} ms, busy: {busy}")
+        if busy or median <= 150:
+            return
+    raise AssertionError(f"{method}: a switch takes {median:.0f} ms on a machine that is not busy")
+
+
+def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -> None:
+    page = visit()
+    example(page, "jfk.flac")
+    assert page.locator("#mm-vision input").is_disabled()
+    assert "no video track" in page.inner_text("#mm-vision")
+    assert "country" in page.inner_text(".mm-said").lower()
+
+
+def test_upload_is_analysed_and_deleted_when_replaced_or_left(visit: Any, site: Any, clip: Any, tmp_path: Path) -> None:
+    page = visit()
+    mine, other = tmp_path / "my clip.mp4", tmp_path / "other.mp4"
+    shutil.copy(CLIP, mine)
+    shutil.copy(variants.OTHER, other)
+    upload(page, mine)
+    finished(page, "my")
+    assert page.evaluate("document.querySelector('#mm-clip video').readyState") >= 1
+    clear(page)
+    upload(page, other)
+    finished(page, "other")
+    assert [n for n in stored(site.folder) if n.endswith(".mp4")] == ["other.mp4"]
+    page.close()
+    deadline = time.monotonic() + 20
+    while stored(site.folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert stored(site.folder) == []
+    assert len(site.page.state_holder.session_data) == 0 or all(
+        not s.state_data for s in site.page.state_holder.session_data.values()
+    )
+
+
+def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: Any, tmp_path: Path) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    before = gauges(page)
+    clear(page)
+    bad = tmp_path / "broken.mp4"
+    bad.write_bytes(b"not a video " * 100)
+    upload(page, bad)
+    page.wait_for_selector(".mm-failed")
+    line = page.inner_text(".mm-failed")
+    assert "broken.mp4" in line and "\n" not in line.strip() and len(line) < 250 and "/" not in line
+    assert gauges(page) == before and stored(site.folder) == []
+    switch(page, "#mm-text input")
+    assert gauges(page) != before
+
+
+def test_names_and_transcripts_cannot_run_scripts(visit: Any, analyser: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    page, extract = visit(), analyser.extract
+
+    def hostile(path: str, **options: Any) -> Any:
+        words = (Word(NASTY, 0.1, 0.5), Word("${window.hacked=2}{{x}}", 0.5, 0.9))
+        return replace(extract(path, **options), id=f"{NASTY}.mp4", words=words, notes=(NASTY,), transcript=NASTY)
+
+    monkeypatch.setattr(analyser, "extract", hostile)
+    page.click(f'button[data-clip="{CLIP.name}"]')
+    page.wait_for_selector(".mm-done")
+    switch(page, "#mm-text input")
+    switch(page, "#mm-text input")
+    assert page.evaluate("window.hacked") is None
+    assert NASTY in page.inner_text(".mm-said") and "${window.hacked=2}{{x}}" in page.inner_text(".mm-said")
+    assert NASTY in page.inner_text("#mm-status") and page.locator("img[src=x]").count() == 0
+
+
+def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
+    page = visit()
+    assert page.locator("#mm-agree").count() == 0 or not page.locator("#mm-agree").is_visible()
+    assert page.get_by_label("Capture from camera").count() == 0
+    page.click("#mm-record")
+    page.wait_for_selector("#mm-agree")
+    assert "Before the camera opens" in page.inner_text("#mm-consent")
+    page.click("#mm-agree")
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_label("Start recording").or_(page.get_by_text("Record", exact=True)).first.click()
+    page.wait_for_timeout(3500)
+    page.get_by_label("Stop recording").or_(page.get_by_text("Stop", exact=True)).first.click()
+    page.wait_for_selector(".mm-done, .mm-failed")
+    assert page.locator(".mm-failed").count() == 0, page.inner_text("#mm-status")
+    shown(page, "recorded")
+    assert "face in" in page.inner_text("#mm-vision") and page.get_by_role("meter").count() == 3
+    assert 1.5 < float(page.evaluate("document.querySelector('#mm-clip video').duration")) < 10
+    kept = [n for n in stored(site.folder) if n.endswith((".webm", ".mp4"))]
+    assert len(kept) == 2 and sum("-preview" in n for n in kept) == 1, "the recording, and a copy that has a duration"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height", "scheme"),
+    [("light", 1366, 900, "light"), ("dark", 1366, 900, "dark"), ("phone", 390, 844, "light")],
+)
+def test_nothing_overflows(visit: Any, name: str, width: int, height: int, scheme: str) -> None:
+    page = visit(width, height, scheme)
+    shown(page, f"{name}-empty")
+    example(page, CLIP.name)
+    switch(page, "#mm-text input")
+    for method in ("SDUMC", "CorrKD", PROMMA):
+        choose_method(page, method)
+        shown(page, f"{name}-{method.split()[0].lower()}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('.mm *, #mm-switches *')]
+                .filter(e => !e.closest('.mm-strip, .mm-examples, svg'))
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+        )
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('.mm-card .mm-value, .mm-card .mm-label, .mm-card p')]
+                .filter(e => { const r = document.createRange(); r.selectNodeContents(e);
+                    return r.getBoundingClientRect().right > e.closest('.mm-card').getBoundingClientRect().right; })
+                .map(e => e.textContent)"""
+        )
+        assert wide == [] and outside == []
+    page.get_by_role("tab", name="About").click()
+    page.get_by_text("not a measure of feelings").last.wait_for()
+    shown(page, f"{name}-about")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_keyboard_reaches_the_switches(visit: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    before = gauges(page)
+    page.focus("#mm-audio input")
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "before => document.querySelector('.mm-ours .mm-number').textContent !== before", arg=before[2]
+    )
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_the_page_opens_by_its_command(tmp_path: Path) -> None:
+    """`python app.py`: seconds from start to a page that answers, models loaded."""
+    port = "7893"
+    environment = os.environ | {"GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    start = time.monotonic()
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while time.monotonic() - start < 120:
+            assert process.poll() is None, "app.py ended"
+            try:
+                body = urlopen(f"http://127.0.0.1:{port}/", timeout=2).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        seconds, busy = time.monotonic() - start, os.getloadavg()[0] > (os.cpu_count() or 1)
+        assert b"Missing-Modality Lab" in body
+        print(f"\npython app.py to first page: {seconds:.1f} s, busy machine: {busy}")
+        assert busy or seconds <= 15
+    finally:
+        process.terminate()
+        process.wait(10)

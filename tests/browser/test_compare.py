@@ -1,0 +1,97 @@
+"""The Compare tab in a real Chromium: seven patterns, every method, both flows, two clips."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from chromium import CLIP, EXAMPLES, download, example, open_tab, overflow, shown, stored, switch
+
+from msa_core import compare
+from msa_core.views.parts import signed
+
+pytestmark = pytest.mark.browser
+
+
+def test_it_asks_for_a_clip_first(visit: Any) -> None:
+    page = visit()
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare .mm")
+    assert "clip" in page.inner_text("#mm-compare") and page.locator("#mm-compare table").count() == 0
+
+
+def test_every_pattern_and_method_is_there_with_its_numbers(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    before = len(site.extractions)
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare table", state="attached")
+    utterance = analyser.extract(str(CLIP))
+    told = page.text_content("#mm-compare")
+    for method in analyser.methods:
+        for dropped in ((), ("text",), ("audio", "vision")):
+            source = "simulated" if "text" in dropped else "transcript"
+            score = analyser.predict(utterance, method, dropped, source).scores["missing_model_left"]
+            assert signed(score) in told, (method, dropped)
+    name, text = download(page, '#mm-compare a[download$=".csv"]')
+    assert name.endswith(".csv") and text == compare.as_csv(
+        compare.compare(analyser, utterance), compare.robustness(analyser, utterance)
+    )
+    assert len(list(csv.reader(io.StringIO(text)))) > 7 * 3
+    assert len(site.extractions) == before + 1  # only this test's own
+
+
+def test_struck_words_are_compared_too(visit: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    switch(page, '.mm-word[data-word="0"]')
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare table", state="attached")
+    edited = analyser.edit(analyser.extract(str(CLIP)), struck=[0])
+    score = analyser.predict(edited, "sdumc").scores["missing_model_left"]
+    assert signed(score) in page.text_content("#mm-compare")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("light", 1366, "light"), ("dark", 1366, "dark"), ("phone", 390, "light")]
+)
+def test_two_clips_side_by_side(visit: Any, name: str, width: int, scheme: str) -> None:
+    page = visit(width, 900, scheme)
+    example(page, CLIP.name)
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare table", state="attached")
+    page.click("#mm-second input")
+    page.get_by_role("option", name="Voice only").click()
+    page.wait_for_selector("#mm-compare .mm-two-clips")
+    assert CLIP.name in page.inner_text(".mm-two-clips") and "jfk.flac" in page.inner_text(".mm-two-clips")
+    shown(page, f"{name}-compare")
+    assert overflow(page) == []
+
+
+def choose(page: Any, clip: Any) -> None:
+    with page.expect_file_chooser() as found:
+        page.click("#mm-second-upload")
+    found.value.set_files(clip)
+
+
+def test_a_second_clip_of_ones_own_is_deleted_once_read_and_can_be_taken_away(
+    visit: Any, site: Any, tmp_path: Any
+) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    mine, broken = tmp_path / "mine.mp4", tmp_path / "broken.mp4"
+    mine.write_bytes((EXAMPLES / "crema_sad.mp4").read_bytes())
+    broken.write_bytes(b"no clip")
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare table", state="attached")
+    choose(page, broken)
+    page.wait_for_selector("#mm-compare-status .mm-failed")
+    assert stored(site.folder) == []
+    choose(page, mine)
+    page.wait_for_selector("#mm-compare .mm-two-clips")
+    assert "mine.mp4" in page.inner_text(".mm-two-clips") and stored(site.folder) == []
+    page.click("#mm-second input")
+    page.get_by_role("option", name="none").click()
+    page.wait_for_selector("#mm-compare .mm-two-clips", state="detached")

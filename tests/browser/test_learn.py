@@ -1,0 +1,104 @@
+"""The Learn tab in a real Chromium: guess first, then the computed answer, then something to try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chromium import CLIP, EXAMPLES, example, open_tab, overflow, shown
+
+from msa_core.lessons import LESSONS
+
+pytestmark = pytest.mark.browser
+
+
+def open_lesson(page: Any, name: str) -> None:
+    open_tab(page, "learn")
+    page.click(f'#mm-overview a[href="#learn/{name}"]')
+    page.wait_for_selector(f"#mm-lesson-{name}", state="visible")
+
+
+def ask(page: Any, name: str) -> str:
+    page.click(f"#mm-ask-{name}")
+    page.wait_for_selector(f"#mm-answer-{name} .mm")
+    return page.inner_text(f"#mm-answer-{name}")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_the_answer_is_the_computed_one(visit: Any, analyser: Any, lesson: Any) -> None:
+    page = visit()
+    open_lesson(page, lesson.name)
+    assert page.locator(f"#mm-answer-{lesson.name} .mm").count() == 0, "a guess comes first"
+    page.locator(f"#mm-guess-{lesson.name} input").first.check()
+    said = ask(page, lesson.name)
+    computed = lesson.answer(analyser, analyser.extract(str(EXAMPLES / lesson.clip)))
+    assert computed.said in said and lesson.choices[computed.correct] in said
+    assert page.locator(f"#mm-finding-{lesson.name} .mm").count() == 1
+    shown(page, f"light-learn-{lesson.name}")
+    assert overflow(page) == []
+
+
+def test_something_to_try_changes_the_finding(visit: Any) -> None:
+    page = visit()
+    for lesson in LESSONS:
+        open_lesson(page, lesson.name)
+        ask(page, lesson.name)
+        finding = f"#mm-finding-{lesson.name} .mm"  # gradio counts the seconds of a pending answer beside it
+        before = page.inner_html(finding)
+        control = lesson.controls[0]
+        place = f"#mm-try-{lesson.name}-{control.name}"
+        if control.kind == "slider":
+            box = page.locator(f"{place} input[type=number]")
+            box.fill(f"{control.high if control.start != control.high else control.low:g}")
+            box.press("Enter")
+        else:
+            at = [v for _, v in control.options].index(control.start)
+            page.locator(f"{place} input").nth((at + 1) % len(control.options)).check()
+        page.wait_for_function(
+            "([place, before]) => document.querySelector(place).innerHTML !== before", arg=[finding, before]
+        )
+
+
+def test_lessons_on_the_visitors_own_clip(visit: Any, analyser: Any) -> None:
+    page = visit()
+    lesson = LESSONS[0]
+    open_lesson(page, lesson.name)
+    page.locator("#mm-whose input").nth(1).check()
+    page.click(f"#mm-ask-{lesson.name}")
+    page.wait_for_selector(f"#mm-answer-{lesson.name} .mm-failed")
+    assert "no clip of yours yet" in page.inner_text(f"#mm-answer-{lesson.name}")
+    open_tab(page, "analyse")
+    example(page, CLIP.name)
+    open_lesson(page, lesson.name)
+    page.click(f"#mm-ask-{lesson.name}")
+    computed = lesson.answer(analyser, analyser.extract(str(CLIP)))
+    page.wait_for_function(
+        "([place, said]) => document.querySelector(place).innerText.includes(said)",
+        arg=[f"#mm-answer-{lesson.name}", computed.said],
+    )
+
+
+def test_a_lesson_has_its_own_address(visit: Any) -> None:
+    page = visit(hash=f"#learn/{LESSONS[2].name}")
+    page.wait_for_selector(f"#mm-lesson-{LESSONS[2].name}", state="visible")
+
+
+@pytest.mark.parametrize(("name", "width", "scheme"), [("dark", 1366, "dark"), ("phone", 390, "light")])
+def test_lessons_fit(visit: Any, name: str, width: int, scheme: str) -> None:
+    page = visit(width, 844, scheme)
+    for lesson in LESSONS:
+        open_lesson(page, lesson.name)
+        ask(page, lesson.name)
+        shown(page, f"{name}-learn-{lesson.name}")
+        assert overflow(page) == [], lesson.name
+
+
+def test_the_teachers_sheet_is_there(visit: Any, tmp_path: Any) -> None:
+    page = visit()
+    open_tab(page, "learn")
+    for kind, start in (("pdf", b"%PDF"), ("md", b"#")):
+        with page.expect_download() as saved:
+            page.click(f"#mm-sheet-{kind}")
+        assert saved.value.suggested_filename == f"teachers-sheet.{kind}"
+        saved.value.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(start)

@@ -1,0 +1,172 @@
+"""The Numbers tab in a real Chromium: choices redraw one block, heads sort it, downloads, nothing overflows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chromium import shown, stored
+from evaluations import NASTY, sample, write
+
+from msa_core.evaluation import results
+from msa_core.views import numbers as figures_numbers
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two good evaluations, one of them with hostile texts, and a file that is none."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    hostile = sample("pair", ["audio", "vision", "audio+vision"]) | {"statement": f"{NASTY} ${{window.hacked=2}}"}
+    write(folder, sample(), hostile)
+    (folder / "broken.json").write_text("{")
+    return folder
+
+
+@pytest.fixture
+def tab(visit: Any) -> Any:
+    """`tab(width, height, scheme)`: a new visitor on the Numbers tab."""
+
+    def open_tab(*window: Any) -> Any:
+        page = visit(*window)
+        page.get_by_role("tab", name="Numbers").click()
+        page.wait_for_selector("#mm-numbers .mm-table")
+        return page
+
+    return open_tab
+
+
+def choose(page: Any, name: str, text: str) -> None:
+    """Pick from one of the lists and wait until the block is drawn anew."""
+    before = page.inner_html(".mm-sheet >> nth=0")
+    page.click(f"#mm-{name} input")
+    page.get_by_role("option", name=text, exact=True).click()
+    page.wait_for_function("before => document.querySelector('.mm-sheet').innerHTML !== before", arg=before)
+
+
+def column(page: Any, number: int) -> list[str]:
+    """The text of a column, top to bottom; 0: names."""
+    return [
+        t.split("\n")[0] for t in page.locator(f"#mm-numbers tbody tr > :nth-child({number + 1})").all_inner_texts()
+    ]
+
+
+def sorts(page: Any) -> list[str]:
+    return page.eval_on_selector_all("#mm-numbers thead th", "heads => heads.map(h => h.getAttribute('aria-sort'))")
+
+
+def test_table_is_the_file_and_every_choice_redraws_it(tab: Any) -> None:
+    page = tab()
+    page.evaluate("window.same = true")
+    own = results.table(sample(), "patterns")
+    assert column(page, 0) == [line.title for line in own.lines]
+    assert "broken.json is left out" in page.inner_text("#mm-numbers")
+    assert column(page, 7)[4] == "★0.690" and page.locator("#mm-numbers svg[role=img]").count() == 1
+    choose(page, "metric", "Acc-7")
+    assert "Acc-7 by the modalities" in page.inner_text("#mm-numbers") and column(page, 7)[4] == "★77.0"
+    choose(page, "rows", "with ablations and variants")
+    assert "SDUMC without MIA" in column(page, 0)
+    for text in list(results.PROTOCOLS.values())[1:]:
+        choose(page, "protocol", text)
+        assert page.locator("#mm-numbers .mm-table tbody tr").count() > 4, text
+    choose(page, "corpus", "pair")
+    assert NASTY in page.inner_text("#mm-numbers") and page.locator("#mm-numbers img").count() == 0
+    assert page.evaluate("window.same") is True and page.evaluate("window.hacked") is None
+    choose(page, "protocol", "patterns")
+    assert "mean of two" in page.inner_text("#mm-numbers thead")
+
+
+def test_heads_sort_by_click_and_by_keyboard_and_stay_sorted(tab: Any) -> None:
+    page = tab()
+    before = column(page, 0)
+    page.click("#mm-numbers thead th:nth-child(8) button")
+    assert sorts(page) == ["none"] * 7 + ["ascending", "none"]
+    values = column(page, 7)
+    assert values[-1] == "–" and values[:-1] == sorted(values[:-1], key=lambda v: float(v.strip("★")))
+    page.keyboard.press("Enter")
+    assert sorts(page)[7] == "descending" and column(page, 7)[-1] == "–" and column(page, 0)[0] == before[0]
+    choose(page, "metric", "Acc-7")
+    assert sorts(page)[7] == "descending" and column(page, 7)[0] == "★77.0"
+    page.focus("#mm-numbers thead th:nth-child(8) button")
+    page.keyboard.press("Space")
+    assert sorts(page)[7] == "ascending"  # after the best first, that is the other way
+    page.keyboard.press("Space")
+    assert sorts(page) == ["none"] * 9 and column(page, 0) == before
+    page.click("#mm-numbers thead th:nth-child(1) button")
+    assert column(page, 0) == sorted(before, key=str.lower) and sorts(page)[0] == "ascending"
+
+
+def test_lists_answer_to_the_keyboard(tab: Any) -> None:
+    page = tab()
+    page.focus("#mm-metric input")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#mm-numbers').innerText.includes('Test Pearson')")
+    assert page.input_value("#mm-metric input") == "Pearson's r"
+
+
+def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, site: SimpleNamespace, tmp_path: Path) -> None:
+    page = tab()
+    kept = stored(site.folder)
+    with page.expect_download() as table:
+        page.click("text=Save this table (CSV)")
+    table.value.save_as(tmp_path / "table.csv")
+    rows = {r["label"]: r for r in csv.DictReader((tmp_path / "table.csv").open())}
+    assert table.value.suggested_filename == "made-up-patterns-mae.csv"
+    assert float(rows["sdumc"]["text"]) == sample()["rows"][4]["table"]["text"]["mae"]
+    with page.expect_download() as whole:
+        page.click("text=Save the whole evaluation (JSON)")
+    whole.value.save_as(tmp_path / "whole.json")
+    assert whole.value.suggested_filename == "made-up.json"
+    assert json.loads((tmp_path / "whole.json").read_text()) == sample()
+    assert stored(site.folder) == kept
+
+
+def test_reported_tables_stand_apart(tab: Any) -> None:
+    page = tab()
+    assert "Reported by the papers (not measured here)" in page.inner_text("#mm-papers h2")
+    assert page.locator("#mm-papers .mm-card").count() == len(results.reported())
+    assert page.locator("#mm-papers .mm-table").count() == 0
+    below = "s => document.querySelector(s).getBoundingClientRect()"
+    assert page.evaluate(below, "#mm-papers")["top"] >= page.evaluate(below, "#mm-numbers")["bottom"]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height", "scheme"),
+    [("light", 1366, 900, "light"), ("dark", 1366, 900, "dark"), ("phone", 390, 844, "light")],
+)
+def test_nothing_overflows(tab: Any, name: str, width: int, height: int, scheme: str) -> None:
+    page = tab(width, height, scheme)
+    for protocol, text in results.PROTOCOLS.items():
+        if protocol != "patterns":
+            choose(page, "protocol", text)
+        shown(page, f"numbers-{name}-{protocol}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('.mm-sheet *, #mm-choices *')]
+                .filter(e => !e.closest('.mm-scroll > *'))
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+        )
+        assert wide == [], protocol
+    if name == "phone":
+        box = page.locator("#mm-numbers .mm-scroll").first
+        box.evaluate("e => { e.scrollLeft = 200; }")
+        first = page.locator("#mm-numbers tbody th").first
+        assert first.bounding_box()["x"] == pytest.approx(box.bounding_box()["x"], abs=1)
+
+
+def test_the_api_returns_the_block(site: SimpleNamespace) -> None:
+    from gradio_client import Client
+
+    client = Client(site.url, verbose=False)
+    html = client.predict("made-up", "frames", "mae", "all", "en", api_name="/numbers")
+    assert html == figures_numbers.screen("made-up", "frames", "mae", "all")
+    with pytest.raises(Exception, match="not in the list of choices"):
+        client.predict("made-up", "nonsense", "mae", "all", "en", api_name="/numbers")

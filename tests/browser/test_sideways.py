@@ -1,0 +1,101 @@
+"""What scrolls sideways on a phone says so: a shadow or a fade where there is more, a name, the keyboard."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from chromium import CLIP, example, open_tab
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+PHONE = (390, 844)
+TABS = ("analyse", "compare", "learn", "numbers", "about")
+SIDEWAYS = """() => [...document.querySelectorAll('.gradio-container *')]
+    .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
+    .filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+    .map(e => ({name: e.className || e.parentElement.className, inside: !!e.querySelector('a, button'),
+        reached: e.tabIndex === 0 && ['region', 'group'].includes(e.role) && !!e.ariaLabel}))"""
+
+
+def picture(box: Any, left: int) -> np.ndarray:
+    """The box scrolled to `left`, as brightness (H, W) from 0 to 255."""
+    box.evaluate("(e, left) => { e.scrollLeft = left; }", left)
+    box.page.mouse.move(0, 0)
+    box.page.wait_for_timeout(300)
+    return np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("L"), np.float32)
+
+
+def shaded(image: np.ndarray, at: int) -> bool:
+    """Whether there is a shadow on the background at column `at`."""
+    return bool(np.median(image[:, at]) < 0.9 * np.median(image))
+
+
+def even(image: np.ndarray, at: int) -> bool:
+    """Whether column `at` has hardly anything but the background: its part between the 5th and the 95th percentile."""
+    low, high = np.percentile(image[:, at], (5, 95))
+    return bool(high - low < 12)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_wide_table_has_a_shadow_where_there_is_more(visit: Any, scheme: str) -> None:
+    page = visit(*PHONE, scheme)
+    open_tab(page, "numbers")
+    for which in ("#mm-numbers", "#mm-papers"):
+        box = page.locator(f"{which} .mm-scroll").first
+        beside = round(box.locator("th").first.evaluate("e => e.offsetWidth")) + 2
+        start, middle, end = (picture(box, left) for left in (0, 60, 9999))
+        assert (shaded(start, beside), shaded(start, -2)) == (False, True)
+        assert (shaded(middle, beside), shaded(middle, -2)) == (True, True)
+        assert (shaded(end, beside), shaded(end, -2)) == (True, False)
+    curve = page.locator("#mm-numbers .mm-scroll:has(.mm-curves)")
+    start, middle, end = (picture(curve, left) for left in (0, 60, 9999))
+    assert [(shaded(i, 1), shaded(i, -2)) for i in (start, middle, end)] == [(False, True), (True, True), (True, False)]
+
+
+def test_a_table_that_fits_has_none(visit: Any) -> None:
+    page = visit()
+    open_tab(page, "numbers")
+    for box in page.locator("#mm-numbers .mm-scroll").all():
+        image = picture(box, 0)
+        assert not shaded(image, -2) and not shaded(image, 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_fade_where_there_are_more(visit: Any, scheme: str) -> None:
+    page = visit(*PHONE, scheme)
+    example(page, CLIP.name)
+    for tab, which in (("analyse", ".mm-examples"), ("analyse", ".mm-strip"), ("learn", ".mm-lessons ol")):
+        open_tab(page, tab)
+        box = page.locator(which).first
+        start = picture(box, 0)
+        assert box.evaluate("e => getComputedStyle(e, '::before').opacity") == "0", f"{which}: the first one is faded"
+        middle, end = picture(box, 70), picture(box, 9999)  # at 70 no gap is at an edge or at 45
+        assert even(start, -1) and even(middle, 0) and even(middle, -1) and even(end, 0), which
+        assert not even(middle, 45), f"{which}: there is no picture under the fade"
+        last, whole = box.locator("> :last-child").bounding_box(), box.bounding_box()
+        assert whole["x"] + whole["width"] - last["x"] - last["width"] >= 28, f"{which}: the last one is faded"
+
+
+def test_what_scrolls_sideways_has_a_name_and_the_keyboard(visit: Any) -> None:
+    page = visit(*PHONE)
+    example(page, CLIP.name)
+    found = set()
+    for tab in TABS:
+        open_tab(page, tab)
+        if tab == "compare":
+            page.wait_for_selector("#mm-compare table", state="attached")
+            page.evaluate("document.querySelectorAll('#mm-compare details').forEach(e => { e.open = true; })")
+        page.wait_for_timeout(400)
+        for box in page.evaluate(SIDEWAYS):
+            assert box["reached"] or box["inside"], (tab, box)
+            found.add((tab, box["name"].split()[-1]))
+    names = [("analyse", "mm-examples"), ("analyse", "mm-strip"), ("compare", "mm-scroll")]
+    assert found == {*names, ("learn", "mm-lessons"), ("numbers", "mm-scroll")}
+    open_tab(page, "numbers")
+    box = page.locator("#mm-numbers .mm-scroll").first
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("e => e.scrollLeft > 10", arg=box.element_handle())

@@ -1,0 +1,171 @@
+"""What the browser tests share: Chromium, its fake camera and microphone, pictures of the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import variants
+from paths import ROOT, TESTS
+
+ARTEFACTS = TESTS / "artefacts"
+EXAMPLES = ROOT / "examples"
+CLIP = ROOT / "examples" / "crema_happy.mp4"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+).split()
+PATIENCE_MS = 120_000
+PROMMA = "ProMMA (reconstruction)"
+
+
+def chromium() -> str:
+    found = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed")
+    assert found, "CI must have Chromium: apt-get install -y chromium"
+    return found
+
+
+def camera(path: Path) -> None:
+    """The example's pictures as raw y4m, the only moving picture that a fake camera takes besides mjpeg."""
+    import av
+
+    frames = [av.VideoFrame.from_ndarray(image).reformat(format="yuv420p") for _, image in variants.pictures(CLIP)]
+    with open(path, "wb") as f:
+        f.write(b"YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420jpeg\n" % (frames[0].width, frames[0].height))
+        for frame in frames:
+            f.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+
+
+def microphone(path: Path) -> None:
+    samples = (np.clip(variants.sound(CLIP, 48_000), -1, 1) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(48_000)
+        f.writeframes(samples.tobytes())
+
+
+def stored(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.is_file()]
+
+
+def shown(page: Any, name: str) -> None:
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(500)
+    page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
+
+
+def example(page: Any, name: str) -> None:
+    page.click(f'button[data-clip="{name}"]')
+    finished(page, name)
+
+
+def finished(page: Any, name: str) -> None:
+    """Wait for the line that says so: it is set after everything else."""
+    page.wait_for_selector(f'.mm-done:has-text("{name}")')
+
+
+def upload(page: Any, path: Path) -> None:
+    page.set_input_files("#mm-clip input[type=file]", str(path))
+
+
+def clear(page: Any) -> None:
+    page.click('#mm-clip button[aria-label="Clear"]')
+
+
+def gauges(page: Any) -> list[str]:
+    return page.locator(".mm-number").all_inner_texts()
+
+
+def expected(prediction: Any) -> list[str]:
+    from msa_core.views.parts import signed
+
+    keys = ("complete_model_full", "complete_model_left", "missing_model_left")
+    return [signed(prediction.scores[k]) for k in keys]
+
+
+def switch(page: Any, selector: str) -> float:
+    """Click and wait until the answer has changed, not only its times, and is drawn; milliseconds in the browser."""
+    return float(
+        page.evaluate(
+            """selector => new Promise((resolve, reject) => {
+                const drawn = () => {
+                    const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
+                    copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
+                    copy.querySelectorAll('.mm-word').forEach(e => e.removeAttribute('aria-pressed'));  // set at once
+                    return copy.innerHTML;
+                };
+                const before = drawn();
+                const start = performance.now();
+                const seen = new MutationObserver(() => {
+                    if (drawn() === before) return;
+                    seen.disconnect();
+                    requestAnimationFrame(() => resolve(performance.now() - start));
+                });
+                const all = {subtree: true, childList: true, characterData: true, attributes: true};
+                seen.observe(document.querySelector('#mm-answer'), all);
+                document.querySelector(selector).click();
+                setTimeout(() => reject('no answer to ' + selector), 30000);
+            })""",
+            selector,
+        )
+    )
+
+
+def choose_method(page: Any, name: str) -> None:
+    """Pick a method in the list and wait for its answer."""
+    page.click("#mm-method input")
+    page.get_by_role("option", name=name).click()
+    page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Press a tab, of the page or of the lessons, by its id."""
+    page.click(f'button[role=tab][data-tab-id="{name}"]')
+
+
+def unfold(page: Any, name: str) -> None:
+    """Open an accordion; what gradio kept for its parts it sets a moment after they are drawn, over what was typed."""
+    page.click(f"#{name} button")
+    page.wait_for_selector(f"#{name} input[type=number]")
+    page.wait_for_timeout(500)
+
+
+def slide(page: Any, selector: str, value: float) -> None:
+    """Set a slider as a visitor who types its number."""
+    box = page.locator(f"{selector} input[type=number]")
+    box.fill(f"{value:g}")
+    box.press("Enter")
+
+
+def download(page: Any, selector: str) -> tuple[str, str]:
+    """Press a button that saves: name and text of the file."""
+    with page.expect_download() as saved:
+        page.click(selector)
+    return saved.value.suggested_filename, Path(saved.value.path()).read_text(encoding="utf-8")
+
+
+def overflow(page: Any) -> list[str]:
+    """What sticks out of the window to the right, and text that leaves its card."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.mm *, #mm-switches *, #mm-changes *, #mm-drops *')]
+            .filter(e => e.offsetParent && !e.closest('.mm-strip, .mm-examples, .mm-scroll, .mm-lessons ol'))
+            .filter(e => !e.closest('svg, .mm-unseen'))
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+    )
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('.mm-card .mm-value, .mm-card .mm-label, .mm-card p')]
+            .filter(e => e.offsetParent && !e.closest('.mm-scroll, .mm-unseen'))
+            .filter(e => { const r = document.createRange(); r.selectNodeContents(e);
+                return r.getBoundingClientRect().right > e.closest('.mm-card').getBoundingClientRect().right; })
+            .map(e => e.textContent)"""
+    )
+    return [*wide, *outside]
