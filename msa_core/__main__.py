@@ -80,6 +80,7 @@ def _compare(args: argparse.Namespace) -> None:
     from msa_core import compare, media
     from msa_core.config import MediaLimits
     from msa_core.predict import Analyser
+    from msa_core.views import comparison_text
 
     clips = [args.clip, *([args.other] if args.other else [])]
     for clip in clips:
@@ -88,14 +89,14 @@ def _compare(args: argparse.Namespace) -> None:
     utterances = [analyser.extract(clip, MediaLimits.command_line()) for clip in clips]
     found = [(compare.compare(analyser, u), compare.robustness(analyser, u)) for u in utterances]
     if args.csv is not None:
-        _write(Path(args.csv), compare.as_csv(*(part for pair in found for part in pair)), "--csv")
-    as_json = '{"clips": [' + ",\n".join(compare.as_json(*pair) for pair in found) + "]}"
+        _write(Path(args.csv), comparison_text.as_csv(*(part for pair in found for part in pair)), "--csv")
+    as_json = '{"clips": [' + ",\n".join(comparison_text.as_json(*pair) for pair in found) + "]}"
     if args.json == "-":
         print(as_json)
         return
     if args.json is not None:
         _write(Path(args.json), as_json + "\n")
-    print("\n\n".join(compare.summary(comparison) for comparison, _ in found))
+    print("\n\n".join(comparison_text.summary(comparison) for comparison, _ in found))
 
 
 def _rates(text: str) -> dict[str, float]:

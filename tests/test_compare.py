@@ -18,6 +18,7 @@ from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
+from msa_core.views import comparison_text
 
 
 @pytest.fixture(scope="module")
@@ -187,9 +188,9 @@ def test_impossible_robustness(analyser, happy, rates, draws):
 
 
 def test_json_and_csv_say_the_same(compared, robust):
-    whole = json.loads(compare.as_json(compared, robust))
-    rows = list(csv.DictReader(io.StringIO(compare.as_csv(compared, robust, None))))
-    assert tuple(rows[0]) == compare.COLUMNS
+    whole = json.loads(comparison_text.as_json(compared, robust))
+    rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(compared, robust, None))))
+    assert tuple(rows[0]) == comparison_text.COLUMNS
     patterns = {p["pattern"]: p["answers"] for p in whole["comparison"]["patterns"]}
     assert list(patterns) == list(PATTERNS) and all(set(a) == set(compared.methods) for a in patterns.values())
     row = next(r for r in rows if (r["condition"], r["method"], r["flow"]) == ("audio", "sdumc", "missing"))
@@ -206,7 +207,7 @@ def test_json_and_csv_say_the_same(compared, robust):
 
 def test_patterns_that_cannot_be_had_stand_in_the_csv_once():
     found = invented({"sdumc": {p: (0.0, 0.0) for p in PATTERNS}}, {"vision": "no video track, only sound"})
-    rows = list(csv.DictReader(io.StringIO(compare.as_csv(found))))
+    rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(found))))
     assert [r["reason"] for r in rows if r["condition"] == "vision"] == ["vision: no video track, only sound"]
     assert sum(bool(r["reason"]) for r in rows) == 4
 
@@ -230,6 +231,6 @@ def test_command_line(analyser, monkeypatch, tmp_path, capsys):
 
 def test_a_clip_whose_name_is_a_formula_is_a_text_in_the_csv(compared):
     name = '=HYPERLINK("http://x")&.mp4'
-    rows = list(csv.DictReader(io.StringIO(compare.as_csv(replace(compared, clip=name)))))
+    rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(replace(compared, clip=name)))))
     assert rows and all(row["clip"] == f"'{name}" for row in rows)
     assert all(float(row["score"]) is not None for row in rows if row["score"])

@@ -10,10 +10,11 @@ import base64
 from html import escape
 
 from msa_core import missing
-from msa_core.compare import Answer, Comparison, Condition, Robustness, as_csv, as_json
+from msa_core.compare import Answer, Comparison, Condition, Robustness
 from msa_core.i18n import known, say
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
+from msa_core.views.comparison_text import as_csv, as_json
 from msa_core.views.parts import card, icon, percent, row, signed, span, tone
 from msa_core.views.robustness import curve, table_cells, title_of, values_table
 from msa_core.views.summary import DISCLAIMER, ORDINARY

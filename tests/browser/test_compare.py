@@ -10,6 +10,7 @@ import pytest
 from chromium import CLIP, EXAMPLES, download, example, open_tab, overflow, shown, stored, switch
 
 from msa_core import compare
+from msa_core.views import comparison_text
 from msa_core.views.parts import signed
 
 pytestmark = pytest.mark.browser
@@ -36,7 +37,7 @@ def test_every_pattern_and_method_is_there_with_its_numbers(visit: Any, site: An
             score = analyser.predict(utterance, method, dropped, source).scores["missing_model_left"]
             assert signed(score) in told, (method, dropped)
     name, text = download(page, '#mm-compare a[download$=".csv"]')
-    assert name.endswith(".csv") and text == compare.as_csv(
+    assert name.endswith(".csv") and text == comparison_text.as_csv(
         compare.compare(analyser, utterance), compare.robustness(analyser, utterance)
     )
     assert len(list(csv.reader(io.StringIO(text)))) > 7 * 3

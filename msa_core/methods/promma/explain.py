@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msa_core.methods.promma.modules import column_of, situation_of
+from msa_core.methods.base import Displayed
+from msa_core.methods.promma.config import ProMMAConfig
+from msa_core.methods.promma.modules import Weighting, column_of, situation_of
 from msa_core.schema import MODALITIES, Output
 
-if TYPE_CHECKING:
-    from msa_core.methods.promma.model import ProMMA
+
+class PromptedModel(Protocol):
+    """The parts of ProMMA that are read here (see model.py)."""
+
+    config: ProMMAConfig
+    shared: nn.Parameter
+    weigh: Weighting
+    threshold: Tensor
+
+    def displayed(self, output: Output) -> dict[str, Displayed]:
+        """Numbers per modality, by name."""
 
 
 def named(values: Tensor) -> dict[str, float]:
@@ -22,7 +33,7 @@ def named(values: Tensor) -> dict[str, float]:
 
 
 def account(
-    model: ProMMA, output: Output, row: int, real: int | None = None, teacher: Output | None = None
+    model: PromptedModel, output: Output, row: int, real: int | None = None, teacher: Output | None = None
 ) -> dict[str, object]:
     """Prompt weights, what each modality's prompts say, MME's verdicts, likeness of prompts, attention.
 
@@ -65,7 +76,7 @@ def account(
     }
 
 
-def verdict(model: ProMMA, trace: Mapping[str, Tensor], row: int, i: int) -> dict[str, object] | None:
+def verdict(model: PromptedModel, trace: Mapping[str, Tensor], row: int, i: int) -> dict[str, object] | None:
     """MME on one missing modality: its numbers, its decision, and the score under both choices."""
     if not trace["missing"][row, i]:
         return None
