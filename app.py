@@ -38,7 +38,7 @@ from typing import Any
 import gradio as gr
 
 from msa_core import compare, degrade, lessons
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.evaluation import results
 from msa_core.i18n import ENGLISH, LANGUAGES, active, catalogue, known, say, use
@@ -309,7 +309,7 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
         yield from read(path, None, path, *rest, request)
 
     def reread(request: gr.Request, blur: float, noise: float, *rest: Any) -> Iterator[dict[Any, Any]]:
-        how = Damage(blur / 100, None if not noise else degrade.MAX_NOISE_DB - noise)
+        how = Degradation(blur / 100, None if not noise else degrade.MAX_NOISE_DB - noise)
         yield from read(rest[0] and rest[0].original, how, rest[0] and rest[0].clip, *rest, request)
 
     uploaded = gr.on([video.upload, video.stop_recording, again.click], analyse, [video, *settings],
@@ -477,7 +477,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
 
     def read(
         clip: str | None,
-        how: Damage | None,
+        how: Degradation | None,
         playing: str | None,
         visit: Visit | None,
         absent_text: str,
@@ -504,7 +504,7 @@ def _reading(analyser: Analyser, shown: dict[str, Any]) -> Callable[..., Iterato
         here = PRESENCE.watch(request.session_hash)
         try:
             yield line(page_parts.working, steps, 0.0)
-            for item in extraction(_ours(clip), how or Damage(), spoken, here):
+            for item in extraction(_ours(clip), how or Degradation(), spoken, here):
                 if isinstance(item, Utterance):
                     utterance = item
                     break
@@ -698,10 +698,10 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, p
 
 def _extraction(
     analyser: Analyser,
-) -> Callable[[str, Damage, str, Callable[[], None]], Iterator[tuple[str, float] | Utterance]]:
+) -> Callable[[str, Degradation, str, Callable[[], None]], Iterator[tuple[str, float] | Utterance]]:
     @gpu
     def extract(
-        clip: str, how: Damage, spoken: str, here: Callable[[], None]
+        clip: str, how: Degradation, spoken: str, here: Callable[[], None]
     ) -> Iterator[tuple[str, float] | Utterance]:
         """The steps as they happen, then the utterance. Raises: MsaError; Left when `here` does.
 
@@ -786,7 +786,7 @@ def _compare_screen(analyser: Analyser, words: Words, desk: Desk, shipped: Shipp
             return
         claim = UPLOADS.claim(clip)
         try:
-            for item in extraction(_ours(clip), Damage(), spoken, PRESENCE.watch(request.session_hash)):
+            for item in extraction(_ours(clip), Degradation(), spoken, PRESENCE.watch(request.session_hash)):
                 if isinstance(item, Utterance):
                     UPLOADS.release(clip, claim)
                     yield {status: "", second: item, other: None}  # so that "none" can be chosen again
@@ -1060,10 +1060,10 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
         finally:
             _release(claims)
 
-    def check(**asked: Any) -> Damage:
+    def check(**asked: Any) -> Degradation:
         return api_arguments.check(analyser.methods, **asked)
 
-    def read(clip: Any, spoken: str = "en", how: Damage | None = None) -> Utterance:
+    def read(clip: Any, spoken: str = "en", how: Degradation | None = None) -> Utterance:
         if not _is_file(clip):
             raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
         with one_at_a_time:
@@ -1164,7 +1164,7 @@ def _ours(clip: str) -> str:
     return clip
 
 
-def _playable(clip: str, how: Damage | None) -> str:
+def _playable(clip: str, how: Degradation | None) -> str:
     """A file the browser can show: the clip, a copy beside it, or what the models got when it was damaged."""
     if how is not None and not how.none:
         folder = Path(tempfile.mkdtemp(dir=_uploads()))

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _analyse(args: argparse.Namespace) -> None:
     from msa_core import i18n, media
     from msa_core.config import MediaLimits
-    from msa_core.degrade import Damage
+    from msa_core.degrade import Degradation
     from msa_core.methods.shipped import checkpoint_of, shipped_methods
     from msa_core.missing import switches
     from msa_core.predict import Analyser
@@ -51,7 +51,7 @@ def _analyse(args: argparse.Namespace) -> None:
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
-    rates, damage = _rates(args.frames), Damage(args.blur, args.noise)
+    rates, damage = _rates(args.frames), Degradation(args.blur, args.noise)
     media.probe(args.clip, MediaLimits.command_line())
     checkpoint = checkpoint_of(args.method)
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()

@@ -24,7 +24,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Answer:
+class PatternScores:
     """Scores of one method for one pattern.
 
     complete: its complete-modality model on what is left. missing: the missing-modality model on what is left, with
@@ -44,7 +44,7 @@ class Condition:
 
     pattern: str
     lacks: Mapping[str, str]
-    answers: Mapping[str, Answer]  # by method
+    answers: Mapping[str, PatternScores]  # by method
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Comparison:
         """The condition of one pattern."""
         return next(c for c in self.conditions if c.pattern == pattern)
 
-    def answer(self, method: str) -> Answer:
+    def answer(self, method: str) -> PatternScores:
         """What a method says with everything that the clip has: its full answer."""
         return self.of(self.full).answers[method]
 
@@ -91,7 +91,7 @@ class Comparison:
         moves = self.moves()
         return min(moves, key=lambda m: moves[m]) if moves else None
 
-    def carried(self) -> dict[str, float]:
+    def effect_of_removing(self) -> dict[str, float]:
         """How far the methods move, on average, when one modality alone goes; empty for a clip that has one only."""
         has = PATTERNS[self.full]
         if len(has) < 2:
@@ -124,7 +124,7 @@ class Comparison:
             ],
             "mean_move": {m: {f: self.moves(f).get(m) for f in ("missing", "complete")} for m in self.methods},
             "nearest_to_its_full_answer": self.nearest,
-            "mean_move_without": self.carried(),
+            "mean_move_without": self.effect_of_removing(),
         }
 
 
@@ -152,7 +152,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Line:
+class RobustnessCurve:
     """One model against the share of dropped frames. methods: whose it is (a complete model may stand beside several).
 
     flow: "missing" or "complete".
@@ -170,7 +170,7 @@ class Robustness:
     clip: str
     draws: int
     complete: Mapping[str, str]  # what each method's complete-modality model is called
-    lines: tuple[Line, ...]  # the methods in order, then the complete models
+    lines: tuple[RobustnessCurve, ...]  # the methods in order, then the complete models
 
     def to_json(self) -> dict[str, object]:
         """A JSON object of plain floats."""
@@ -205,11 +205,11 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
     places = {key: i for i, key in enumerate(asked)}
     scores = _scores(analyser, data.collate(list(asked.values())))
 
-    def answer(method: str, pattern: str) -> Answer:
+    def answer(method: str, pattern: str) -> PatternScores:
         here, bare = places[pattern, True], places.get((pattern, False))
         ours, complete = (scores[id(model)] for model in analyser.models(method))
         reads = bare is not None and analyser.reads_simulated(method)
-        return Answer(
+        return PatternScores(
             complete=complete[here],
             missing=ours[here],
             nothing_imagined=ours[bare] if reads and bare is not None else None,
@@ -244,13 +244,13 @@ def robustness(
     rate_of = torch.tensor([0.0, *(rate for rate, _ in asked)])[:, None].expand(-1, len(MODALITIES))
     scores = _scores(analyser, missing.frame(batch, rate_of, SEED))
 
-    def line(model: int, flow: str, names: Sequence[str]) -> Line:
+    def line(model: int, flow: str, names: Sequence[str]) -> RobustnessCurve:
         whole, *answers = scores[model]
         points = []
         for rate in sorted(set(rates)):
             found = [s for s, (r, _) in zip(answers, asked, strict=True) if r == rate]
             points.append(Point(rate, Spread.over(found), Spread.over([abs(s - whole) for s in found])))
-        return Line(tuple(names), flow, tuple(points))
+        return RobustnessCurve(tuple(names), flow, tuple(points))
 
     pairs = {m: [id(model) for model in analyser.models(m)] for m in analyser.methods}
     lines = [line(pairs[m][0], "missing", [m]) for m in pairs]

@@ -24,7 +24,7 @@ LOW_HZ = 50.0  # pink noise is flat below: the ear and the models hear nothing t
 
 
 @dataclass(frozen=True)
-class Damage:
+class Degradation:
     """How much worse a clip is made.
 
     Raises: MsaError for a value out of range.

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from msa_core import checkpoint, media
 from msa_core.config import MediaLimits
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.features import COMPACT, expression, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
@@ -32,7 +32,7 @@ from msa_core.features.translation import TranslatingReader
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
 from msa_core.schema import MediaInfo, Stream, Utterance, Word
 
-Progress = Callable[[str, float], None]  # step, share of the work that is done
+StepProgress = Callable[[str, float], None]  # step, share of the work that is done
 BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75}  # of a talking clip of 10 s
 NO_SPEECH = "no speech found"
 NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
@@ -50,7 +50,7 @@ def default_device() -> str:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _SoundStreams:
     """What the sound gave."""
 
     text: Stream
@@ -62,9 +62,9 @@ class _Heard:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def nothing(text: str, audio: str) -> _Heard:
+    def nothing(text: str, audio: str) -> _SoundStreams:
         """No stream, with the reasons."""
-        return _Heard(Stream.absent(text), Stream.absent(audio), Stream.absent(text))
+        return _SoundStreams(Stream.absent(text), Stream.absent(audio), Stream.absent(text))
 
 
 class Extractor:
@@ -109,8 +109,8 @@ class Extractor:
         self,
         path: str | Path,
         limits: MediaLimits | None = None,
-        progress: Progress | None = None,
-        damage: Damage | None = None,
+        progress: StepProgress | None = None,
+        damage: Degradation | None = None,
         spoken: str = "en",
     ) -> Utterance:
         """Everything about one clip. A modality that is not there is absent with its reason.
@@ -125,7 +125,7 @@ class Extractor:
         if spoken not in SPOKEN:
             raise MsaError(f"Unknown spoken language {spoken!r}. Choose from: {', '.join(SPOKEN)}.")
         path, timings = Path(path), dict.fromkeys(BEGINS, 0.0)
-        damage, watch = damage or Damage(), _Watch(progress)
+        damage, watch = damage or Degradation(), _Watch(progress)
         with _step("media", timings, watch):
             info = media.probe(path, limits)
         with ThreadPoolExecutor(1) as pool:
@@ -154,32 +154,32 @@ class Extractor:
         )
 
     def _hear(
-        self, path: Path, info: MediaInfo, damage: Damage, spoken: str, timings: dict[str, float], watch: _Watch
-    ) -> _Heard:
+        self, path: Path, info: MediaInfo, damage: Degradation, spoken: str, timings: dict[str, float], watch: _Watch
+    ) -> _SoundStreams:
         if not info.has_audio:
             reason = _no_track(info, "audio")
-            return _Heard.nothing(reason, reason)
+            return _SoundStreams.nothing(reason, reason)
         with _step("media", timings):
             wave = damage.sound(media.waveform(path, info))
         with _step("speech", timings, watch):
             speech = self._listen(wave, spoken, watch)
         if speech.silent_reason:
-            return _Heard.nothing(speech.silent_reason, speech.silent_reason)
+            return _SoundStreams.nothing(speech.silent_reason, speech.silent_reason)
         if speech.no_speech_reason and not speech.no_speech_reason.startswith(NOT_UNDERSTOOD):
-            return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
+            return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         if speech.no_speech_reason:  # a voice in a language that is not recognised is still a voice
             with _step("voice", timings, watch):
                 audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
             absent = Stream.absent(speech.no_speech_reason)
-            return _Heard(absent, audio, absent)
+            return _SoundStreams(absent, audio, absent)
         with _step("text", timings, watch):
             text, simulated = self.text.encode_words(speech.words), self._imagined(speech)
         if not text.present:  # only punctuation was heard
-            return _Heard.nothing(NO_SPEECH, NO_SPEECH_VOICE)
+            return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         with _step("voice", timings, watch):
             audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
         notes = (*speech.notes, *([UNCERTAIN_NOTE] if speech.log_probability < UNCERTAIN else []))
-        return _Heard(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
+        return _SoundStreams(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
 
     def _listen(self, wave: np.ndarray, spoken: str, watch: _Watch) -> Speech:
         """What was said; frames always come from the Whisper that the voice networks were trained on."""
@@ -201,7 +201,7 @@ class Extractor:
             else simulated_text.stream(speech, self.projector)
         )
 
-    def _see(self, path: Path, info: MediaInfo, damage: Damage, timings: dict[str, float], watch: _Watch) -> Faces:
+    def _see(self, path: Path, info: MediaInfo, damage: Degradation, timings: dict[str, float], watch: _Watch) -> Faces:
         if not info.has_video:
             return Faces(Stream.absent(_no_track(info, "video")))
         last_s = 0.0
@@ -257,7 +257,7 @@ class _Stopped(Exception):
 class _Watch:
     """Tells a caller how far the work is, and hears from it (by an exception) that it is no longer wanted."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: StepProgress | None) -> None:
         self._progress, self._told_s = progress, 0.0
         self.stopped = threading.Event()
 

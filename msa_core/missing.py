@@ -61,7 +61,7 @@ def pattern(batch: Batch, keep: str | Iterable[str]) -> Batch:
     return _remove(batch, ~kept.expand_as(batch.present))
 
 
-def without_simulated(batch: Batch) -> Batch:
+def without_simulated_text(batch: Batch) -> Batch:
     """The batch for the text source "none": no text imagined from the voice."""
     return _replace_streams(batch, {"simulated": torch.zeros_like(batch.valid["simulated"])})
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from msa_core import edit, missing
 from msa_core.batch import collate
 from msa_core.config import MediaLimits
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.explain import conformal, timeline
 from msa_core.explain.shapley import shapley
@@ -90,7 +90,7 @@ class Analyser:
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: Callable[[str, float], None] | None = None,
-        damage: Damage | None = None,
+        damage: Degradation | None = None,
         spoken: str = "en",
     ) -> Utterance:
         """Features of one clip. Raises: MediaError, FeatureError, MsaError. See `Extractor.utterance`."""

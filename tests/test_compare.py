@@ -13,7 +13,7 @@ from paths import EXAMPLES
 from msa_core import compare, missing
 from msa_core.__main__ import main
 from msa_core.batch import collate
-from msa_core.compare import Answer, Comparison, Condition, Robustness
+from msa_core.compare import Comparison, Condition, PatternScores, Robustness
 from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser
@@ -42,7 +42,9 @@ def invented(scores: dict[str, dict[str, tuple[float, float]]], lacks: dict[str,
     conditions = []
     for pattern, keep in PATTERNS.items():
         gone = {m: lacks[m] for m in keep if m in lacks}
-        conditions.append(Condition(pattern, gone, {} if gone else {m: Answer(*s[pattern]) for m, s in scores.items()}))
+        conditions.append(
+            Condition(pattern, gone, {} if gone else {m: PatternScores(*s[pattern]) for m, s in scores.items()})
+        )
     full = "+".join(m for m in MODALITIES if m not in lacks)
     return Comparison("clip.mp4", 2.0, full, {m: f"complete of {m}" for m in scores}, tuple(conditions))
 
@@ -92,7 +94,7 @@ def test_one_modality_leaves_nothing_to_compare(analyser, happy):
     face = happy.without("text", "").without("audio", "").without("simulated", "")
     found = compare.compare(analyser, face)
     assert found.full == "vision" and not found.incomplete and found.nearest is None
-    assert found.moves() == found.carried() == {}
+    assert found.moves() == found.effect_of_removing() == {}
     with pytest.raises(MsaError, match="Nothing to analyse"):
         compare.compare(analyser, face.without("vision", "black"))
 
@@ -121,14 +123,17 @@ def test_moves_nearest_and_carried_by_hand():
     assert found.moves("complete") == pytest.approx({"sdumc": 2 / 6, "corrkd": 0.0})
     assert found.nearest == "corrkd" and found.move("sdumc", "audio") == -2.0
     # without text: audio+vision is left, (0.5 + 1.5) / 2; without audio: 0; without vision: (1 + 0) / 2
-    assert found.carried() == pytest.approx({"text": 1.0, "audio": 0.0, "vision": 0.5})
+    assert found.effect_of_removing() == pytest.approx({"text": 1.0, "audio": 0.0, "vision": 0.5})
 
 
 def test_moves_are_from_what_the_clip_has():
     scores = {"sdumc": {p: (0.0, float(len(p))) for p in PATTERNS}}
     found = invented(scores, {"text": "no words"})
     assert found.full == "audio+vision" and found.moves() == {"sdumc": ((12 - 5) + (12 - 6)) / 2}
-    assert found.carried() == {"audio": 12 - 6.0, "vision": 12 - 5.0}  # what is left when it goes: vision, audio
+    assert found.effect_of_removing() == {
+        "audio": 12 - 6.0,
+        "vision": 12 - 5.0,
+    }  # what is left when it goes: vision, audio
 
 
 def test_robustness_is_missing_frame(analyser, happy, robust):

@@ -9,7 +9,7 @@ import pytest
 import variants
 
 from msa_core import degrade, media
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MediaError, MsaError
 from msa_core.page import preview
 
@@ -37,21 +37,21 @@ def tone(seconds: float = 2.0, loud_s: float = 1.0) -> np.ndarray:
 )
 def test_out_of_range_is_refused(values: dict[str, float], message: str) -> None:
     with pytest.raises(MsaError, match=message):
-        Damage(**values)
+        Degradation(**values)
 
 
 def test_nothing_is_nothing() -> None:
     wave, image = tone(), np.zeros((4, 6, 3), np.uint8)
-    assert Damage().none and Damage().sound(wave) is wave and Damage().picture(image) is image
-    assert Damage().notes(True, True) == ()
-    assert not Damage(blur=0.01).none and not Damage(noise_db=0.0).none
+    assert Degradation().none and Degradation().sound(wave) is wave and Degradation().picture(image) is image
+    assert Degradation().notes(True, True) == ()
+    assert not Degradation(blur=0.01).none and not Degradation(noise_db=0.0).none
 
 
 @pytest.mark.parametrize("noise_db", [-10.0, 0.0, 5.0, 30.0])
 def test_noise_has_its_level_over_the_tone_and_not_over_the_pause(noise_db: float) -> None:
     """A tone of amplitude 0.05 has the power 0.00125 while it lasts; the second of silence does not count."""
     wave = tone()
-    heard = Damage(noise_db=noise_db).sound(wave)
+    heard = Degradation(noise_db=noise_db).sound(wave)
     if (peak := np.abs(heard).max()) == 1:  # the sum was made softer as a whole
         scale = float(np.dot(heard[:RATE], wave[:RATE]) / np.dot(wave[:RATE], wave[:RATE]))
         heard = heard / scale
@@ -62,19 +62,19 @@ def test_noise_has_its_level_over_the_tone_and_not_over_the_pause(noise_db: floa
 
 def test_the_same_clip_gets_the_same_noise_and_another_clip_other_noise() -> None:
     wave, other = tone(), tone(loud_s=0.9)
-    a, b, c = (Damage(noise_db=5.0).sound(w) for w in (wave, wave.copy(), other))
+    a, b, c = (Degradation(noise_db=5.0).sound(w) for w in (wave, wave.copy(), other))
     assert np.array_equal(a, b)
     assert abs(np.corrcoef(a - wave, c - other)[0, 1]) < 0.1
 
 
 def test_silence_and_nothing_stay_as_they_are() -> None:
     for wave in (np.zeros(RATE, np.float32), np.zeros(0, np.float32)):
-        assert np.array_equal(Damage(noise_db=0.0).sound(wave), wave)
+        assert np.array_equal(Degradation(noise_db=0.0).sound(wave), wave)
 
 
 def test_a_loud_clip_is_not_clipped() -> None:
     wave = np.sign(tone(1.0)).astype(np.float32)
-    heard = Damage(noise_db=0.0).sound(wave)
+    heard = Degradation(noise_db=0.0).sound(wave)
     assert np.abs(heard).max() == pytest.approx(1.0, abs=1e-6) and (np.abs(heard) > 0.999).sum() < 5
 
 
@@ -91,20 +91,20 @@ def test_a_point_spreads_by_a_share_of_the_shorter_side(blur: float, size: tuple
     """The picture of a line is a Gaussian of standard deviation blur x shorter side."""
     image = np.zeros((*size, 3), np.uint8)
     image[:, size[1] // 2] = 255
-    across = Damage(blur=blur).picture(image)[size[0] // 2, :, 0].astype(float)
+    across = Degradation(blur=blur).picture(image)[size[0] // 2, :, 0].astype(float)
     x = np.arange(size[1]) - size[1] // 2
     assert math.sqrt((across * x**2).sum() / across.sum()) == pytest.approx(blur * min(size), rel=0.1)
 
 
 def test_what_was_done_is_said() -> None:
-    worse = Damage(blur=0.03, noise_db=5.0)
+    worse = Degradation(blur=0.03, noise_db=5.0)
     sound, picture = "Noise was added to the sound at 5 dB.", "The picture was blurred by 3 % of its shorter side."
     assert worse.notes(True, True) == (sound, picture)
     assert worse.notes(False, True) == (picture,) and worse.notes(True, False) == (sound,)
 
 
 def test_the_preview_is_what_the_models_get(tmp_path) -> None:
-    worse = Damage(blur=0.05, noise_db=0.0)
+    worse = Degradation(blur=0.05, noise_db=0.0)
     out = preview.degraded_copy(variants.REAL, worse, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == [out] and out.name == "crema_happy-blur50-noise0.mp4"
     with media.open_clip(out) as container:
@@ -121,10 +121,10 @@ def test_the_preview_is_what_the_models_get(tmp_path) -> None:
 
 def test_a_preview_of_no_clip_leaves_nothing(clip, tmp_path) -> None:
     with pytest.raises(MediaError, match=r"^text.mp4 is not a media file"):
-        preview.degraded_copy(clip("text.mp4"), Damage(blur=0.05), tmp_path / "out")
+        preview.degraded_copy(clip("text.mp4"), Degradation(blur=0.05), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_without_damage_the_copy_is_that_of_the_browser(clip, tmp_path) -> None:
     plain = preview.browser_copy(clip("hevc.mp4"), tmp_path / "a")
-    assert preview.degraded_copy(clip("hevc.mp4"), Damage(), tmp_path / "b").read_bytes() == plain.read_bytes()
+    assert preview.degraded_copy(clip("hevc.mp4"), Degradation(), tmp_path / "b").read_bytes() == plain.read_bytes()

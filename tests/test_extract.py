@@ -11,7 +11,7 @@ from stand_ins import Encoder, Listener, Translator, middle
 
 from msa_core import extract
 from msa_core.config import MediaLimits
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
 from msa_core.features import COMPACT, store
@@ -76,13 +76,13 @@ def test_damage_comes_before_every_reader(quick, monkeypatch):
     heard, seen = [], []
     monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
     monkeypatch.setattr(quick.faces, "detector", lambda image: seen.append(image) or middle(image))
-    plain, worse = (quick.utterance(variants.REAL, damage=d) for d in (None, Damage(blur=0.05, noise_db=5.0)))
+    plain, worse = (quick.utterance(variants.REAL, damage=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
     assert worse.notes[:2] == (
         "Noise was added to the sound at 5 dB.",
         "The picture was blurred by 5 % of its shorter side.",
     )
     assert plain.notes == worse.notes[2:]
-    assert np.array_equal(Damage(noise_db=5.0).sound(heard[0]), heard[1])
+    assert np.array_equal(Degradation(noise_db=5.0).sound(heard[0]), heard[1])
     n = len(seen) // 2
     assert (
         np.abs(np.diff(seen[n].astype(int), axis=1)).mean() < 0.5 * np.abs(np.diff(seen[0].astype(int), axis=1)).mean()
@@ -296,7 +296,7 @@ class TestShippedModels:
 
     def test_a_blurred_face_and_a_drowned_voice_are_worse(self, analyser):
         clear = analyser.extract(variants.REAL)
-        worse = analyser.extract(variants.REAL, damage=Damage(blur=0.1, noise_db=-10.0))
+        worse = analyser.extract(variants.REAL, damage=Degradation(blur=0.1, noise_db=-10.0))
         found = 0.0 if worse.vision.values is None else worse.vision.values[:, -1].mean()
         assert clear.vision.values[:, -1].mean() == 1 and found < 1
         assert worse.transcript != clear.transcript

@@ -9,7 +9,7 @@ import variants
 
 from msa_core import i18n, media
 from msa_core.config import MediaLimits
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import NOTHING_TO_IMAGINE_FROM, UNCERTAIN_NOTE
 from msa_core.features import face, translation
@@ -26,7 +26,7 @@ def in_chinese(text: str) -> bool:
 
 @pytest.mark.parametrize("name", sorted(variants.BUILDERS))
 def test_reasons_notes_and_errors_of_a_clip(quick, clip, name):  # noqa: F811
-    worse = Damage(blur=0.02, noise_db=10.0)
+    worse = Degradation(blur=0.02, noise_db=10.0)
     try:
         u = quick.utterance(clip(name), damage=worse)
     except MsaError as e:
@@ -69,9 +69,9 @@ def test_files_that_are_not_there(clip, tmp_path):
         lambda: media.probe(tmp_path),
         lambda: media.files(tmp_path),
         lambda: preview.browser_copy(clip("hevc.mp4"), variants.REAL),
-        lambda: preview.degraded_copy(clip("text.mp4"), Damage(blur=0.1), tmp_path),
-        lambda: Damage(blur=1.0),
-        lambda: Damage(noise_db=100.0),
+        lambda: preview.degraded_copy(clip("text.mp4"), Degradation(blur=0.1), tmp_path),
+        lambda: Degradation(blur=1.0),
+        lambda: Degradation(noise_db=100.0),
     ]
     for attempt in tries:
         with pytest.raises(MsaError) as error:

@@ -51,7 +51,7 @@ def test_pattern_wipes_poison_and_names_are_checked():
 
 
 def test_without_simulated():
-    left = missing.without_simulated(BATCH)
+    left = missing.without_simulated_text(BATCH)
     assert not left.valid["simulated"].any() and torch.equal(left.present, BATCH.present)
 
 

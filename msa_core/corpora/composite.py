@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
-from msa_core.corpora.pools import BROADCAST, SHORT, Pool, Pools, Progress, build_pools, quiet
+from msa_core.corpora.pools import BROADCAST, SHORT, CountProgress, Pool, Pools, build_pools, quiet
 from msa_core.corpora.texts import open_rows
 from msa_core.errors import MsaError
 from msa_core.feature_training.voice_clips import generator
@@ -40,7 +40,7 @@ STATEMENT = (
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CompositionConfig:
     """How pieces are drawn for a row. Valence is that of FER+ faces, about [-2.5, 2]."""
 
     seed: int = 0
@@ -62,7 +62,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Row:
+class RatedClip:
     """Ratings of one CH-SIMS v2 clip in [-3, 3]."""
 
     id: str
@@ -84,20 +84,22 @@ class Composition:
     columns: Mapping[str, list[float]]
 
 
-def read_rows(data: Path) -> list[Row]:
+def read_rows(data: Path) -> list[RatedClip]:
     """CH-SIMS v2 with its official split, ratings times three.
 
     Raises: MsaError when the file is missing or a split is empty.
     """
     path = data / "ch-sims" / "sims_v2s.csv"
-    rows = [Row(r["id"], r["split"], *(SCORE_LIMIT * float(r[f"label_{m}"]) for m in "TAVM")) for r in open_rows(path)]
+    rows = [
+        RatedClip(r["id"], r["split"], *(SCORE_LIMIT * float(r[f"label_{m}"]) for m in "TAVM")) for r in open_rows(path)
+    ]
     for split in SPLITS:
         if not any(r.split == split for r in rows):
             raise MsaError(f"{path} has no {split!r} rows. Use sims_v2s.csv with its official split.")
     return rows
 
 
-def compose(rows: Sequence[Row], pools: Pools, recipe: Recipe) -> Composition:
+def compose(rows: Sequence[RatedClip], pools: Pools, recipe: CompositionConfig) -> Composition:
     """Draw the pieces of every utterance; each depends on (seed, row, draw) only.
 
     Args: rows: ratings. pools: pieces by rating and split. recipe: how many and how near.
@@ -131,7 +133,7 @@ def compose(rows: Sequence[Row], pools: Pools, recipe: Recipe) -> Composition:
 class _Drawer:
     """Draws pieces of one split."""
 
-    def __init__(self, pools: Pools, split: str, recipe: Recipe) -> None:
+    def __init__(self, pools: Pools, split: str, recipe: CompositionConfig) -> None:
         self.pools, self.split, self.recipe = pools, split, recipe
         self.texts, self.voices = pools.texts.pieces(split), pools.voices.pieces(split)
         self.spoken = np.array([t for t in self.texts if len(pools.simulated.versions[t])])
@@ -189,7 +191,7 @@ def valence_of(rating: float) -> float:
     return rating * (2.0 if rating > 0 else 2.4) / SCORE_LIMIT
 
 
-def decorrelated(rows: Sequence[Row], limit: float = 0.05, fewest: int = 150) -> set[str]:
+def decorrelated(rows: Sequence[RatedClip], limit: float = 0.05, fewest: int = 150) -> set[str]:
     """Ids of test rows among which text, audio and vision ratings hardly correlate.
 
     Rows are removed one by one, each time the one whose removal lowers the sum of squared correlations most, until
@@ -214,7 +216,7 @@ def decorrelated(rows: Sequence[Row], limit: float = 0.05, fewest: int = 150) ->
 
 
 def build(
-    data: Path, out: Path, seed: int = 0, draws: tuple[int, ...] = (6, 3, 5), progress: Progress = quiet
+    data: Path, out: Path, seed: int = 0, draws: tuple[int, ...] = (6, 3, 5), progress: CountProgress = quiet
 ) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
@@ -223,7 +225,7 @@ def build(
     Args: draws: utterances per CH-SIMS row in train, valid, test. progress: called with (what, done, of).
     Raises: MsaError when data, a synthesiser or a checkpoint of the feature extractors is missing.
     """
-    recipe = Recipe(seed=seed, draws=draws)
+    recipe = CompositionConfig(seed=seed, draws=draws)
     rows = read_rows(data)
     pools = build_pools(data, {s: [r.text for r in rows if r.split == s] for s in SPLITS}, cache_of(out), progress)
     progress("composing", 0, 1)
@@ -237,7 +239,7 @@ def cache_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.cache")
 
 
-def assemble(drawn: Composition, pools: Pools, recipe: Recipe) -> Corpus:
+def assemble(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> Corpus:
     """Drawn utterances and pool features -> Corpus with its manifest."""
     return Corpus(
         name=NAME,
@@ -252,7 +254,7 @@ def assemble(drawn: Composition, pools: Pools, recipe: Recipe) -> Corpus:
     )
 
 
-def _manifest(drawn: Composition, pools: Pools, recipe: Recipe) -> dict[str, Any]:
+def _manifest(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> dict[str, Any]:
     """Sources, counts, recipe and licences."""
     split = np.array(drawn.split)
 

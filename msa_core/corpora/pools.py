@@ -20,12 +20,12 @@ import torch
 from msa_core import checkpoint
 from msa_core.corpora import speech_synthesis
 from msa_core.corpora.corpus import SPLITS, Ragged
-from msa_core.corpora.speech_synthesis import Heard
+from msa_core.corpora.speech_synthesis import HeardSentence
 from msa_core.corpora.texts import Text, choose_texts, read_texts
 from msa_core.errors import MsaError
 from msa_core.feature_training import projector as projector_training
 from msa_core.feature_training import voice, voice_recordings
-from msa_core.feature_training.cache import Progress, cached, digest, quiet
+from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
 from msa_core.features import COMPACT, expression, simulated_text, text, weights
 from msa_core.schema import Word
 
@@ -88,7 +88,9 @@ class Pools:
         }
 
 
-def build_pools(data: Path, ratings: Mapping[str, Sequence[float]], cache: Path, progress: Progress = quiet) -> Pools:
+def build_pools(
+    data: Path, ratings: Mapping[str, Sequence[float]], cache: Path, progress: CountProgress = quiet
+) -> Pools:
     """All pools from the research data.
 
     Args: ratings: text ratings wanted, per split. cache: folder for everything that is slow.
@@ -109,7 +111,7 @@ def chosen_texts(data: Path, ratings: Mapping[str, Sequence[float]]) -> list[Tex
     return chosen
 
 
-def heard_texts(chosen: Sequence[Text], cache: Path, progress: Progress) -> dict[int, Heard]:
+def heard_texts(chosen: Sequence[Text], cache: Path, progress: CountProgress) -> dict[int, HeardSentence]:
     """Number of a text -> what was heard, for the first SPOKEN texts of every split."""
     numbers = []
     for split, size in SPOKEN.items():
@@ -119,7 +121,7 @@ def heard_texts(chosen: Sequence[Text], cache: Path, progress: Progress) -> dict
 
 
 def text_pools(
-    chosen: Sequence[Text], heard: Mapping[int, Heard], cache: Path, progress: Progress
+    chosen: Sequence[Text], heard: Mapping[int, HeardSentence], cache: Path, progress: CountProgress
 ) -> tuple[Pool, Pool, dict[str, Any]]:
     """Token vectors of each text as written and as heard, and its simulated text.
 
@@ -144,7 +146,7 @@ def text_pools(
     return _texts(chosen, features, versions), _texts(chosen, simulated, spoken), facts
 
 
-def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, progress: Progress) -> Ragged:
+def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, progress: CountProgress) -> Ragged:
     """Token vectors of sentences, one entry each, cached chunk by chunk."""
     entries: list[np.ndarray] = []
     for chunk in speech_synthesis.chunks(wanted, 512):
@@ -160,7 +162,7 @@ def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, prog
 
 
 def projector_for(
-    chosen: Sequence[Text], heard: Mapping[int, Heard], encoder: text.TextEncoder, progress: Progress
+    chosen: Sequence[Text], heard: Mapping[int, HeardSentence], encoder: text.TextEncoder, progress: CountProgress
 ) -> simulated_text.Projector:
     """The shipped projector; where there is none, one fitted on the training texts and stored as the shipped one."""
     if simulated_text.CHECKPOINT not in checkpoint.available():
@@ -211,7 +213,7 @@ def _texts(chosen: Sequence[Text], features: Ragged, versions: Sequence[np.ndarr
     )
 
 
-def voice_pool(data: Path, cache: Path, progress: Progress) -> Pool:
+def voice_pool(data: Path, cache: Path, progress: CountProgress) -> Pool:
     """RAVDESS and URDU clips in several recordings; the voice networks that read a clip never heard its speaker."""
     encoded = voice_recordings.encode(data, voice.VoiceTraining().n_versions, cache, progress)
     found = voice.voice_pool(encoded)
@@ -227,7 +229,7 @@ def voice_pool(data: Path, cache: Path, progress: Progress) -> Pool:
     )
 
 
-def face_pool(data: Path, cache: Path, progress: Progress) -> tuple[Pool, int]:
+def face_pool(data: Path, cache: Path, progress: CountProgress) -> tuple[Pool, int]:
     """FER+ faces, cut and lit in several ways, through the expression network.
 
     The network saw the training faces, so they enter in varied versions only; the others also as they are.

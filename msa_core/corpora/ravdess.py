@@ -19,7 +19,7 @@ from msa_core.corpora.composite import SOURCES, cache_of
 from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice, voice_recordings
-from msa_core.feature_training.cache import Progress, quiet
+from msa_core.feature_training.cache import CountProgress, quiet
 from msa_core.feature_training.voice_clips import SPLIT_SPEAKERS, VoiceClip
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS
@@ -61,7 +61,7 @@ def action_units(data: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def build(data: Path, out: Path, progress: Progress = quiet) -> Corpus:
+def build(data: Path, out: Path, progress: CountProgress = quiet) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
     Raises: MsaError when a clip, the action units or the voice checkpoint is missing.

@@ -19,7 +19,7 @@ from msa_core.corpora.corpus import Corpus, Ragged
 from msa_core.corpora.mosi import counts, numbers
 from msa_core.corpora.text_parts import SPLITS, Benchmark, read
 from msa_core.errors import MsaError
-from msa_core.feature_training.cache import Progress, cached, digest, quiet
+from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
 from msa_core.features import weights
 from msa_core.features.text import TextEncoder
 from msa_core.schema import STREAMS
@@ -40,7 +40,7 @@ SOURCES = {
 }
 
 
-def build(data: Path, out: Path, name: str = "mosi-text", progress: Progress = quiet) -> Corpus:
+def build(data: Path, out: Path, name: str = "mosi-text", progress: CountProgress = quiet) -> Corpus:
     """Build `mosi-text` or `mosei-text` from the data below `data` and store it in folder `out`.
 
     Token vectors are cached beside it (`<out>.cache`). MOSEI takes minutes on one core.
@@ -59,7 +59,7 @@ def build(data: Path, out: Path, name: str = "mosi-text", progress: Progress = q
 
 
 def token_vectors(
-    sentences: Sequence[str], encoder: TextEncoder, cache: Path, progress: Progress = quiet
+    sentences: Sequence[str], encoder: TextEncoder, cache: Path, progress: CountProgress = quiet
 ) -> dict[str, np.ndarray]:
     """Sentence -> token vectors (T, D) float16, cached chunk by chunk; sentences of like length go together."""
     ordered = sorted(sentences, key=lambda s: (len(s), s))

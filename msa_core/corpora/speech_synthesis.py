@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from msa_core.errors import MsaError
-from msa_core.feature_training.cache import Progress, cached, digest
+from msa_core.feature_training.cache import CountProgress, cached, digest
 from msa_core.features import weights
 from msa_core.features.speech import SpeechReader
 
@@ -142,7 +142,7 @@ def chunks(sentences: Sequence[str], size: int = 128) -> Iterator[Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardSentence:
     """What the recogniser made of one spoken sentence.
 
     states (K, 384) float16 of the decoder, one per token; owners (K,): the word of `transcript` each belongs to.
@@ -154,9 +154,9 @@ class Heard:
     owners: np.ndarray
 
 
-def listen(sentences: Sequence[str], cache: Path, progress: Progress) -> list[Heard]:
+def listen(sentences: Sequence[str], cache: Path, progress: CountProgress) -> list[HeardSentence]:
     """Speak every sentence and listen to it with Whisper, chunk by chunk; finished chunks are cached."""
-    heard: list[Heard] = []
+    heard: list[HeardSentence] = []
     reader: SpeechReader | None = None
     for chunk in chunks(sentences):
         progress("speaking and listening", len(heard), len(sentences))
@@ -167,7 +167,7 @@ def listen(sentences: Sequence[str], cache: Path, progress: Progress) -> list[He
         forget(chunk, cache)
         cuts = np.cumsum(found["lengths"])[:-1]
         parts = zip(found["transcripts"], np.split(found["states"], cuts), np.split(found["owners"], cuts), strict=True)
-        heard += [Heard(str(transcript), states, owners) for transcript, states, owners in parts]
+        heard += [HeardSentence(str(transcript), states, owners) for transcript, states, owners in parts]
     return heard
 
 

@@ -22,7 +22,7 @@ from msa_core import checkpoint
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import bootstrap, curve_svg, markdown, metrics, protocols, subsets
-from msa_core.evaluation.runs import Group, Run, check, groups_of, on_scale, request_of, scale_of, six_pattern_mae
+from msa_core.evaluation.runs import Group, Run, check, groups_of, incomplete_mae, on_scale, request_of, scale_of
 from msa_core.evaluation.score_store import KEPT, Store
 from msa_core.evaluation.scoring import Request, Scores, derived, kept, passes
 from msa_core.explain.conformal import LEVEL
@@ -161,7 +161,7 @@ def _compared(
         "realised": {c: _realised(corpus, tested, c) for c in asked["modality"]},
         "slices": {name: int(inside.sum()) for name, inside in parts.items()},
         "naive": None if naive is None else {"label": naive.label, "six": naive.six},
-        "specialists": None if upper is None else six_pattern_mae(upper),
+        "specialists": None if upper is None else incomplete_mae(upper),
         "rows": rows,
     }
 
@@ -262,9 +262,9 @@ def _against(
     if own is not None:
         row |= {"complete_model": own[0], "price": group.complete / own[1] - 1}
     if upper is not None:
-        row["distance"] = group.six / six_pattern_mae(upper) - 1
+        row["distance"] = group.six / incomplete_mae(upper) - 1
     if naive is not None and upper is not None:
-        gap = gap_closed(naive.six, group.six, six_pattern_mae(upper))
+        gap = gap_closed(naive.six, group.six, incomplete_mae(upper))
         if math.isfinite(gap):
             interval = bootstrap.gap_interval(naive.errors, group.errors, upper, weights)
             row |= {"gap_closed": gap, "gap_interval": interval}

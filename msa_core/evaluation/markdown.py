@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
+EvaluationRow = Mapping[str, Any]
 
 
 def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
@@ -104,12 +104,12 @@ def metrics_table(result: Mapping[str, Any], condition: str) -> str:
     return "\n".join(lines)
 
 
-def _chosen(result: Mapping[str, Any], ablations: bool) -> Sequence[Row]:
+def _chosen(result: Mapping[str, Any], ablations: bool) -> Sequence[EvaluationRow]:
     rest = ("ablation", "variant")
     return [r for r in result["rows"] if (r["kind"] in rest) == ablations and r["kind"] != "specialist"]
 
 
-def _title(row: Row) -> str:
+def _title(row: EvaluationRow) -> str:
     return str(row["title"]) + (f" ({_seeds(row['seeds'])})" if row["seeds"] else "")
 
 
@@ -129,7 +129,7 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.1f} %"
 
 
-def _gap(row: Row) -> str:
+def _gap(row: EvaluationRow) -> str:
     """The gap closed with its interval; a dash where the gap itself could as well be none."""
     gap, interval = row.get("gap_closed"), row.get("gap_interval")
     if gap is None:

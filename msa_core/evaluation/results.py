@@ -18,7 +18,7 @@ from msa_core import checkpoint
 from msa_core.errors import MsaError
 
 Result = Mapping[str, Any]  # one evaluation file
-Row = Mapping[str, Any]  # one of its rows
+EvaluationRow = Mapping[str, Any]  # one of its rows
 FOLDER = checkpoint.ROOT / "evaluation"
 REPORTED = "reported.json"  # typed from papers, never measured here
 METRICS = {  # name in the files -> how people write it
@@ -48,7 +48,7 @@ COUNTED = {1: "one", 2: "two", 6: "six", 10: "ten"}
 
 
 @dataclass(frozen=True)
-class Column:
+class NumbersColumn:
     """One column. note: small second line; best: "low", "high", "level" (nearest to the table's level) or "" (none).
 
     form: "number", "share" (0..1, written in percent), "change" (a share with its sign) or "signed".
@@ -71,7 +71,7 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """One row of a table as it is shown. seeds: 0 for none, None for unknown."""
 
     title: str
@@ -84,11 +84,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class NumbersTable:
     """What one choice shows. left_out: rows that have none of these numbers."""
 
-    columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
+    columns: tuple[NumbersColumn, ...]
+    lines: tuple[TableLine, ...]
     left_out: int = 0
     level: float | None = None
 
@@ -180,7 +180,7 @@ def _fault(found: Any) -> str:
     return "" if wrong is None else f"the condition {wrong!r} has no rate"
 
 
-def table(result: Result, protocol: str, metric: str = "mae", everything: bool = False) -> Table:
+def table(result: Result, protocol: str, metric: str = "mae", everything: bool = False) -> NumbersTable:
     """The table of a protocol. everything: with ablations and variants. Raises: MsaError for an unknown name."""
     if protocol not in PROTOCOLS or metric not in METRICS:
         known = f"Protocols: {', '.join(PROTOCOLS)}; metrics: {', '.join(METRICS)}"
@@ -189,10 +189,10 @@ def table(result: Result, protocol: str, metric: str = "mae", everything: bool =
     columns, cells = makers[protocol](result) if protocol in makers else _conditions(result, protocol, metric)
     lines = [_line(row, tuple(cells(row))) for row in rows_of(result, everything)] if columns else []
     kept = tuple(line for line in lines if any(c.value is not None for c in line.cells))
-    return Table(tuple(columns), kept, len(lines) - len(kept), number(result.get("level")))
+    return NumbersTable(tuple(columns), kept, len(lines) - len(kept), number(result.get("level")))
 
 
-def rows_of(result: Result, everything: bool) -> list[Row]:
+def rows_of(result: Result, everything: bool) -> list[EvaluationRow]:
     """The rows in the file's order; specialists, who know one pattern each, are put together as the last one."""
     hidden = ("specialist", *(() if everything else EXTRA_KINDS))
     rows = [r for r in result["rows"] if r.get("kind") not in hidden]
@@ -210,12 +210,12 @@ def rows_of(result: Result, everything: bool) -> list[Row]:
     return [*rows, merged | {"seeds": min(seeds, default=None), "six": result.get("specialists")}]
 
 
-def _own(specialist: Row, values: Any) -> dict[str, Any]:
+def _own(specialist: EvaluationRow, values: Any) -> dict[str, Any]:
     """What a specialist has to say: the values of its own pattern."""
     return {c: v for c, v in mapping(values).items() if specialist.get("regime", c) == c}
 
 
-def title_of(row: Row) -> str:
+def title_of(row: EvaluationRow) -> str:
     """How a row is written; one of ProMMA always says that it is a reconstruction."""
     title = str(row.get("title") or row["label"])
     rebuilt = row.get("reconstruction") is True or "promma" in f"{row.get('method')} {row['label']} {title}".lower()
@@ -269,15 +269,15 @@ def _rate(condition: str) -> float | None:
         return None
 
 
-def _line(row: Row, cells: tuple[Cell, ...]) -> Line:
+def _line(row: EvaluationRow, cells: tuple[Cell, ...]) -> TableLine:
     seeds, size = number(row.get("seeds")), number(row.get("n_parameters"))
-    return Line(
+    return TableLine(
         title_of(row), row["label"], str(row.get("kind") or ""), None if seeds is None else int(seeds),
         str(row.get("regime") or ""), None if size is None else int(size), cells,
     )  # fmt: skip
 
 
-def _cell(row: Row, condition: str, metric: str) -> Cell:
+def _cell(row: EvaluationRow, condition: str, metric: str) -> Cell:
     values = mapping(mapping(row["table"]).get(condition))
     return Cell(number(values.get(metric)), number(mapping(mapping(row.get("sd")).get(condition)).get(metric)))
 
@@ -298,7 +298,7 @@ def patterns_of(result: Result) -> list[str]:
     return list(result.get("patterns") or mapping(result.get("protocols")).get("patterns", ()))
 
 
-def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[Column], Any]:
+def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[NumbersColumn], Any]:
     """Columns of a protocol whose conditions stand in the rows' tables, and their mean where it is customary."""
     patterns = patterns_of(result)
     names = patterns if protocol == "patterns" else mapping(result.get("protocols")).get(protocol, [])
@@ -309,15 +309,17 @@ def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[Column
         rate, note = _rate(c), "complete" if c in patterns[-1:] else ""
         realised = number(mapping(result.get("realised")).get(c))
         note = f"realised {100 * realised:.1f} %" if realised is not None else note
-        columns.append(Column(c, c.replace("+", " + ") if rate is None else f"{100 * rate:.0f} %", note, **style))
+        columns.append(
+            NumbersColumn(c, c.replace("+", " + ") if rate is None else f"{100 * rate:.0f} %", note, **style)
+        )
     averaged = {"patterns": names[:-1], "frames": names}.get(protocol, [])
     if len(averaged) > 1:
-        columns.append(Column("mean", f"mean of {COUNTED.get(len(averaged), len(averaged))}", **style))
+        columns.append(NumbersColumn("mean", f"mean of {COUNTED.get(len(averaged), len(averaged))}", **style))
     area = protocol == "frames" and any(row.get("auilc") for row in result["rows"])
     if area:
-        columns.append(Column("auilc", "AUILC", f"area to {100 * (_rate(names[-1]) or 0):.0f} %", best))
+        columns.append(NumbersColumn("auilc", "AUILC", f"area to {100 * (_rate(names[-1]) or 0):.0f} %", best))
 
-    def cells(row: Row) -> list[Cell]:
+    def cells(row: EvaluationRow) -> list[Cell]:
         found = [_cell(row, c, metric) for c in names]
         if len(averaged) > 1:
             mean, six, sd = _mean(found[: len(averaged)]), number(row.get("six")), number(row.get("six_sd"))
@@ -328,18 +330,18 @@ def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[Column
     return columns, cells
 
 
-def _slices(result: Result) -> tuple[list[Column], Any]:
+def _slices(result: Result) -> tuple[list[NumbersColumn], Any]:
     """MAE of every pattern on every slice of the test rows."""
     keys = [(s, p) for s in mapping(result.get("slices")) for p in patterns_of(result)]
-    columns = [Column(f"{s} {p}", p.replace("+", " + "), s) for s, p in keys]
+    columns = [NumbersColumn(f"{s} {p}", p.replace("+", " + "), s) for s, p in keys]
     return columns, lambda row: [Cell(number(mapping(mapping(row.get("slices")).get(s)).get(p))) for s, p in keys]
 
 
-def _intervals(result: Result) -> tuple[list[Column], Any]:
+def _intervals(result: Result) -> tuple[list[NumbersColumn], Any]:
     """Coverage and width of the intervals of every pattern."""
     patterns = patterns_of(result)
-    columns = [Column(f"coverage {p}", p.replace("+", " + "), "coverage", "level", "share", 1) for p in patterns]
-    columns += [Column(f"width {p}", p.replace("+", " + "), "width", "", "number", 2) for p in patterns]
+    columns = [NumbersColumn(f"coverage {p}", p.replace("+", " + "), "coverage", "level", "share", 1) for p in patterns]
+    columns += [NumbersColumn(f"width {p}", p.replace("+", " + "), "width", "", "number", 2) for p in patterns]
     if not any(row.get("coverage") for row in result["rows"]):
         columns = []
     return columns, lambda row: [
@@ -347,18 +349,18 @@ def _intervals(result: Result) -> tuple[list[Column], Any]:
     ]
 
 
-def _headline(result: Result) -> tuple[list[Column], Any]:
+def _headline(result: Result) -> tuple[list[NumbersColumn], Any]:
     """What the references say about every row."""
     columns = [
-        Column("gap_closed", "gap closed", "95 % interval", "high", "number", 2),
-        Column("distance", "above the specialists", "share of their MAE", "low", "change", 1),
-        Column("against_masked", "against masked", "95 % interval", "low", "signed", 3),
-        Column("price", "price", "on complete input", "low", "change", 1),
-        Column("six", "MAE, incomplete", "mean of patterns", "low", "number", 3),
-        Column("complete", "MAE, complete", "", "low", "number", 3),
+        NumbersColumn("gap_closed", "gap closed", "95 % interval", "high", "number", 2),
+        NumbersColumn("distance", "above the specialists", "share of their MAE", "low", "change", 1),
+        NumbersColumn("against_masked", "against masked", "95 % interval", "low", "signed", 3),
+        NumbersColumn("price", "price", "on complete input", "low", "change", 1),
+        NumbersColumn("six", "MAE, incomplete", "mean of patterns", "low", "number", 3),
+        NumbersColumn("complete", "MAE, complete", "", "low", "number", 3),
     ]
 
-    def cells(row: Row) -> list[Cell]:
+    def cells(row: EvaluationRow) -> list[Cell]:
         masked = row.get("against_masked")
         difference = list(masked) if isinstance(masked, Sequence) and len(masked) == 3 else [None] * 3
         return [

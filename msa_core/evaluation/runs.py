@@ -135,7 +135,7 @@ class Group:
     @property
     def six(self) -> float:
         """Mean over the incomplete patterns (six of three modalities) of the mean MAE."""
-        return six_pattern_mae(self.errors)
+        return incomplete_mae(self.errors)
 
     @property
     def complete(self) -> float:
@@ -143,7 +143,7 @@ class Group:
         return float(np.nanmean(self.errors[-1]))
 
 
-def six_pattern_mae(errors: np.ndarray) -> float:
+def incomplete_mae(errors: np.ndarray) -> float:
     """Mean MAE over the incomplete patterns, all but the last. errors (P, U), NaN = nothing left."""
     return float(np.mean([np.nanmean(e) for e in errors[:-1]]))
 

@@ -84,7 +84,7 @@ def derived(answers: Sequence[Sequence[Scores]], requests: Sequence[Request], co
 
 
 Chunk = tuple[np.ndarray, tuple[int, ...]]  # utterances, and the numbers of the requests that want them
-Answer = tuple[int, int, str, np.ndarray]  # request, variant, condition, scores
+ConditionScores = tuple[int, int, str, np.ndarray]  # request, variant, condition, scores
 
 
 def _chunks(requests: Sequence[Request], corpus: Corpus) -> Iterator[Chunk]:
@@ -120,7 +120,7 @@ class _Worker:
         self.models: dict[int, Method] = {}
 
     @torch.inference_mode()
-    def answer(self, chunk: Chunk) -> list[Answer]:
+    def answer(self, chunk: Chunk) -> list[ConditionScores]:
         """All scores that are asked of these utterances."""
         rows, numbers = chunk
         batch = self.corpus.batch(rows)
@@ -135,11 +135,11 @@ class _Worker:
             found += self._answers(batch, {condition: who})
         return found
 
-    def _answers(self, batch: Batch, asked: Mapping[str, Sequence[int]]) -> list[Answer]:
+    def _answers(self, batch: Batch, asked: Mapping[str, Sequence[int]]) -> list[ConditionScores]:
         """The scores of a batch under conditions, by the runs that are asked."""
         left = {c: protocols.removed(batch, c).trimmed() for c in asked}
         there = {c: b.present.any(1) for c, b in left.items()}
-        found: list[Answer] = []
+        found: list[ConditionScores] = []
         for number in sorted({n for who in asked.values() for n in who}):
             with remembering():
                 for condition in (c for c, who in asked.items() if number in who):
@@ -168,14 +168,14 @@ def _start(path: Path, requests: Sequence[Request], device: str) -> None:
     _worker = _Worker(Corpus.load(path, memmap=True), requests, device)
 
 
-def _answer(chunk: Chunk) -> list[Answer]:
+def _answer(chunk: Chunk) -> list[ConditionScores]:
     assert _worker is not None
     return _worker.answer(chunk)
 
 
 def _in_processes(
     chunks: Sequence[Chunk], requests: Sequence[Request], path: Path, jobs: int, device: str
-) -> Iterator[list[Answer]]:
+) -> Iterator[list[ConditionScores]]:
     """The answers in the order of the chunks."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (path, requests, device)) as pool:

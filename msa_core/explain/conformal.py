@@ -14,7 +14,7 @@ LEVEL = 0.8  # of the conformal intervals
 
 VOICED = ("audio", "audio+vision")  # patterns in which text can be imagined from the voice
 
-NOTHING_IMAGINED = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
+WITHOUT_SIMULATED_TEXT = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
 
 
 def half_width(residuals: np.ndarray, level: float) -> float:
@@ -35,7 +35,7 @@ def interval(manifest: Mapping[str, Any], left: Utterance, score: float) -> dict
     calibration = manifest.get("calibration") or {}
     pattern = "+".join(m for m in MODALITIES if left.stream(m).present)
     if left.audio.present and not left.text.present and not left.simulated.present:
-        pattern += NOTHING_IMAGINED
+        pattern += WITHOUT_SIMULATED_TEXT
     half = calibration.get("half_width", {}).get(pattern)
     if half is None:
         return None

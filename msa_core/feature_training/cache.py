@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-Progress = Callable[[str, int, int], None]  # what, done, of
+CountProgress = Callable[[str, int, int], None]  # what, done, of
 
 
 def digest(*parts: object) -> str:

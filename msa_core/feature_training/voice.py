@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from msa_core import checkpoint
 from msa_core.errors import MsaError
 from msa_core.feature_training.voice_clips import SPLIT_SPEAKERS, VoiceClip, generator
-from msa_core.feature_training.voice_recordings import Encoded, encode
+from msa_core.feature_training.voice_recordings import EncodedVoices, encode
 from msa_core.features import speech
 from msa_core.features.voice import (
     CHECKPOINT,
@@ -82,7 +82,7 @@ def clip_weights(found: Sequence[VoiceClip], settings: VoiceTraining) -> np.ndar
 
 
 def train(
-    encoded: Encoded, held_out: np.ndarray, settings: VoiceTraining, say: Callable[[str], None] = lambda _: None
+    encoded: EncodedVoices, held_out: np.ndarray, settings: VoiceTraining, say: Callable[[str], None] = lambda _: None
 ) -> VoiceNetwork:
     """Train all networks at once, each on the clips that it does not hold out.
 
@@ -131,7 +131,7 @@ class _Targets(NamedTuple):
 class _Batches:
     """Random recordings, random stretches and, where wished, other speakers' colour."""
 
-    def __init__(self, encoded: Encoded, settings: VoiceTraining, rng: np.random.Generator) -> None:
+    def __init__(self, encoded: EncodedVoices, settings: VoiceTraining, rng: np.random.Generator) -> None:
         self.encoded, self.settings, self.rng = encoded, settings, rng
         self.speakers = sorted({c.speaker for c in encoded.clips})
         own = {s: [i for i, c in enumerate(encoded.clips) if c.speaker == s] for s in self.speakers}
@@ -222,7 +222,7 @@ def fit(
 
 
 def fit_encoded(
-    encoded: Encoded, out: Path, settings: VoiceTraining, progress: Callable[[str], None] = print
+    encoded: EncodedVoices, out: Path, settings: VoiceTraining, progress: Callable[[str], None] = print
 ) -> dict[str, Any]:
     """`fit` after encoding. Networks are ordered by repeat, then fold."""
     known = encoded.of_split("train")
@@ -259,7 +259,7 @@ def networks_for(speaker: str, held_out: Sequence[Sequence[str]]) -> np.ndarray:
     return np.array([not trained or speaker in names for names in held_out])
 
 
-def evaluate(network: VoiceNetwork, held_out: Sequence[Sequence[str]], encoded: Encoded) -> dict[str, Any]:
+def evaluate(network: VoiceNetwork, held_out: Sequence[Sequence[str]], encoded: EncodedVoices) -> dict[str, Any]:
     """Clip-level metrics of unheard speakers, clean and augmented, per split and corpus."""
     metrics: dict[str, Any] = {}
     for version, label in ((0, "clean"), (1, "augmented")):
@@ -288,7 +288,7 @@ class VoicePool:
     version_of: np.ndarray
 
 
-def voice_pool(encoded: Encoded, name: str | Path = CHECKPOINT) -> VoicePool:
+def voice_pool(encoded: EncodedVoices, name: str | Path = CHECKPOINT) -> VoicePool:
     """The audio stream of every clip in every recording, by networks that never heard its speaker.
 
     Raises: MsaError when the checkpoint was trained on another split of the speakers.

@@ -10,7 +10,7 @@ import numpy as np
 
 from msa_core import media
 from msa_core.config import MediaLimits
-from msa_core.feature_training.cache import Progress, cached, digest, quiet
+from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
 from msa_core.feature_training.voice_clips import VoiceClip, augment, clips, generator
 from msa_core.features import speech, weights
 
@@ -18,19 +18,19 @@ AUGMENTATION = "augment-1"  # part of the cache key: change it whenever `augment
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedVoices:
     """Encoder frames of clips in several recordings: frames[version][clip] (T, 384) float16; version 0 is clean."""
 
     clips: tuple[VoiceClip, ...]
     frames: tuple[tuple[np.ndarray, ...], ...]
 
-    def of_split(self, split: str) -> Encoded:
+    def of_split(self, split: str) -> EncodedVoices:
         """The clips of one split."""
         kept = [i for i, c in enumerate(self.clips) if c.split == split]
-        return Encoded(tuple(self.clips[i] for i in kept), tuple(tuple(v[i] for i in kept) for v in self.frames))
+        return EncodedVoices(tuple(self.clips[i] for i in kept), tuple(tuple(v[i] for i in kept) for v in self.frames))
 
 
-def encode(data: Path, n_versions: int, cache: Path, progress: Progress = quiet) -> Encoded:
+def encode(data: Path, n_versions: int, cache: Path, progress: CountProgress = quiet) -> EncodedVoices:
     """Every clip below `data`, clean and in `n_versions` augmented recordings, through Whisper's encoder.
 
     Background voices are of the same split. Each version is kept in `cache`.
@@ -46,7 +46,7 @@ def encode(data: Path, n_versions: int, cache: Path, progress: Progress = quiet)
     for version, path in enumerate(paths):
         stored = cached(path, lambda v=version: _encode_version(found, sounds, reader, v, progress))  # type: ignore[misc]
         versions.append(tuple(np.split(stored["values"], stored["ends"][:-1])))
-    return Encoded(tuple(found), tuple(versions))
+    return EncodedVoices(tuple(found), tuple(versions))
 
 
 def _encode_version(
@@ -54,7 +54,7 @@ def _encode_version(
     sounds: Sequence[np.ndarray],
     reader: speech.SpeechReader,
     version: int,
-    progress: Progress,
+    progress: CountProgress,
 ) -> dict[str, np.ndarray]:
     """Frames of all clips in one recording, joined: values (N, 384) float16, ends (clips,)."""
     parts: list[np.ndarray] = []

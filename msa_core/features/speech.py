@@ -92,7 +92,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Heard:
+class DecodedWindow:
     """Words of a window, or the reason why there are none."""
 
     aligned: Aligned | None = None
@@ -129,7 +129,7 @@ class SpeechReader:
         self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
     ) -> list[Speech]:
         """`read` of many waveforms, windows of equal padded length together."""
-        found: dict[int, list[tuple[Window, np.ndarray, Heard]]] = {}
+        found: dict[int, list[tuple[Window, np.ndarray, DecodedWindow]]] = {}
         with alone(self._lock, poll):
             for windows in self._batches(waveforms, batch):
                 poll()
@@ -185,12 +185,12 @@ class SpeechReader:
 
     def _listen(
         self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None], retry: bool = True
-    ) -> list[Heard]:
+    ) -> list[DecodedWindow]:
         """What was said in each of B windows with encoder output (B, T, D).
 
         A window that makes the decoder run away is heard once more with 5 s more of silence behind it.
         """
-        answers = [Heard(reason=NO_SPEECH)] * len(windows)
+        answers = [DecodedWindow(reason=NO_SPEECH)] * len(windows)
         loud = [i for i, w in enumerate(windows) if not is_silent(w.sound)]
         if not loud:
             return answers
@@ -199,14 +199,14 @@ class SpeechReader:
         decoded = greedy(self.model, encoded[loud], tokenizer, [token_limit(s) for s in seconds], poll, self.never)
         said = []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
-            answers[i] = Heard(reason=self.doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
+            answers[i] = DecodedWindow(reason=self.doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
             said += [k] if answers[i].reason is None else []
         if said:
             kept = [loud[k] for k in said]
             frames, chosen = [windows[i].n_frames for i in kept], [tokenizer[k] for k in said]
             aligned = force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames)
             for i, k, words in zip(kept, said, aligned, strict=True):
-                answers[i] = Heard(words, log_probability=decoded[k].log_probability)
+                answers[i] = DecodedWindow(words, log_probability=decoded[k].log_probability)
         longer = min(windows[0].padded_s + PAD_STEP_S, WINDOW_S)
         again = [loud[k] for k in said if decoded[k].runaway]
         if again and retry and longer > windows[0].padded_s:
@@ -216,7 +216,7 @@ class SpeechReader:
                 answers[i] = heard if heard.aligned is not None else answers[i]
         return answers
 
-    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, Heard]]) -> Speech:
+    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, DecodedWindow]]) -> Speech:
         """Join the windows of one clip."""
         words: list[Word] = []
         said: list[str] = []

@@ -19,7 +19,7 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
-from msa_core.features.speech import SAMPLE_RATE_HZ, Heard, Speech, SpeechReader, Window, token_limit, trimmed
+from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit, trimmed
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
@@ -59,7 +59,7 @@ class TranslatingReader(SpeechReader):
 
     def _listen(
         self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None] = undisturbed, retry: bool = True
-    ) -> list[Heard]:
+    ) -> list[DecodedWindow]:
         answers = super()._listen(windows, encoded, poll, retry)
         if not retry:  # a second hearing of what is being heard
             return answers
@@ -68,13 +68,17 @@ class TranslatingReader(SpeechReader):
             if heard.reason == NO_SPEECH:
                 continue
             if other != LANGUAGE and languages[other] > OTHER:
-                answers[i] = Heard(reason=f"{NOT_UNDERSTOOD} (it sounds like {LANGUAGES[other].title()}, not Chinese)")
+                answers[i] = DecodedWindow(
+                    reason=f"{NOT_UNDERSTOOD} (it sounds like {LANGUAGES[other].title()}, not Chinese)"
+                )
             elif heard.aligned is not None:
                 answers[i] = self._translated(heard, windows[i], encoded[i : i + 1], poll)
                 answers[i] = replace(answers[i], rough=answers[i].rough or other != LANGUAGE)
         return answers
 
-    def _translated(self, heard: Heard, window: Window, encoded: Tensor, poll: Callable[[], None]) -> Heard:
+    def _translated(
+        self, heard: DecodedWindow, window: Window, encoded: Tensor, poll: Callable[[], None]
+    ) -> DecodedWindow:
         """The same with the English words; not understood when nothing comes of it."""
         limit = token_limit(len(window.sound) / SAMPLE_RATE_HZ)
         found = _Encoded(self.model, limit, poll).run(encoded)[0]
@@ -82,14 +86,14 @@ class TranslatingReader(SpeechReader):
         tokens = found.tokens[: len(found.tokens) - loop]
         tokenizer = tokenizers(self.model, encoded, LANGUAGE, "translate")
         if not any(c.isalnum() for c in found.text):
-            return Heard(reason=NOT_UNDERSTOOD)
+            return DecodedWindow(reason=NOT_UNDERSTOOD)
         aligned = force(self.model, encoded, tokenizer, [tokens], [window.n_frames])[0]
         spans = trimmed([(start, end) for _, start, end in aligned.words], window.sound)
         words = [Word(text.strip(), *span) for (text, _, _), span in zip(aligned.words, spans, strict=True)]
         repeats = loop > 0 or len(set(tokens)) < len(tokens) / 2
         return replace(heard, english=spread(words), rough=repeats or found.avg_logprob < ROUGH)
 
-    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, Heard]]) -> Speech:
+    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, DecodedWindow]]) -> Speech:
         """Join the windows of one clip."""
         spoken = super()._speech(parts)
         words = [

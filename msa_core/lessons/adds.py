@@ -7,7 +7,18 @@ from itertools import permutations
 
 from msa_core.i18n import say
 from msa_core.lessons import drawings
-from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, ordinary, score_of
+from msa_core.lessons.contract import (
+    Code,
+    Control,
+    ExperimentResult,
+    Lesson,
+    LessonAnswer,
+    Texts,
+    Value,
+    needs,
+    ordinary,
+    score_of,
+)
 from msa_core.lessons.models import METHODS, method_options
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Utterance
@@ -60,7 +71,7 @@ class Adds(Lesson):
             Control("method", say("Model"), "choice", METHODS[0], method_options()),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = needs(utterance, at_least=2)
         prediction = analyser.predict(utterance, METHODS[0])
         values = prediction.contributions
@@ -75,9 +86,9 @@ class Adds(Lesson):
         )
         labels = (say("Training mean"), say("Score"))
         html = drawings.steps(values["base"], [(m, values[m], None) for m in there], labels)
-        return Answer(MODALITIES.index(top), said, html, dict(values) | {"score": score_of(prediction)})
+        return LessonAnswer(MODALITIES.index(top), said, html, dict(values) | {"score": score_of(prediction)})
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         there = needs(utterance, at_least=2)
         order = [m for m in str(chosen["order"]).split("+") if m in there]
         method = str(chosen["method"])
@@ -100,4 +111,4 @@ class Adds(Lesson):
         )
         labels = (say("Training mean"), say("Score"))
         html = drawings.steps(mean["base"], [(m, moves[m], mean[m]) for m in order], labels)
-        return Finding(said, html, {"base": mean["base"], **moves, "score": level, "order": "+".join(order)})
+        return ExperimentResult(said, html, {"base": mean["base"], **moves, "score": level, "order": "+".join(order)})

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
 from msa_core.lessons.contract import (
-    Answer,
     Code,
     Control,
-    Finding,
+    ExperimentResult,
     Lesson,
+    LessonAnswer,
     Texts,
     Value,
     modality_options,
@@ -80,7 +80,7 @@ class Breaks(Lesson):
             Control("method", say("Model"), "choice", METHODS[0], method_options()),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there, method = needs(utterance, at_least=2), METHODS[0]
         values = analyser.predict(utterance, method).contributions
         top = max(there, key=lambda m: abs(values[m]))
@@ -100,9 +100,9 @@ class Breaks(Lesson):
             full_ours=f"{measured.mae(ROW[method], 'complete'):.2f}",
             broken_ours=f"{measured.mae(ROW[method], 'six'):.2f}",
         )
-        return Answer(correct, said, html, {"gone": top, **facts})
+        return LessonAnswer(correct, said, html, {"gone": top, **facts})
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, method = str(chosen["gone"]), str(chosen["method"])
         there = needs(utterance, gone, at_least=2)
         html, facts = self._compare(analyser, utterance, method, gone)
@@ -121,7 +121,7 @@ class Breaks(Lesson):
                 complete=f"{measured.mae(COMPLETE_ROW[method], pattern):.2f}",
                 ours=f"{measured.mae(ROW[method], pattern):.2f}",
             )
-        return Finding(said, html, {"gone": gone, **facts})
+        return ExperimentResult(said, html, {"gone": gone, **facts})
 
     def _compare(
         self, analyser: Analyser, utterance: Utterance, method: str, gone: str

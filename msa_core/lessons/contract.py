@@ -37,7 +37,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ExperimentResult:
     """What came of trying: a drawing, the numbers behind it, one or two sentences. Only `said` when nothing did."""
 
     said: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Answer:
+class LessonAnswer:
     """The answer to a lesson's question on one clip. correct: index of the choice, None when the clip has none."""
 
     correct: int | None
@@ -100,14 +100,14 @@ class Lesson:
         """What can be tried, in order."""
         return self._controls()
 
-    def answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         """The answer on this clip, computed by the loaded models."""
         try:
             return self._answer(analyser, utterance)
         except MsaError as e:
-            return Answer(None, known(str(e)))
+            return LessonAnswer(None, known(str(e)))
 
-    def experiment(self, analyser: Analyser, utterance: Utterance, /, **settings: Value) -> Finding:
+    def experiment(self, analyser: Analyser, utterance: Utterance, /, **settings: Value) -> ExperimentResult:
         """What comes of the settings of the controls; those not given stay at their start.
 
         Raises: MsaError for a setting that no control has or a value that it cannot take.
@@ -118,7 +118,7 @@ class Lesson:
         try:
             return self._experiment(analyser, utterance, chosen)
         except MsaError as e:
-            return Finding(known(str(e)))
+            return ExperimentResult(known(str(e)))
 
     def _texts(self) -> Texts:
         raise NotImplementedError
@@ -126,10 +126,10 @@ class Lesson:
     def _controls(self) -> tuple[Control, ...]:
         raise NotImplementedError
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         raise NotImplementedError
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         raise NotImplementedError
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
 from msa_core.lessons.contract import (
-    Answer,
     Code,
     Control,
-    Finding,
+    ExperimentResult,
     Lesson,
+    LessonAnswer,
     Texts,
     Value,
     modality_options,
@@ -81,7 +81,7 @@ class Distil(Lesson):
     def _controls(self) -> tuple[Control, ...]:
         return (Control("gone", say("Take away"), "choice", "text", modality_options()),)
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = needs(utterance, at_least=2)
         gone = there[0]
         prediction = analyser.predict(utterance, METHOD, [gone])
@@ -96,9 +96,9 @@ class Distil(Lesson):
             student=f"{student:.1f}",
             typical=f"{facts['typical']:.1f}",
         )
-        return Answer(correct, said, distillation.distances(prediction), {"gone": gone, **facts})
+        return LessonAnswer(correct, said, distillation.distances(prediction), {"gone": gone, **facts})
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone = str(chosen["gone"])
         needs(utterance, gone, at_least=2)
         prediction = analyser.predict(utterance, METHOD, [gone])
@@ -132,7 +132,7 @@ class Distil(Lesson):
                 "is saved.",
                 **values,
             )
-        return Finding(said, drawings.readings(rows), {"gone": gone, **facts})
+        return ExperimentResult(said, drawings.readings(rows), {"gone": gone, **facts})
 
 
 def _distances(prediction: Prediction) -> dict[str, float]:

@@ -11,7 +11,7 @@ from msa_core.schema import MODALITIES, SCORE_LIMIT
 from msa_core.views.parts import icon, percent, row, signed, span, tone
 
 if TYPE_CHECKING:
-    from msa_core.lessons.contract import Answer, Finding, Lesson
+    from msa_core.lessons.contract import ExperimentResult, Lesson, LessonAnswer
 
 
 def overview(lessons: Sequence[Lesson], seen: Collection[str] = (), current: str | None = None) -> str:
@@ -75,7 +75,7 @@ def task(lesson: Lesson) -> str:
     return f'<div class="mm mm-question"><h3>{say("Now try")}</h3><p>{escape(lesson.texts.try_this)}</p></div>'
 
 
-def answered(lesson: Lesson, answer: Answer, guess: int | None = None) -> str:
+def answered(lesson: Lesson, answer: LessonAnswer, guess: int | None = None) -> str:
     """The computed answer and what it says about the visitor's guess: an index of `lesson.choices`, or None."""
     if answer.correct is None:
         return f'<div class="mm mm-reveal mm-cannot" role="status"><p>{escape(answer.said)}</p></div>'
@@ -93,7 +93,7 @@ def answered(lesson: Lesson, answer: Answer, guess: int | None = None) -> str:
     )
 
 
-def found(finding: Finding) -> str:
+def found(finding: ExperimentResult) -> str:
     """What came of trying."""
     css = "mm-reveal" if finding.html else "mm-reveal mm-cannot"
     said = f'<p aria-live="polite">{escape(finding.said)}</p>'

@@ -11,11 +11,11 @@ from msa_core import missing
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
 from msa_core.lessons.contract import (
-    Answer,
     Code,
     Control,
-    Finding,
+    ExperimentResult,
     Lesson,
+    LessonAnswer,
     Texts,
     Value,
     modality_options,
@@ -84,7 +84,7 @@ class FramesOrModalities(Lesson):
             Control("draw", say("Draw"), "slider", 1.0, low=1.0, high=9.0, step=1.0),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = needs(utterance, at_least=2)
         full = analyser.predict(utterance, METHOD)
         top = max(there, key=lambda m: abs(full.contributions[m]))
@@ -108,9 +108,9 @@ class FramesOrModalities(Lesson):
             (say("without {what}", what=ordinary(top)), gone, score),
         ]
         facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
-        return Answer(correct, said, drawings.readings(rows), facts)
+        return LessonAnswer(correct, said, drawings.readings(rows), facts)
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))
         needs(utterance, *([of] if of != ALL else []))
         left = with_frames_dropped(utterance, rate, MODALITIES if of == ALL else (of,), draw)
@@ -121,7 +121,7 @@ class FramesOrModalities(Lesson):
         template = {"counts": counts, "score": signed(score), "now": signed(now)}
         said = say("Kept: {counts}. The score goes from {score} to {now}.", **template)
         facts: dict[str, Value] = {"score": score, "now": now, **{f"kept_{m}": float(k) for m, (k, _) in kept.items()}}
-        return Finding(said, drawings.readings([("SDUMC", now, score)]), facts)
+        return ExperimentResult(said, drawings.readings([("SDUMC", now, score)]), facts)
 
 
 def with_frames_dropped(

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
-from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, needs, score_of
+from msa_core.lessons.contract import (
+    Code,
+    Control,
+    ExperimentResult,
+    Lesson,
+    LessonAnswer,
+    Texts,
+    Value,
+    needs,
+    score_of,
+)
 from msa_core.lessons.models import ROW
 from msa_core.predict import Analyser
 from msa_core.schema import Prediction, Utterance
@@ -72,7 +82,7 @@ class Imagine(Lesson):
             Control("source", say("In place of the words"), "choice", SOURCES[0], sources),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         needs(utterance, "text", "audio")
         real = score_of(analyser.predict(utterance, METHOD))
         imagined, bare = (score_of(analyser.predict(utterance, METHOD, ["text"], s)) for s in SOURCES)
@@ -93,9 +103,9 @@ class Imagine(Lesson):
             without_it=f"{measured.mae('sdumc without simulated', 'audio'):.2f}",
         )
         facts = {"real": real, "imagined": imagined, "none": bare}
-        return Answer(correct, said, drawings.readings(rows), facts)
+        return LessonAnswer(correct, said, drawings.readings(rows), facts)
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         there = needs(utterance, "text", "audio")
         also = ["vision"] if chosen["left"] == "audio" and "vision" in there else []
         source = str(chosen["source"])
@@ -117,7 +127,7 @@ class Imagine(Lesson):
             )
         else:
             said = say("With the real words: {real}; now: {now}.", real=signed(real), now=signed(now))
-        return Finding(said, drawings.readings(rows), facts)
+        return ExperimentResult(said, drawings.readings(rows), facts)
 
 
 def _likeness(prediction: Prediction) -> tuple[float, float] | None:

@@ -8,7 +8,17 @@ from typing import Any
 from msa_core.errors import MsaError
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
-from msa_core.lessons.contract import Answer, Code, Control, Finding, Lesson, Texts, Value, modality_options, ordinary
+from msa_core.lessons.contract import (
+    Code,
+    Control,
+    ExperimentResult,
+    Lesson,
+    LessonAnswer,
+    Texts,
+    Value,
+    modality_options,
+    ordinary,
+)
 from msa_core.lessons.models import ROW
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
@@ -70,7 +80,7 @@ class Impute(Lesson):
             Control("threshold", say("Your threshold"), "slider", 0.5, step=0.01),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         facts = _verdict(analyser, utterance, GONE)
         made = facts["decision"] == "generated"
         values = {
@@ -92,9 +102,9 @@ class Impute(Lesson):
                 "with an estimate: {score}; without it: {other}.",
                 **values,
             )
-        return Answer(int(not made), said, _both(facts), {"gone": GONE, **_plain(facts)})
+        return LessonAnswer(int(not made), said, _both(facts), {"gone": GONE, **_plain(facts)})
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, threshold = str(chosen["gone"]), float(chosen["threshold"])
         facts = _verdict(analyser, utterance, gone)
         made = facts["worth"] > threshold
@@ -109,7 +119,7 @@ class Impute(Lesson):
         else:
             said = say("{said} The model decides otherwise.", said=said)
         html = drawings.level(say("Worth"), facts["worth"], threshold, facts["threshold"]) + _both(facts)
-        return Finding(said, html, {"gone": gone, "made": str(made), "score": score, **_plain(facts)})
+        return ExperimentResult(said, html, {"gone": gone, "made": str(made), "score": score, **_plain(facts)})
 
 
 def _verdict(analyser: Analyser, utterance: Utterance, gone: str) -> Mapping[str, Any]:

@@ -8,11 +8,11 @@ from msa_core.errors import MsaError
 from msa_core.i18n import say
 from msa_core.lessons import drawings, measured
 from msa_core.lessons.contract import (
-    Answer,
     Code,
     Control,
-    Finding,
+    ExperimentResult,
     Lesson,
+    LessonAnswer,
     Texts,
     Value,
     modality_options,
@@ -88,7 +88,7 @@ class Interval(Lesson):
             Control("rating", say("Your rating of the clip"), "slider", 0.0, low=-3.0, high=3.0, step=0.1),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = needs(utterance, at_least=2)
         full = _half(analyser, utterance, ())
         halves = {m: _half(analyser, utterance, (m,)) for m in there}
@@ -103,9 +103,9 @@ class Interval(Lesson):
         rows = [(say("everything"), 2 * full)]
         rows += [(say("without {what}", what=ordinary(m)), 2 * halves[m]) for m in there]
         html = drawings.widths(rows, 1 + there.index(widest))
-        return Answer(MODALITIES.index(widest), said, html, {"full": full, **halves})
+        return LessonAnswer(MODALITIES.index(widest), said, html, {"full": full, **halves})
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone = [] if chosen["gone"] == NOTHING else str(chosen["gone"]).split("+")
         there, rating = needs(utterance, *gone, at_least=len(gone) + 1), float(chosen["rating"])
         prediction = analyser.predict(utterance, METHOD, gone)
@@ -133,7 +133,9 @@ class Interval(Lesson):
                 coverage=f"{measured.coverage(ROW[METHOD], pattern):.0%}",
             )
         html = drawings.interval(score, low, high, rating, "SDUMC", found["level"])
-        return Finding(said, html, {"score": score, "low": low, "high": high, "inside": str(low <= rating <= high)})
+        return ExperimentResult(
+            said, html, {"score": score, "low": low, "high": high, "inside": str(low <= rating <= high)}
+        )
 
 
 def _half(analyser: Analyser, utterance: Utterance, gone: Collection[str]) -> float:

@@ -10,11 +10,11 @@ from msa_core.errors import MsaError
 from msa_core.i18n import say
 from msa_core.lessons import drawings
 from msa_core.lessons.contract import (
-    Answer,
     Code,
     Control,
-    Finding,
+    ExperimentResult,
     Lesson,
+    LessonAnswer,
     Texts,
     Value,
     modality_options,
@@ -79,7 +79,7 @@ class Prompts(Lesson):
             Control("temperature", say("Temperature"), "slider", 1.0, low=0.1, high=3.0, step=0.1),
         )
 
-    def _answer(self, analyser: Analyser, utterance: Utterance) -> Answer:
+    def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = needs(utterance)
         weights = _numbers(analyser.predict(utterance, METHOD), "prompt_weights")
         top = max(there, key=lambda m: weights[m])
@@ -96,9 +96,9 @@ class Prompts(Lesson):
         rest = {m: weights[m] if m in there else 0.0 for m in MODALITIES}
         even = {m: 1 / len(there) if m in there else 0.0 for m in MODALITIES}
         html = drawings.weights(even, rest, (say("if all counted alike"), say("prompt weights")))
-        return Answer(MODALITIES.index(top), said, html, dict(weights))
+        return LessonAnswer(MODALITIES.index(top), said, html, dict(weights))
 
-    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> Finding:
+    def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, temperature = str(chosen["gone"]), float(chosen["temperature"])
         if gone != NOTHING:
             needs(utterance, gone, at_least=2)
@@ -116,7 +116,7 @@ class Prompts(Lesson):
         )
         names = (say("as trained, with everything"), say("as set here"))
         html = drawings.weights(_numbers(full, "prompt_weights"), now, names)
-        return Finding(said, html, {"gone": gone, "temperature": temperature, **now})
+        return ExperimentResult(said, html, {"gone": gone, "temperature": temperature, **now})
 
 
 def _numbers(prediction: Prediction, name: str) -> dict[str, float]:

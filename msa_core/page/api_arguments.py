@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from msa_core import edit
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import SPOKEN
 from msa_core.i18n import ENGLISH, LANGUAGES
@@ -26,7 +26,7 @@ def check(
     noise_db: Any = None,
     spoken: Any = "en",
     language: Any = ENGLISH,
-) -> Damage:
+) -> Degradation:
     """Settings of any type, as a program sent them (README, "From a program").
 
     Args: methods: the loaded ones. Returns: the damage. Raises: MsaError with the value and what to give instead.
@@ -47,7 +47,7 @@ def check(
     for name, value in (("blur", blur), ("noise_db", 0.0 if noise_db is None else noise_db)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise MsaError(f"{name} is {value!r}; give a number.")
-    return Damage(float(blur), None if noise_db is None else float(noise_db))
+    return Degradation(float(blur), None if noise_db is None else float(noise_db))
 
 
 def one_of(name: str, value: Any, choices: Collection[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from msa_core import media
 from msa_core.config import MediaLimits
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MediaError
 
 PREVIEW_FPS = 30
@@ -123,7 +123,7 @@ def _writing(path: Path, out: Path) -> Iterator[Any]:
         raise MediaError(f"{name} cannot be rewritten as {out.suffix[1:]} ({why}). Export it as mp4.") from e
 
 
-def degraded_copy(path: str | Path, damage: Damage, out: str | Path) -> Path:
+def degraded_copy(path: str | Path, damage: Degradation, out: str | Path) -> Path:
     """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
 
     Returns: the mp4, named after the clip and the damage. Raises: MediaError; no partial file is left.

@@ -29,7 +29,7 @@ from msa_core.schema import Batch, Output
 from msa_core.training import teacher as teachers
 from msa_core.training.scores import _residuals, calibrate, pattern_scores
 
-Progress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
+EpochProgress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
 VERSION_OF_STATE = 2
 
 
@@ -73,7 +73,7 @@ def fit(
     config: TrainConfig | None = None,
     model_config: Any = None,
     teacher: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: EpochProgress | None = None,
     device: str = "cpu",
 ) -> Path:
     """Train `method` on `corpus` and write the best epoch as a checkpoint.
@@ -212,7 +212,7 @@ class _Run:
                 if left.present.any():
                     yield model(left), batch.score
                 if p in VOICED:
-                    yield model(missing.without_simulated(left)), batch.score
+                    yield model(missing.without_simulated_text(left)), batch.score
 
     def validate(self) -> None:
         """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""

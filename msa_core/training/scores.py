@@ -10,7 +10,7 @@ import torch
 
 from msa_core import missing
 from msa_core.corpora.corpus import Corpus
-from msa_core.explain.conformal import LEVEL, NOTHING_IMAGINED, VOICED, half_width
+from msa_core.explain.conformal import LEVEL, VOICED, WITHOUT_SIMULATED_TEXT, half_width
 from msa_core.methods import Method
 
 
@@ -32,7 +32,7 @@ def pattern_scores(
     result = {p: np.full(len(rows), np.nan) for p in patterns}
     for start in range(0, len(rows), size):
         batch = corpus.batch(rows[start : start + size]).to(device)
-        batch = batch if simulated else missing.without_simulated(batch)
+        batch = batch if simulated else missing.without_simulated_text(batch)
         for p in patterns:
             left = missing.pattern(batch, p)
             score = torch.where(left.present.any(1), model(left).score, torch.nan)
@@ -48,7 +48,7 @@ def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, A
     rows = corpus.rows("valid")
     scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
     bare = pattern_scores(model, corpus, rows, VOICED, device, simulated=False)
-    scores |= {p + NOTHING_IMAGINED: s for p, s in bare.items()}
+    scores |= {p + WITHOUT_SIMULATED_TEXT: s for p, s in bare.items()}
     return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
 
 

@@ -10,7 +10,7 @@ import base64
 from html import escape
 
 from msa_core import missing
-from msa_core.compare import Answer, Comparison, Condition, Robustness
+from msa_core.compare import Comparison, Condition, PatternScores, Robustness
 from msa_core.i18n import known, say
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
@@ -59,19 +59,19 @@ def told(comparison: Comparison) -> str:
     """The board in one or two sentences, computed from the scores."""
     full = [comparison.answer(m).missing for m in comparison.methods]
     low, high = signed(min(full)), signed(max(full))
-    carried = comparison.carried()
-    if not carried:
+    effects = comparison.effect_of_removing()
+    if not effects:
         only = known(ORDINARY[comparison.full])
         return say("This clip has only the {what}: {low} to {high}, and nothing can be taken away.",
                    what=only, low=low, high=high)  # fmt: skip
-    top = max(carried, key=lambda m: carried[m])
+    top = max(effects, key=lambda m: effects[m])
     return say(
         "With everything in the clip the methods say {low} to {high}. Losing the {what} moves them most, by {move} "
         "on average.",
         low=low,
         high=high,
         what=known(ORDINARY[top]),
-        move=f"{carried[top]:.2f}",
+        move=f"{effects[top]:.2f}",
     )
 
 
@@ -118,7 +118,7 @@ def _cell(comparison: Comparison, condition: Condition, method: str) -> str:
     )
 
 
-def _track(answer: Answer, full: Answer) -> str:
+def _track(answer: PatternScores, full: PatternScores) -> str:
     """The markers of one cell, the later ones on top."""
     parts = ""
     if answer.interval:
@@ -146,7 +146,7 @@ def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
     return said + say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
 
 
-def _interval(answer: Answer) -> dict[str, str]:
+def _interval(answer: PatternScores) -> dict[str, str]:
     band = answer.interval or {}
     return {"level": f"{band['level']:.0%}", "low": signed(band["low"]), "high": signed(band["high"])}
 
@@ -243,7 +243,7 @@ def pair(a: Comparison, b: Comparison) -> str:
     limit = max(
         0.5,
         *(abs(c.move(m, p.pattern)) for c in (a, b) for p in c.incomplete for m in c.methods),
-        *(v for c in (a, b) for v in c.carried().values()),
+        *(v for c in (a, b) for v in c.effect_of_removing().values()),
     )
     columns = "".join(_column(c, limit) for c in (a, b))
     body = f'<p class="mm-transfer">{escape(difference(a, b))}</p><div class="mm-compare-clips">{columns}</div>'
@@ -256,7 +256,7 @@ def difference(a: Comparison, b: Comparison) -> str:
     """How two clips differ, computed from the full answers and from what carries each."""
     means = [sum(c.answer(m).missing for m in c.methods) / len(c.methods) for c in (a, b)]
     values = {"a": a.clip, "b": b.clip, "x": signed(means[0]), "y": signed(means[1])}
-    top = [max(c.carried(), key=lambda m: c.carried()[m], default=c.full) for c in (a, b)]
+    top = [max(c.effect_of_removing(), key=lambda m: c.effect_of_removing()[m], default=c.full) for c in (a, b)]
     one, two = (known(ORDINARY[m]) for m in top)
     if top[0] == top[1]:
         return say(
@@ -288,15 +288,15 @@ def _column(comparison: Comparison, limit: float) -> str:
     losses = ""
     for c in comparison.conditions:
         losses += "" if c.pattern == missing.COMPLETE else _loss(comparison, c, limit)
-    carried = comparison.carried()
+    effects = comparison.effect_of_removing()
     bars = "".join(
         row(
             f"{icon(m)}{escape(known(m))}",
             f'<i class="mm-bar mm-weight" style="left:0;width:{percent(v, 0.0, limit)}%"></i>',
             f"{v:.2f}",
-            "mm-flat" + (" mm-nearest-best" if v == max(carried.values()) else ""),
+            "mm-flat" + (" mm-nearest-best" if v == max(effects.values()) else ""),
         )
-        for m, v in carried.items()
+        for m, v in effects.items()
     )
     nothing = f'<p class="mm-hint">{escape(say("Nothing can be taken away from this clip, so nothing moves."))}</p>'
     return (

@@ -13,7 +13,7 @@ from msa_core.views.summary import DISCLAIMER
 
 COLUMNS = ("clip", "condition", "method", "flow", "score", "interval_level", "interval_low", "interval_high", "move",
            "draws", "score_min", "score_max", "move_min", "move_max", "reason")  # fmt: skip
-Row = dict[str, object]  # one line of the CSV: a key for every column, None where nothing exists
+CsvRow = dict[str, object]  # one line of the CSV: a key for every column, None where nothing exists
 
 
 def as_json(comparison: Comparison, robustness: Robustness | None = None) -> str:
@@ -32,9 +32,9 @@ def as_csv(*parts: Comparison | Robustness | None) -> str:
     return out.getvalue()
 
 
-def comparison_rows(comparison: Comparison) -> list[Row]:
+def comparison_rows(comparison: Comparison) -> list[CsvRow]:
     """One row for every pattern, method and flow; patterns that the clip cannot have once, with the reason."""
-    found: list[Row] = []
+    found: list[CsvRow] = []
     for c in comparison.conditions:
         if not c.answers:
             why = "; ".join(f"{m}: {reason}" for m, reason in c.lacks.items())
@@ -52,7 +52,7 @@ def comparison_rows(comparison: Comparison) -> list[Row]:
     return found
 
 
-def robustness_rows(robustness: Robustness) -> list[Row]:
+def robustness_rows(robustness: Robustness) -> list[CsvRow]:
     """One row for every model and rate; the condition is named as in the evaluation files."""
     return [
         _row(
@@ -87,10 +87,10 @@ def summary(comparison: Comparison) -> str:
     return "\n".join([*lines, f"  {DISCLAIMER}"])
 
 
-def _row(**values: object) -> Row:
+def _row(**values: object) -> CsvRow:
     return {column: values.get(column) for column in COLUMNS}
 
 
-def rows_of(part: Comparison | Robustness) -> list[Row]:
+def rows_of(part: Comparison | Robustness) -> list[CsvRow]:
     """Turn a comparison or a robustness curve into the rows of the CSV table."""
     return comparison_rows(part) if isinstance(part, Comparison) else robustness_rows(part)

@@ -16,7 +16,7 @@ from typing import Any
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics, results
 from msa_core.evaluation.curve_svg import curves_svg, key, written
-from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, Column, Line, Result, Table
+from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn, NumbersTable, Result, TableLine
 from msa_core.i18n import known, say
 from msa_core.views.parts import card
 
@@ -91,7 +91,7 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
     )
 
 
-def _facts(result: Result, shown: Table) -> str:
+def _facts(result: Result, shown: NumbersTable) -> str:
     """What was measured on what, and how often."""
     seeds = sorted({line.seeds for line in shown.lines if line.seeds})
     folds, n = results.number(result.get("folds")), results.number(result.get("n"))
@@ -112,7 +112,7 @@ def _range(low: object, high: object) -> str:
     return f"{low} {say('to')} {high}"
 
 
-def _measured(result: Result, shown: Table, protocol: str, metric: str) -> str:
+def _measured(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
     """The table with what it shows, or why there is none."""
     title = known(PROTOCOLS[protocol]).capitalize()
     title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
@@ -163,7 +163,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
     )
 
 
-def _reading(result: Result, shown: Table, protocol: str, metric: str) -> str:
+def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
     """How to read the table: direction, unit, marks."""
     said = []
     if protocol not in OWN_METRIC:
@@ -197,7 +197,7 @@ def _reading(result: Result, shown: Table, protocol: str, metric: str) -> str:
     return " " + " ".join(said)
 
 
-def table_html(shown: Table, caption: str) -> str:
+def table_html(shown: NumbersTable, caption: str) -> str:
     """The table. Buttons in its head sort it (SCRIPT): best first, then the other way, then the file's order."""
     best = shown.best()
     head = _head("row", "", "", "ascending")
@@ -229,7 +229,7 @@ def _head(name: str, title: str, note: str, first: str) -> str:
     )
 
 
-def _note(line: Line) -> str:
+def _note(line: TableLine) -> str:
     """The small print under a row's name: seeds, and where there is room training regime and size."""
     seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
     more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
@@ -242,7 +242,7 @@ def _counted(seeds: int) -> str:
     return say("{n} seeds", n=seeds) if seeds > 1 else say("{n} seed", n=seeds)
 
 
-def _cell(cell: Cell, column: Column, best: bool) -> str:
+def _cell(cell: Cell, column: NumbersColumn, best: bool) -> str:
     text = written(cell.value, column.form, column.digits)
     text = f'<b><span class="mm-star" role="img" aria-label="{say("best")}">★</span>{text}</b>' if best else text
     if cell.value is not None and cell.interval is not None:
@@ -265,7 +265,7 @@ def _robustness(result: Result, drawn: str, metric: str) -> str:
     return card(title, hint, body + key(result, metric), "mm-wide")
 
 
-def _downloads(result: Result, shown: Table, protocol: str, metric: str, drawn: str) -> str:
+def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, drawn: str) -> str:
     """Links that are part of the page; only the JSON, which is large, is asked for when it is wanted."""
     corpus = escape(str(result["corpus"]))
     name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
@@ -276,7 +276,7 @@ def _downloads(result: Result, shown: Table, protocol: str, metric: str, drawn: 
     return f'<p class="mm-saves">{links}</p>'
 
 
-def csv_text(shown: Table) -> str:
+def csv_text(shown: NumbersTable) -> str:
     """A table as CSV with all its digits, in English; columns for deviations and intervals where there are any."""
     extras = [
         (any(line.cells[j].sd is not None for line in shown.lines), any(line.cells[j].interval for line in shown.lines))

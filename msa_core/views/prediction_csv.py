@@ -27,7 +27,7 @@ SAVE = """(name, mime, text) => {
 }"""
 
 Times = tuple[float | None, float | None]
-Row = tuple[str, str, float | None, float | None, float | None, str | None]
+ValueRow = tuple[str, str, float | None, float | None, float | None, str | None]
 
 
 def as_csv(prediction: Prediction) -> str:
@@ -44,7 +44,7 @@ def as_csv(prediction: Prediction) -> str:
     return out.getvalue()
 
 
-def _rows(prediction: Prediction) -> Iterator[Row]:
+def _rows(prediction: Prediction) -> Iterator[ValueRow]:
     for section, content in prediction.to_json().items():
         if section == "words" and isinstance(content, list):
             content = [{**w, "attention": a} for w, a in zip(content, word_attention(prediction), strict=True)]
@@ -54,7 +54,7 @@ def _rows(prediction: Prediction) -> Iterator[Row]:
             yield from _flat("prediction", section, content)
 
 
-def _flat(section: str, key: str, value: object, times: Times = (None, None)) -> Iterator[Row]:
+def _flat(section: str, key: str, value: object, times: Times = (None, None)) -> Iterator[ValueRow]:
     """The values under `value`, each with its path as key.
 
     What has a start and an end keeps them; its one number and its one text share a row.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from msa_core import methods
-from msa_core.compare import Line, Point, Robustness, Spread
+from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
 from msa_core.evaluation.curve_svg import DASHES, MARKERS, spread, ticks, written
 from msa_core.i18n import known, say
 from msa_core.views.parts import card, signed
@@ -89,7 +89,7 @@ def _looks(robustness: Robustness) -> list[tuple[str, str, str]]:
     return found
 
 
-def _line_title(robustness: Robustness, line: Line) -> str:
+def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
     if line.flow == "missing":
         return title_of(line.methods[0])
     return known(robustness.complete[line.methods[0]])
@@ -141,7 +141,7 @@ def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> 
     )
 
 
-def _edges(line: Line, spread_of: Spread) -> tuple[float, float]:
+def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
     """What has to fit into the chart: shades are drawn for the methods only."""
     return (spread_of.low, spread_of.high) if line.flow == "missing" else (spread_of.mean, spread_of.mean)
 

@@ -14,7 +14,7 @@ from chromium import CLIP, EXAMPLES, ROOT, stored
 from gradio_client import Client, handle_file
 
 from msa_core import compare
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.evaluation.results import as_json
 from msa_core.lessons import LESSONS
 from msa_core.views import prediction_csv
@@ -61,7 +61,7 @@ def test_analyse_takes_edits_and_damage(call: Any, analyser: Any) -> None:
     own = analyser.predict(edited, frame_missing_rate={"audio": 0.5})
     assert answer["scores"] == pytest.approx(own.scores, abs=1e-4) and answer["transcript"] == "love this coat"
     answer = call("analyse", CLIP, blur=0.05, noise_db=5)
-    own = analyser.predict(analyser.extract(str(CLIP), damage=Damage(0.05, 5)))
+    own = analyser.predict(analyser.extract(str(CLIP), damage=Degradation(0.05, 5)))
     assert answer["scores"] == pytest.approx(own.scores, abs=1e-4) and answer["notes"] == list(own.notes)
 
 

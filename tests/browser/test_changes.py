@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from chromium import CLIP, download, example, expected, finished, gauges, shown, slide, stored, switch, unfold
 
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 
 pytestmark = pytest.mark.browser
 NASTY = '<img src=x onerror="window.hacked=1"> wonderful'
@@ -110,7 +110,7 @@ def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, a
     slide(page, "#mm-blur", 4)
     slide(page, "#mm-noise", 30)
     page.click("#mm-apply")
-    damaged = analyser.extract(str(CLIP), damage=Damage(0.04, 0.0))
+    damaged = analyser.extract(str(CLIP), damage=Degradation(0.04, 0.0))
     assert len(site.extractions) in (before + 1, before + 2)
     settled(page, expected(analyser.predict(damaged)))
     notes = page.inner_text(".mm-notes")
@@ -121,7 +121,7 @@ def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, a
     assert stored(site.folder) == [] and CLIP.name in page.evaluate("document.querySelector('#mm-clip video').src")
     slide(page, "#mm-blur", 4)
     page.click("#mm-apply")
-    settled(page, expected(analyser.predict(analyser.extract(str(CLIP), damage=Damage(0.04)))))
+    settled(page, expected(analyser.predict(analyser.extract(str(CLIP), damage=Degradation(0.04)))))
     slide(page, "#mm-blur", 0)
     slide(page, "#mm-noise", 0)
     page.click("#mm-apply")

@@ -13,14 +13,14 @@ import pytest
 from paths import DATA
 
 from msa_core.corpora import composite, pools, speech_synthesis, texts
-from msa_core.corpora.composite import Recipe, Row
+from msa_core.corpora.composite import CompositionConfig, RatedClip
 from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice_clips
 from msa_core.features import COMPACT, expression
 
 needs_data = pytest.mark.skipif(not (DATA / "ch-sims").is_dir(), reason="research corpora are not on this machine")
-SMALL = Recipe(seed=3, draws=(2, 1, 2))
+SMALL = CompositionConfig(seed=3, draws=(2, 1, 2))
 LIMITS = {"text": 0.6, "audio": 0.4}  # how far a drawn piece may be from its rating in the small pools below
 
 
@@ -54,26 +54,26 @@ def small() -> pools.Pools:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
+def rows() -> list[RatedClip]:
     rng = np.random.default_rng(1)
     found = []
     for i in range(300):
         whole = rng.normal(0, 1.6)
         text, audio, vision = np.clip(np.round((whole + rng.normal(0, 0.9, 3)) / 0.6) * 0.6, -3, 3)
-        found.append(Row(f"video_{i:04d}", SPLITS[i % 3], text, audio, vision, float(np.clip(whole, -3, 3))))
+        found.append(RatedClip(f"video_{i:04d}", SPLITS[i % 3], text, audio, vision, float(np.clip(whole, -3, 3))))
     return found
 
 
-def test_same_seed_same_corpus_and_another_seed_another(small: pools.Pools, rows: list[Row]) -> None:
+def test_same_seed_same_corpus_and_another_seed_another(small: pools.Pools, rows: list[RatedClip]) -> None:
     first, again = composite.compose(rows, small, SMALL), composite.compose(rows, small, SMALL)
     assert first == again
     fewer = composite.compose(rows[:10], small, SMALL)  # an utterance depends on its own row only
     assert fewer.entries["vision"] == first.entries["vision"][: len(fewer.ids)]
-    other = composite.compose(rows, small, Recipe(seed=4, draws=(2, 1, 2)))
+    other = composite.compose(rows, small, CompositionConfig(seed=4, draws=(2, 1, 2)))
     assert other.entries["text"] != first.entries["text"] and other.score == first.score
 
 
-def test_pieces_are_near_their_ratings_and_of_their_split(small: pools.Pools, rows: list[Row]) -> None:
+def test_pieces_are_near_their_ratings_and_of_their_split(small: pools.Pools, rows: list[RatedClip]) -> None:
     drawn = composite.compose(rows, small, SMALL)
     assert len(drawn.ids) == 2 * 100 + 100 + 2 * 100
     owner = {name: _owners(p) for name, p in (("text", small.texts), ("audio", small.voices), ("vision", small.faces))}
@@ -97,14 +97,16 @@ def test_pieces_are_near_their_ratings_and_of_their_split(small: pools.Pools, ro
     assert abs(np.mean(found - [composite.valence_of(r) for r in wanted])) < 0.2
 
 
-def test_some_tracks_lose_the_face_but_none_entirely(small: pools.Pools, rows: list[Row]) -> None:
+def test_some_tracks_lose_the_face_but_none_entirely(small: pools.Pools, rows: list[RatedClip]) -> None:
     drawn = composite.compose(rows, small, SMALL)
     gaps = np.array([np.mean([e == small.gap for e in track]) for track in drawn.entries["vision"]])
     assert 0.1 < (gaps > 0).mean() < 0.3 and gaps.max() < 0.9
     assert min(map(len, drawn.entries["vision"])) >= SMALL.n_faces[0]
 
 
-def test_corpus_is_written_and_read_with_equal_hashes(tmp_path: Path, small: pools.Pools, rows: list[Row]) -> None:
+def test_corpus_is_written_and_read_with_equal_hashes(
+    tmp_path: Path, small: pools.Pools, rows: list[RatedClip]
+) -> None:
     manifests = []
     for name in ("one", "two"):
         built = composite.assemble(composite.compose(rows, small, SMALL), small, SMALL)
@@ -118,7 +120,7 @@ def test_corpus_is_written_and_read_with_equal_hashes(tmp_path: Path, small: poo
     assert batch.features["vision"].shape[-1] == COMPACT.vision_dim and bool(batch.present.all())
 
 
-def test_decorrelated_rows_hardly_correlate_and_are_test_rows(rows: list[Row]) -> None:
+def test_decorrelated_rows_hardly_correlate_and_are_test_rows(rows: list[RatedClip]) -> None:
     kept = [r for r in rows if r.id in composite.decorrelated(rows, limit=0.1, fewest=20)]
     assert {r.split for r in kept} == {"test"} and len(kept) >= 20
     natural = np.corrcoef([[r.text, r.audio, r.vision] for r in rows], rowvar=False)
@@ -193,7 +195,7 @@ def test_nothing_is_in_two_splits_of_the_real_corpora() -> None:
 @needs_data
 def test_the_default_recipe_draws_enough() -> None:
     rows = composite.read_rows(DATA)
-    draws = Recipe().draws
+    draws = CompositionConfig().draws
     assert sum(draws[SPLITS.index(r.split)] for r in rows) >= 10_000
     assert len(composite.decorrelated(rows)) >= 150
 

@@ -12,7 +12,7 @@ import pytest
 from msa_core.i18n import LANGUAGES, use
 from msa_core.lessons import LESSONS
 from msa_core.lessons import drawings as figures
-from msa_core.lessons.contract import Answer, Code, Finding, Lesson, Texts
+from msa_core.lessons.contract import Code, ExperimentResult, Lesson, LessonAnswer, Texts
 
 CSS = Path(figures.__file__).parent / "static" / "learn.css"
 VOID = {"br", "img", "path", "circle", "hr", "input"}
@@ -53,10 +53,14 @@ def left_of(html: str, css: str) -> float:
 
 
 def test_every_text_is_escaped() -> None:
-    lesson, answer = Bare(), Answer(0, "<script>", "<p></p>")
+    lesson, answer = Bare(), LessonAnswer(0, "<script>", "<p></p>")
     shown = figures.card(lesson, 1) + figures.task(lesson) + figures.overview([lesson])
-    shown += figures.answered(lesson, answer) + figures.answered(lesson, answer, 1) + figures.found(Finding("<script>"))
-    shown += figures.answered(lesson, Answer(None, "<script>"))
+    shown += (
+        figures.answered(lesson, answer)
+        + figures.answered(lesson, answer, 1)
+        + figures.found(ExperimentResult("<script>"))
+    )
+    shown += figures.answered(lesson, LessonAnswer(None, "<script>"))
     for tag in ("<b>T", "<i>", "<u>", "<s>", "<1>", "<script"):
         assert tag not in shown
     assert "one &amp; two" in shown and balanced(shown)
@@ -66,13 +70,13 @@ def test_every_text_is_escaped() -> None:
     ("guess", "start"), [(None, "The answer on this clip"), (0, "As you guessed"), (1, "You guessed “no”;")]
 )
 def test_the_guess_is_answered(guess: int | None, start: str) -> None:
-    html = figures.answered(Bare(), Answer(0, "Because.", "<i></i>"), guess)
+    html = figures.answered(Bare(), LessonAnswer(0, "Because.", "<i></i>"), guess)
     assert f'<p class="mm-outcome">{start}' in html and "Because." in html and html.endswith("<i></i></div>")
     assert ("mm-right" in html) == (guess == 0)
 
 
 def test_a_clip_without_an_answer_blames_no_guess() -> None:
-    html = figures.answered(Bare(), Answer(None, "No face."), 1)
+    html = figures.answered(Bare(), LessonAnswer(None, "No face."), 1)
     assert "No face." in html and "guessed" not in html and "mm-cannot" in html
 
 

@@ -202,7 +202,7 @@ def test_sdumc_simulated_text_speaks_only_when_the_text_is_missing():
     assert torch.equal(run(model, batch), run(model, other))
     silent = [missing.pattern(b, "audio+vision") for b in (batch, other)]
     assert not torch.allclose(*(run(model, b) for b in silent))
-    without = [missing.without_simulated(b) for b in silent]
+    without = [missing.without_simulated_text(b) for b in silent]
     assert torch.equal(*(run(model, b) for b in without))
     ablated = build("sdumc", use_simulated=False)
     assert torch.equal(*(run(ablated, b) for b in silent))

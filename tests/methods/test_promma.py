@@ -264,7 +264,7 @@ def test_thresholds_know_whether_there_is_imagined_text():
     model.threshold.fill_(BOUND)
     model.threshold[2 + 8, 0] = -BOUND  # the voice is there and text imagined from it: generate the text
     assert model(left).trace["generated"].tolist() == [[True, False, False]] * 4
-    assert not model(missing.without_simulated(left)).trace["generated"].any()
+    assert not model(missing.without_simulated_text(left)).trace["generated"].any()
 
 
 def test_another_shape_of_backbone_is_refused():

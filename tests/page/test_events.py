@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 
 import app
-from msa_core.degrade import Damage
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.page.files import Uploads
 
@@ -69,7 +69,7 @@ def reading(analyser: Any, clip: Path, visit: Any = None) -> Iterator[dict[Any, 
 
 def test_closing_an_extraction_stops_it_and_waits_for_nothing() -> None:
     analyser = Slow()
-    steps = app._extraction(analyser)("clip.mp4", Damage(), "en", lambda: None)  # type: ignore[arg-type]
+    steps = app._extraction(analyser)("clip.mp4", Degradation(), "en", lambda: None)  # type: ignore[arg-type]
     assert next(steps) == ("media", 0.0)
     start = time.monotonic()
     steps.close()  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def test_a_clip_that_fails_is_deleted_before_it_is_said(
 
 def test_a_damaged_copy_that_cannot_be_made_leaves_no_folder(uploads: Uploads, mine: Path, tmp_path: Path) -> None:
     with pytest.raises(MsaError):
-        app._playable(str(mine), Damage(blur=0.05))
+        app._playable(str(mine), Degradation(blur=0.05))
     assert [p.name for p in tmp_path.iterdir()] == ["upload"]
 
 

@@ -112,7 +112,7 @@ def test_manifest_says_everything(tmp_path):
     assert manifest["corpus"] == {"name": "synthetic", **CORPUS.manifest} and "random numbers" in manifest["licence"]
     assert set(manifest["versions"]) == {"msa_core", "torch", "numpy", "python"}
     assert manifest["mean_score"] == pytest.approx(CORPUS.score[CORPUS.rows("train")].mean())
-    bare = {p + conformal.NOTHING_IMAGINED for p in ("audio", "audio+vision")}
+    bare = {p + conformal.WITHOUT_SIMULATED_TEXT for p in ("audio", "audio+vision")}
     assert (
         set(manifest["calibration"]["half_width"]) == set(PATTERNS) | bare and manifest["calibration"]["level"] == 0.8
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from msa_core import i18n
-from msa_core.compare import Answer, Comparison, Condition, Line, Point, Robustness, Spread
+from msa_core.compare import Comparison, Condition, PatternScores, Point, Robustness, RobustnessCurve, Spread
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.views import comparison as figures_compare
@@ -31,9 +31,9 @@ def comparison(lacks: dict[str, str] | None = None, clip: str = "happy.mp4", ste
         band = {"level": 0.8, "low": score - 0.5, "high": score + 0.5}
         bare = score - 0.25 if "audio" in keep and "text" not in keep else None
         answers = {
-            "sdumc": Answer(0.25, score, bare, band),
-            "corrkd": Answer(0.25, score / 2, None, band),
-            "promma": Answer(0.25, score / 4, bare, None),
+            "sdumc": PatternScores(0.25, score, bare, band),
+            "corrkd": PatternScores(0.25, score / 2, None, band),
+            "promma": PatternScores(0.25, score / 4, bare, None),
         }
         conditions.append(Condition(pattern, gone, {} if gone else answers))
     full = "+".join(m for m in MODALITIES if m not in lacks)
@@ -41,14 +41,14 @@ def comparison(lacks: dict[str, str] | None = None, clip: str = "happy.mp4", ste
 
 
 def robustness() -> Robustness:
-    def line(methods: tuple[str, ...], flow: str, slope: float) -> Line:
+    def line(methods: tuple[str, ...], flow: str, slope: float) -> RobustnessCurve:
         points = [
             Point(
                 r / 10, Spread(1 - slope * r, 0.9 - slope * r, 1.1 - slope * r), Spread(slope * r, 0.0, slope * r + 0.1)
             )
             for r in range(10)
         ]
-        return Line(methods, flow, tuple(points))
+        return RobustnessCurve(methods, flow, tuple(points))
 
     ours = [line((m,), "missing", slope) for m, slope in zip(COMPLETE, (0.02, 0.06, 0.1), strict=True)]
     theirs = [line((m,), "complete", 0.08) for m in COMPLETE]
@@ -149,7 +149,7 @@ def test_names_and_lines_stay_in_the_picture() -> None:
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_flat_curves_are_drawn(value: float) -> None:
     flat = Point(0.0, Spread(value, value, value), Spread(0.0, 0.0, 0.0))
-    line = Line(("sdumc",), "missing", (flat, replace(flat, rate=0.9)))
+    line = RobustnessCurve(("sdumc",), "missing", (flat, replace(flat, rate=0.9)))
     html = figures_robustness.curve(Robustness("c", 1, {"sdumc": "Late fusion"}, (line,)))
     assert "nan" not in html and "SDUMC has moved by 0.00" in html
 

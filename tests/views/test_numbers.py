@@ -28,11 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def titles(shown: results.Table) -> list[str]:
+def titles(shown: results.NumbersTable) -> list[str]:
     return [line.title for line in shown.lines]
 
 
-def by_title(shown: results.Table, title: str) -> dict[str, results.Cell]:
+def by_title(shown: results.NumbersTable, title: str) -> dict[str, results.Cell]:
     line = next(line for line in shown.lines if line.title == title)
     return dict(zip((c.key for c in shown.columns), line.cells, strict=True))
 

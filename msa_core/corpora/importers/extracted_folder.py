@@ -22,7 +22,7 @@ from msa_core.schema import STREAMS, Utterance
 KIND = "folder of extracted features"
 COLUMNS = ("clip", "score", "split")
 STATEMENT = "One's own clips, features by this program, scores from a table."
-Row = dict[str, str]
+TableRow = dict[str, str]
 
 
 def read(features_folder: str | Path, table_csv: str | Path, name: str) -> Corpus:
@@ -64,7 +64,7 @@ def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFi
     return file
 
 
-def _rows(file: FeatureFile, path: Path) -> dict[str, Row]:
+def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
     """Rows of the table by clip; bad ones become findings. Raises: MsaError for no table or no such columns."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as f:
@@ -77,7 +77,7 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, Row]:
         raise MsaError(
             f"{path.name} has no column {lost[0]!r} but {named(columns) or 'no rows'}. Add {', '.join(COLUMNS)}."
         )
-    rows: dict[str, Row] = {}
+    rows: dict[str, TableRow] = {}
     twice: list[str] = []
     for line, raw in enumerate(table, start=2):
         row = {k: (v or "").strip() for k, v in raw.items() if k and not isinstance(v, list)}
@@ -95,7 +95,7 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, Row]:
     return rows
 
 
-def _wrong(row: Row) -> str | None:
+def _wrong(row: TableRow) -> str | None:
     """What is wrong with a row of the table."""
     if not row["clip"]:
         return "no clip. Give its name, or delete the line."
@@ -110,7 +110,7 @@ def _wrong(row: Row) -> str | None:
     return None
 
 
-def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: dict[str, Row]) -> Part:
+def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: dict[str, TableRow]) -> Part:
     """The clips of a split with their streams."""
     loaded = [(clip, _utterance(file, folder, clip)) for clip in clips]
     read = [(clip, u) for clip, u in loaded if u is not None]

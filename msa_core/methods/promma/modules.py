@@ -38,7 +38,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedModalities:
     """What the encoders say: summary s (B, 3, d), per modality frames F (B, T', d) and which count, attention."""
 
     summary: Tensor
@@ -77,7 +77,7 @@ class Backbone(nn.Module):
         keep: Mapping[str, Tensor],
         standardise: Mapping[str, Standardise],
         levels: Mapping[str, list[Level]] | None = None,
-    ) -> Encoded:
+    ) -> EncodedModalities:
         """Encode every modality; an absent one has the summary 0 and no frame."""
         summaries, frames, kept, attention = [], {}, {}, {}
         for m in MODALITIES:
@@ -86,9 +86,9 @@ class Backbone(nn.Module):
             there = keep[m].any(1)
             summaries.append(torch.where(there[:, None], masked_mean(f, frames_of_m), 0.0))
             frames[m], kept[m] = f, frames_of_m & there[:, None]
-        return Encoded(torch.stack(summaries, 1), frames, kept, attention)
+        return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
 
-    def crossed(self, queries: Tensor, encoded: Encoded) -> Tensor:
+    def crossed(self, queries: Tensor, encoded: EncodedModalities) -> Tensor:
         """What queries (B, Q, d), or (B, 3, Q, d) for each source, find in the frames of each source: (B, 3, Q, d)."""
         of = queries.unbind(1) if queries.ndim == 4 else [queries] * 3
         found = [self.cross[m](q, encoded.frames[m], encoded.keep[m]) for m, q in zip(MODALITIES, of, strict=True)]
@@ -312,7 +312,7 @@ def at(values: Tensor, column: Tensor) -> Tensor:
     return values[torch.arange(len(values), device=values.device), column]
 
 
-def completed(encoded: Encoded, made: Tensor, missing: Tensor) -> Encoded:
+def completed(encoded: EncodedModalities, made: Tensor, missing: Tensor) -> EncodedModalities:
     """What was generated, made (B, 3, d), as summary and only frame of what is missing (B, 3)."""
     frames, keep = {}, {}
     for i, m in enumerate(MODALITIES):
