@@ -34,9 +34,9 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
         valid[stream] = np.zeros((len(values), length), bool)
         for b, v in enumerate(values):
             features[stream][b, : len(v)], valid[stream][b, : len(v)] = v, True
-    scores = [u.score for u in utterances]
-    score = None if any(s is None for s in scores) else np.asarray(scores, np.float32)
-    return from_arrays(features, valid, score, tuple(u.id for u in utterances))
+    known = [u.label for u in utterances]
+    labels = None if any(k is None for k in known) else np.asarray(known, np.float32)
+    return from_arrays(features, valid, labels, tuple(u.id for u in utterances))
 
 
 def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
@@ -54,14 +54,14 @@ def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
 
 
 def from_arrays(
-    features: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray], score: np.ndarray | None, ids: tuple[str, ...]
+    features: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray], label: np.ndarray | None, ids: tuple[str, ...]
 ) -> Batch:
     """Make a batch of padded arrays; simulated text counts only where there is audio.
 
     Args:
         features: per stream (B, T, D) float32.
         valid: per stream (B, T), True = real frame.
-        score: (B,) in [-3, 3], or None when a score is unknown.
+        label: (B,) human scores in [-3, 3], or None when one is unknown.
         ids: of the utterances.
     """
     batch = Batch(
@@ -69,7 +69,7 @@ def from_arrays(
         valid={s: torch.from_numpy(valid[s]) for s in STREAMS},
         observed={s: torch.from_numpy(valid[s].copy()) for s in STREAMS},
         present=torch.from_numpy(np.stack([valid[m].any(1) for m in MODALITIES], 1)),
-        score=None if score is None else torch.from_numpy(score.astype(np.float32)),
+        label=None if label is None else torch.from_numpy(label.astype(np.float32)),
         ids=ids,
     )
     return missing.simulated_needs_audio(batch)

@@ -93,7 +93,7 @@ class Utterance:
     thumbnails: tuple[Thumbnail, ...] = ()
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. "2 faces: following the larger steady one"
     timings_s: Mapping[str, float] = field(default_factory=dict)
-    score: float | None = None
+    label: float | None = None  # human score in [-3, 3] when known
     original: Utterance | None = None
     translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
 
@@ -125,7 +125,7 @@ class Batch:
     valid: Mapping[str, Tensor]
     observed: Mapping[str, Tensor]
     present: Tensor
-    score: Tensor | None = None  # (B,) in [-3, 3] when known
+    label: Tensor | None = None  # (B,) human scores in [-3, 3] when known
     ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -142,8 +142,8 @@ class Batch:
         """The same batch on another device."""
         parts = ("features", "valid", "observed")
         moved: dict[str, Any] = {k: {s: t.to(device) for s, t in getattr(self, k).items()} for k in parts}
-        score = None if self.score is None else self.score.to(device)
-        return replace(self, present=self.present.to(device), score=score, **moved)
+        label = None if self.label is None else self.label.to(device)
+        return replace(self, present=self.present.to(device), label=label, **moved)
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,7 @@ def assemble(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> Cor
         name=NAME,
         feature_set=COMPACT.id,
         ids=np.array(drawn.ids),
-        score=np.array(drawn.score, np.float32),
+        label=np.array(drawn.score, np.float32),
         split=np.array(drawn.split),
         pools=pools.features(),
         index={stream: Ragged.of(lists, np.int64) for stream, lists in drawn.entries.items()},

@@ -98,7 +98,7 @@ class Corpus:
     name: str
     feature_set: str
     ids: np.ndarray  # (U,) str, unique
-    score: np.ndarray  # (U,) float32 in [-3, 3]
+    label: np.ndarray  # (U,) float32 human scores in [-3, 3]
     split: np.ndarray  # (U,) str, one of SPLITS
     pools: Mapping[str, Ragged]
     index: Mapping[str, Ragged]
@@ -107,7 +107,7 @@ class Corpus:
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        for what, rows in {"score": self.score, "split": self.split, **self.columns}.items():
+        for what, rows in {"label": self.label, "split": self.split, **self.columns}.items():
             if len(rows) != n:
                 raise MsaError(f"Corpus {self.name}: {what} has {len(rows)} rows for {n} ids.")
         if len(np.unique(self.ids)) != n:
@@ -143,7 +143,7 @@ class Corpus:
     def digest(self) -> str:
         """Hex digest of everything a training sees: two corpora with the same digest train the same model."""
         seen = hashlib.sha256()
-        for array in (self.ids, self.score, self.split):
+        for array in (self.ids, self.label, self.split):
             seen.update(array.tobytes())
         for stream in STREAMS:
             for ragged in (self.pools[stream], self.index[stream]):
@@ -181,7 +181,7 @@ class Corpus:
         for stream in STREAMS:
             crop = augment if stream in ("audio", "vision") else None
             features[stream], valid[stream] = self._padded(stream, rows, crop)
-        return from_arrays(features, valid, self.score[rows], tuple(self.ids[rows].tolist()))
+        return from_arrays(features, valid, self.label[rows], tuple(self.ids[rows].tolist()))
 
     def statistics(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and standard deviation (D,) of every stream over the frames of `rows`, as often as they are used."""
@@ -250,7 +250,7 @@ class Corpus:
     def _table(self) -> np.ndarray:
         """Ids, scores, splits and columns as one structured array (U,)."""
         parts: dict[str, np.ndarray] = {"id": np.asarray(self.ids, np.str_), "split": np.asarray(self.split, np.str_)}
-        parts |= {"score": self.score.astype(np.float32)} | {
+        parts |= {"score": self.label.astype(np.float32)} | {
             k: np.asarray(v, np.float64) for k, v in self.columns.items()
         }
         table = np.zeros(len(self), [(k, v.dtype) for k, v in parts.items()])
@@ -285,7 +285,7 @@ class Corpus:
             name=manifest["name"],
             feature_set=manifest["feature_set"],
             ids=table["id"].copy(),
-            score=table["score"].copy(),
+            label=table["score"].copy(),
             split=table["split"].copy(),
             pools={s: Ragged.load(path.parent, s, memmap) for s in STREAMS},
             index={s: Ragged.load(path.parent, f"{s}.index") for s in STREAMS},

@@ -91,7 +91,7 @@ def assemble(found: Mapping[str, np.ndarray], split: str = "poria", seed: int = 
         name=NAMES[split],
         feature_set=FEATURE_SET,
         ids=found["id"][rows],
-        score=scores(found["label"][rows], FILE),
+        label=scores(found["label"][rows], FILE),
         split=parts,
         pools=pools,
         index=index,

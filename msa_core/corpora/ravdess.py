@@ -101,7 +101,7 @@ def assemble(voices: voice.VoicePool, faces: dict[str, np.ndarray]) -> Corpus:
         name=NAME,
         feature_set=FEATURE_SET,
         ids=np.array([f"{c.id}-{voices.version_of[i]}" for c, i in zip(chosen, rows, strict=True)]),
-        score=np.array([c.score for c in chosen], np.float32),
+        label=np.array([c.score for c in chosen], np.float32),
         split=split,
         pools=pools,
         index=index,

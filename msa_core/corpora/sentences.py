@@ -95,7 +95,7 @@ def assemble(benchmark: Benchmark, vectors: Mapping[str, np.ndarray], width: int
         name=next(name for name, of in NAMES.items() if of == source),
         feature_set=FEATURE_SET,
         ids=np.array([i for p in parts for i in p.ids]),
-        score=np.concatenate([p.ratings for p in parts]).astype(np.float32),
+        label=np.concatenate([p.ratings for p in parts]).astype(np.float32),
         split=split,
         pools=pools,
         index=index,

@@ -198,7 +198,7 @@ def _constant(
     answer = np.full(len(corpus), np.nan)
     for fold in range(max(1, corpus.n_folds)):
         own = corpus.for_seed(fold)
-        answer[own.rows(split)] = own.score[own.rows("train")].mean(dtype=np.float64)
+        answer[own.rows(split)] = own.label[own.rows("train")].mean(dtype=np.float64)
     factor = metrics.on_scale(scale)[2]
     present = np.stack([corpus.index[m].lengths[tested] > 0 for m in MODALITIES], 1)
     scores = {}
@@ -206,7 +206,7 @@ def _constant(
         members = [m in PATTERNS.get(c, MODALITIES) for m in MODALITIES]
         scores[c] = np.where(present[:, members].any(1), on_scale(answer[tested], factor), np.nan)
     g = Group("constant", "constant", Recipe("constant", "Constant (training mean)", "constant"), Method, "", None,
-              tuple(asked["patterns"]), (scores,), on_scale(corpus.score[tested], factor), {}, {}, {}, ())  # fmt: skip
+              tuple(asked["patterns"]), (scores,), on_scale(corpus.label[tested], factor), {}, {}, {}, ())  # fmt: skip
     return _row(g, asked, parts, scale) | {"method": None, "seeds": 0}
 
 

@@ -59,7 +59,7 @@ def known_contributions(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
         raise MsaError(f"Corpus {corpus.name} has no column {lost[0]!r}: the true contributions are not known there.")
     ratings, train = np.stack([corpus.columns[name] for name in RATINGS], 1), corpus.rows("train")
     centred = ratings[train] - ratings[train].mean(0)
-    weights, *_ = np.linalg.lstsq(centred, corpus.score[train] - corpus.score[train].mean(), rcond=None)
+    weights, *_ = np.linalg.lstsq(centred, corpus.label[train] - corpus.label[train].mean(), rcond=None)
     result: np.ndarray = weights * (ratings[rows] - ratings[train].mean(0))
     return result
 

@@ -236,7 +236,7 @@ def groups_of(
                 ", ".join([first.label, *name]), first.label,
                 recipe._replace(title=", ".join([recipe.title, *name]), kind=kind),
                 methods.method_of(first.manifest, first.folder.name), str(first.manifest["train"]["regime"]),
-                first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.score[tested], factor),
+                first.manifest.get("n_parameters"), patterns, scores, on_scale(corpus.label[tested], factor),
                 covered, width,
                 {key: r for r, members in enumerate(repetitions) for i in members
                  for key in (own[i][0].weights, own[i][0].folder.name)},
@@ -301,7 +301,7 @@ def _coverage(
     for run, scores in runs:
         half = run.manifest["calibration"]["half_width"]
         for p in (p for p in scores if p in PATTERNS and p in half):
-            error = np.abs(scores[p] - corpus.score)
+            error = np.abs(scores[p] - corpus.label)
             hits.setdefault(p, []).append(error[np.isfinite(error)] <= half[p])
             widths.setdefault(p, []).append(2 * half[p] / factor)
     return (

@@ -170,5 +170,5 @@ class Store:
     def _tested(self, request: Request) -> str:
         """Hex digest of what is tested: ids and labels."""
         seen = hashlib.sha256(json.dumps(self.corpus.ids[request.rows].tolist()).encode())
-        seen.update(self.corpus.score[request.rows].astype(np.float32).tobytes())
+        seen.update(self.corpus.label[request.rows].astype(np.float32).tobytes())
         return seen.hexdigest()

@@ -39,7 +39,7 @@ def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
     features, valid, observed = ({s: cut[s][k] for s in STREAMS} for k in range(3))
     present = torch.stack([valid[m].any(1) for m in MODALITIES], 1)
     batch = replace(
-        batch, features=features, valid=valid, observed=observed, present=present, ids=batch.ids * len(rows), score=None
+        batch, features=features, valid=valid, observed=observed, present=present, ids=batch.ids * len(rows), label=None
     )
     return rows.tolist(), missing.simulated_needs_audio(batch)
 

@@ -32,7 +32,7 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         "words": [asdict(w) for w in utterance.words],
         "notes": utterance.notes,
         "timings_s": dict(utterance.timings_s),
-        "score": utterance.score,
+        "score": utterance.label,
         "reasons": {s: utterance.stream(s).reason for s in STREAMS},
     }
     arrays = {"facts": np.frombuffer(json.dumps(facts, allow_nan=False).encode(), np.uint8)}
@@ -79,7 +79,7 @@ def load(path: str | Path) -> Utterance:
         words=tuple(Word(**w) for w in facts["words"]),
         notes=tuple(facts["notes"]),
         timings_s=facts["timings_s"],
-        score=facts["score"],
+        label=facts["score"],
     )
 
 

@@ -164,8 +164,8 @@ class _Run:
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One update; returns every term and the weighted sum."""
-        assert batch.score is not None
-        terms = self.model.losses(*self._flows(self.model, batch, self.epoch), batch.score)
+        assert batch.label is not None
+        terms = self.model.losses(*self._flows(self.model, batch, self.epoch), batch.label)
         weights = self.model.config.loss_weights()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         if not torch.isfinite(loss):
@@ -195,8 +195,8 @@ class _Run:
         order = np.random.default_rng(self.config.seed).permutation(self.rows)
         for start in range(0, len(order), 256):
             batch = self.corpus.batch(order[start : start + 256]).to(self.device)
-            assert batch.score is not None
-            yield *self._flows(model, batch, self.best_epoch), batch.score
+            assert batch.label is not None
+            yield *self._flows(model, batch, self.best_epoch), batch.label
 
     @torch.no_grad()
     def _held_out(self, model: Method, rows: np.ndarray) -> Iterator[tuple[Output, Tensor]]:
@@ -206,13 +206,13 @@ class _Run:
         """
         for start in range(0, len(rows), 256):
             batch = self.corpus.batch(rows[start : start + 256]).to(self.device)
-            assert batch.score is not None
+            assert batch.label is not None
             for p in self.config.patterns:
                 left = missing.pattern(batch, p)
                 if left.present.any():
-                    yield model(left), batch.score
+                    yield model(left), batch.label
                 if p in VOICED:
-                    yield model(missing.without_simulated_text(left)), batch.score
+                    yield model(missing.without_simulated_text(left)), batch.label
 
     def validate(self) -> None:
         """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""
@@ -295,7 +295,7 @@ class _Run:
             "selection": {"patterns": list(self.config.patterns), "valid_mae": best["valid_mae"]},
             "validation_mae": {p: float(r.mean()) for p, r in residuals.items()},
             "calibration": calibration,
-            "mean_score": float(self.corpus.score[self.rows].mean(dtype=np.float64)),
+            "mean_score": float(self.corpus.label[self.rows].mean(dtype=np.float64)),
             "n_parameters": sum(p.numel() for p in self.model.parameters()),
             "n_trained": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "history": [{k: v for k, v in h.items() if k != "valid"} for h in self.history],

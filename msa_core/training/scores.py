@@ -54,5 +54,5 @@ def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, A
 
 def _residuals(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
     """Absolute errors on validation per pattern, where it has any utterance."""
-    true = corpus.score[corpus.rows("valid")]
+    true = corpus.label[corpus.rows("valid")]
     return {p: np.abs(s - true)[np.isfinite(s)] for p, s in scores.items() if np.isfinite(s).any()}

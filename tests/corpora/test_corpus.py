@@ -49,7 +49,7 @@ def test_batch_is_the_concatenated_entries():
             assert valid.sum() == len(want) and valid[: len(want)].all()
             assert np.array_equal(batch.features[s][row, : len(want)].numpy(), want.astype(np.float32))
             assert (batch.features[s][row, len(want) :] == 0).all()
-    assert batch.ids == ("u0005", "u0000", "u0017") and torch.equal(batch.score, torch.from_numpy(c.score[[5, 0, 17]]))
+    assert batch.ids == ("u0005", "u0000", "u0017") and torch.equal(batch.label, torch.from_numpy(c.label[[5, 0, 17]]))
 
 
 def test_augmentation_crops_audio_and_vision_only():
@@ -94,7 +94,7 @@ def test_corpus_round_trip_same_hashes_and_refusals(tmp_path):
 def test_corpus_refuses_contradictions():
     c = corpus(10)
     facts = dict(
-        name="x", feature_set=COMPACT.id, ids=c.ids, score=c.score, split=c.split, pools=c.pools, index=c.index
+        name="x", feature_set=COMPACT.id, ids=c.ids, score=c.label, split=c.split, pools=c.pools, index=c.index
     )
     with pytest.raises(MsaError, match="ids repeat"):
         Corpus(**{**facts, "ids": np.array(["same"] * 10)})
@@ -107,7 +107,7 @@ def test_corpus_refuses_contradictions():
 def test_collate_absent_modality_is_one_invalid_zero_frame():
     batch = collate([utterance(0, vision=Stream.absent("no face"))])
     assert batch.features["vision"].shape == (1, 1, COMPACT.vision_dim) and not batch.valid["vision"].any()
-    assert batch.present.tolist() == [[True, True, False]] and batch.score is None
+    assert batch.present.tolist() == [[True, True, False]] and batch.label is None
 
 
 def test_collate_pads_and_drops_simulated_text_without_audio():

@@ -53,7 +53,7 @@ def test_every_voice_has_its_own_face_and_no_text() -> None:
         assert (batch.features["vision"][row, 0] == k).all()
         heard = batch.features["audio"][row, batch.valid["audio"][row]].numpy()
         assert np.array_equal(heard.astype(np.float16), pool.values[2 * k + version])
-        assert corpus.score[row] == pool.clips[k].score and corpus.split[row] == pool.clips[k].split
+        assert corpus.label[row] == pool.clips[k].score and corpus.split[row] == pool.clips[k].split
     assert set(corpus.manifest["speakers"]["test"]) == {"ravdess-07"} <= set(SPLIT_SPEAKERS["test"])
 
 

@@ -86,7 +86,7 @@ def test_mosi_has_the_test_of_its_features_and_validation_by_video(tmp_path: Pat
     assert corpus.dims == {"text": 100, "audio": 73, "vision": 100, "simulated": 100}
     for stream in MODALITIES:
         assert batch.features[stream][:, 0, 0].tolist() == corpus.columns["row"].tolist()
-    assert np.array_equal(corpus.score, given["label"])
+    assert np.array_equal(corpus.label, given["label"])
     other = mosi.assemble(given, seed=1)
     assert (other.split != corpus.split).any() and np.array_equal(mosi.assemble(given).split, corpus.split)
 
@@ -96,7 +96,7 @@ def test_mosi_cv_holds_no_video_that_an_extractor_saw(tmp_path: Path) -> None:
     corpus = mosi.build(stored(tmp_path, mosi.FILE, given), tmp_path / "out", split="cv")
     rows = np.flatnonzero(given["poria_split"] == "test")
     assert corpus.name == "mosi-cv" and corpus.columns["row"].tolist() == rows.tolist()
-    assert corpus.ids.tolist() == given["id"][rows].tolist() and np.array_equal(corpus.score, given["label"][rows])
+    assert corpus.ids.tolist() == given["id"][rows].tolist() and np.array_equal(corpus.label, given["label"][rows])
     assert corpus.batch([3]).features["text"][0, 0, 0] == rows[3]
     assert corpus.manifest["removed"] == {"utterances whose labels the extractors saw": len(given["id"]) - len(rows)}
     disjoint(corpus)
@@ -163,7 +163,7 @@ def test_mosei_videos_are_repaired_and_counted(tmp_path: Path) -> None:
     assert np.array_equal(batch.features["audio"][:, 0].numpy(), heard)
     assert (~batch.present[:, 2]).nonzero().tolist() == [[4]] and bool(batch.present[:, :2].all())
     assert corpus.manifest["absent"] == {"vision": 1} and corpus.manifest["standard_split"] == {"?": 10, "train": 10}
-    assert np.array_equal(corpus.score, given["sentiment_video_mean"])
+    assert np.array_equal(corpus.label, given["sentiment_video_mean"])
     disjoint(corpus)
 
 
@@ -281,7 +281,7 @@ def test_sentences_are_normalised_and_alone(talks: Path, name: str) -> None:
     assert corpus.name == name and corpus.feature_set == sentences.FEATURE_SET
     assert corpus.split.tolist() == ["train"] * 3 + ["valid"] + ["test"] * 2
     assert corpus.ids.tolist() == ["a_0", "a_1", "b_2", "c_3", "d_4", "d_5"]
-    assert corpus.score.tolist() == [-1, -0.5, 0, 0.5, 1, 1.5]
+    assert corpus.label.tolist() == [-1, -0.5, 0, 0.5, 1, 1.5]
     assert corpus.columns["video"].tolist() == [0, 0, 1, 2, 3, 3] and corpus.columns["row"].tolist() == list(range(6))
     batch = corpus.batch(np.arange(6))
     assert batch.present.tolist() == [[k != 1, False, False] for k in range(6)]  # only an aside: no text
@@ -324,7 +324,7 @@ def test_real_mosi_validation_is_not_to_be_trusted(tmp_path: Path) -> None:
     """What the documentation of `mosi` says: its validation videos were seen by the extractors, `mosi-cv` has none."""
 
     def correlations(corpus: Corpus, stream: str) -> list[float]:
-        x, y = corpus.pools[stream].values.astype(np.float64), corpus.score.astype(np.float64)
+        x, y = corpus.pools[stream].values.astype(np.float64), corpus.label.astype(np.float64)
         train, valid, test = (corpus.rows(s) for s in SPLITS)
         x = (x - x[train].mean(0)) / np.maximum(x[train].std(0), 1e-4)
         weight, bias, _ = ridge(x[train], y[train], x[valid], y[valid])
@@ -347,7 +347,7 @@ def test_real_mosei_videos(tmp_path: Path) -> None:
 @needs(mmmo.FILE)
 def test_real_mmmo(tmp_path: Path) -> None:
     corpus = mmmo.build(DATA, tmp_path / "mmmo")
-    assert len(corpus) == 120 and np.abs(corpus.score).max() == 3
+    assert len(corpus) == 120 and np.abs(corpus.label).max() == 3
     assert corpus.manifest["removed"]["padding_steps"] == {"before": 108, "after": 68}
     assert corpus.manifest["repaired"]["audio"] == {"minus_infinity_set_to_0": 11, "columns": [7]}
     assert corpus.manifest["absent"] == {"text": 0, "audio": 0, "vision": 0}

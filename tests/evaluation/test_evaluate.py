@@ -149,7 +149,7 @@ def test_report_of_every_role(folders):
     hits, each = [], []
     for seed in (0, 1):
         model, manifest = methods.load(folders / f"baseline-mrm-seed{seed}", CORPUS.feature_set)
-        error = np.abs(pattern_scores(model, CORPUS, rows_, ("vision",))["vision"] - CORPUS.score[rows_])
+        error = np.abs(pattern_scores(model, CORPUS, rows_, ("vision",))["vision"] - CORPUS.label[rows_])
         error = error[np.isfinite(error)]
         hits.append((error <= manifest["calibration"]["half_width"]["vision"]).mean())
         each.append(error.mean())
@@ -157,8 +157,8 @@ def test_report_of_every_role(folders):
     assert masked["sd"]["vision"]["mae"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
     assert naive[0]["six_sd"] is None and masked["six_sd"] > 0
     constant, seen = result["rows"][0], CORPUS.index["vision"].lengths[rows_] > 0
-    mean = CORPUS.score[CORPUS.rows("train")].mean()
-    same = np.abs(CORPUS.score[rows_][seen] - mean).mean()  # on the utterances that methods are measured on
+    mean = CORPUS.label[CORPUS.rows("train")].mean()
+    same = np.abs(CORPUS.label[rows_][seen] - mean).mean()  # on the utterances that methods are measured on
     assert constant["table"]["vision"]["mae"] == pytest.approx(same, abs=1e-5) and not seen.all()
     assert constant["table"]["text"]["pearson"] is None and constant["seeds"] == 0
     assert 0 < result["realised"]["modality:0.1"] < result["realised"]["modality:0.7"] < 0.7
@@ -258,7 +258,7 @@ def test_folds_test_every_utterance_once(tmp_path):
         for s in range(block, block + 3):
             model, own = methods.load(runs[s], folded.feature_set)[0], folded.for_seed(s)
             scores[own.rows("test")] = pattern_scores(model, own, own.rows("test"), ("audio",))["audio"]
-        errors.append(np.abs(scores - folded.score).mean())
+        errors.append(np.abs(scores - folded.label).mean())
     assert row["table"]["audio"]["mae"] == pytest.approx(np.mean(errors), abs=1e-5)
     assert row["sd"]["audio"]["mae"] == pytest.approx(np.std(errors, ddof=1), abs=1e-5)
     with pytest.raises(MsaError, match="has 3 folds, there are runs of seed 3, 4. Train the others"):
@@ -367,7 +367,7 @@ def test_slices_and_sims_scale(tmp_path):
     assert result["metrics"] == list(metrics.SIMS_NAMES) and result["scale"] == "sims"
     plain = rows_of(evaluate.report(CORPUS, [trained(tmp_path / "c-seed0")]))["c"]
     scores = predict([Request(tmp_path / "b-seed0", ({},), ("text",), rows)], rated)[0][0]["text"][rows]
-    by_hand = np.nanmean(np.abs(scores - rated.score[rows])[parts["conflict"]]) / 3
+    by_hand = np.nanmean(np.abs(scores - rated.label[rows])[parts["conflict"]]) / 3
     assert row["slices"]["conflict"]["text"] == pytest.approx(by_hand, abs=1e-5)
     assert (
         row["six"] == pytest.approx(plain["six"] / 3, abs=1e-5) and row["width"]["text"] == plain["width"]["text"] / 3

@@ -30,7 +30,7 @@ def rated(n=150, seed=0):
     ratings = rng.uniform(-3, 3, (n, 3))
     columns = {f"rating_{m}": ratings[:, i] for i, m in enumerate(MODALITIES)}
     whole = {s: Ragged.of([[2 * i, 2 * i + 1] for i in range(n)], np.int64) for s in STREAMS}
-    return replace(base, index=whole, columns=columns, score=(0.4 + ratings @ WEIGHTS).astype(np.float32))
+    return replace(base, index=whole, columns=columns, label=(0.4 + ratings @ WEIGHTS).astype(np.float32))
 
 
 def transparent(n=150):
@@ -111,7 +111,7 @@ def test_repairing_exchanges_the_chosen_entries_among_the_rows_and_nothing_else(
         if s in MODALITIES:
             source = after[:, 0] // 2  # entries of clip i are 2 i and 2 i + 1: the clip that a piece came from
             assert np.array_equal(new.columns[f"rating_{s}"], data.columns[f"rating_{s}"][source])
-    assert np.array_equal(new.score, data.score) and new.pools is data.pools
+    assert np.array_equal(new.label, data.score) and new.pools is data.pools
     assert faithfulness.repaired(data, rows, chosen).digest == new.digest
     assert faithfulness.repaired(data, rows, chosen, seed=1).digest != new.digest
 

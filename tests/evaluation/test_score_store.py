@@ -83,7 +83,7 @@ def test_the_file_holds_the_scores_and_no_label(folders, tmp_path):
     assert np.abs(again[COMPLETE][rows] - exact).max() <= 0.5001 * 10**-scoring.DECIMALS
     with np.load(kept.path) as stored:
         assert set(stored) == {"facts", "scores"}
-        assert not any(str(s) in bytes(stored["facts"]).decode() for s in CORPUS.score[rows] if len(str(s)) > 5)
+        assert not any(str(s) in bytes(stored["facts"]).decode() for s in CORPUS.label[rows] if len(str(s)) > 5)
 
 
 def test_seeds_of_folds_are_added_too(tmp_path):
@@ -106,7 +106,7 @@ def test_scores_of_other_weights_labels_features_or_corpora_are_refused(folders,
         evaluate.report(CORPUS, [again], scores=tmp_path)
     tested = np.arange(90) == CORPUS.rows("test")[0]
     with pytest.raises(MsaError, match="other test utterances or labels than synthetic has. Delete the file"):
-        evaluate.report(replace(CORPUS, score=np.where(tested, 0.5, CORPUS.score)), [], scores=tmp_path)
+        evaluate.report(replace(CORPUS, label=np.where(tested, 0.5, CORPUS.label)), [], scores=tmp_path)
     with pytest.raises(MsaError, match="other test utterances or labels"):
         evaluate.report(replace(CORPUS, ids=np.where(tested, "x", CORPUS.ids)), [], scores=tmp_path)
     voice = replace(CORPUS.pools["audio"], values=CORPUS.pools["audio"].values * 0.9)

@@ -156,7 +156,7 @@ def test_nothing_left_is_finite(name):
 @every_method
 def test_forward_never_reads_the_score(name):
     model, batch = build(name), CORPUS.batch([0, 1])
-    assert torch.equal(run(model, batch), run(model, replace(batch, score=None)))
+    assert torch.equal(run(model, batch), run(model, replace(batch, label=None)))
 
 
 @every_method
@@ -224,12 +224,12 @@ def test_sdumc_mia_touches_only_the_rows_that_miss_something():
 
 def test_sdumc_representation_similarity_follows_what_is_missing():
     model, full = build("sdumc").eval(), CORPUS.batch(COMPLETE_ROWS[:4])
-    nothing_missing = model.losses(model(full), model(full), full.score)
+    nothing_missing = model.losses(model(full), model(full), full.label)
     assert all(nothing_missing[k].item() == 0.0 for k in ("rs_view", "rs_attention", "mkd"))
-    gone = model.losses(model(full), model(missing.pattern(full, "text+audio")), full.score)
+    gone = model.losses(model(full), model(missing.pattern(full, "text+audio")), full.label)
     assert gone["rs_view"] > 0 and gone["rs_attention"] > 0
     ignored = build("sdumc", rs_modalities=(1.0, 1.0, 0.0)).eval()
-    terms = ignored.losses(ignored(full), ignored(missing.pattern(full, "text+audio")), full.score)
+    terms = ignored.losses(ignored(full), ignored(missing.pattern(full, "text+audio")), full.label)
     assert terms["rs_view"].item() == 0.0 and terms["rs_attention"].item() == 0.0
 
 

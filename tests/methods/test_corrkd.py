@@ -65,13 +65,13 @@ def test_degenerate_batches_have_finite_terms_and_gradients(prototypes_, respons
     rows = {"one sample": [0], "one pattern": np.arange(8)}.get(case, np.arange(6))
     batch = CORPUS.batch(rows)
     if case == "one class":
-        batch = replace(batch, score=torch.full((6,), 2.0))
+        batch = replace(batch, label=torch.full((6,), 2.0))
     if case == "absent classes":
-        batch = replace(batch, score=torch.tensor([-3.0, -3.0, -2.9, 3.0, 3.0, 2.8]))
+        batch = replace(batch, label=torch.tensor([-3.0, -3.0, -2.9, 3.0, 3.0, 2.8]))
     left = missing.pattern(batch, "vision") if case == "one pattern" else missing.mrm(batch, seed=0)
     with torch.no_grad():
         full = teacher(batch)
-    terms = student.losses(full, student(left), batch.score)
+    terms = student.losses(full, student(left), batch.label)
     assert all(torch.isfinite(t) for t in terms.values())
     sum(terms.values()).backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in student.parameters())
@@ -83,15 +83,15 @@ def test_a_student_that_is_its_teacher_loses_nothing_but_the_bound():
     student, batch = build().eval(), CORPUS.batch(np.arange(8))
     with torch.no_grad():
         out = student(batch)
-        terms = student.losses(out, out, batch.score)
+        terms = student.losses(out, out, batch.label)
         assert terms["cpd"].item() == 0.0
         apart = replace(out, joint=50 * out.joint)
-        assert student.losses(apart, apart, batch.score)["scd"].item() == 0.0
+        assert student.losses(apart, apart, batch.label)["scd"].item() == 0.0
 
 
 def test_the_teacher_gets_no_gradient():
     student, teacher, batch = build().train(), build(seed=1, distil=False).eval(), CORPUS.batch(np.arange(8))
-    sum(student.losses(teacher(batch), student(missing.mrm(batch, 0)), batch.score).values()).backward()
+    sum(student.losses(teacher(batch), student(missing.mrm(batch, 0)), batch.label).values()).backward()
     assert all(p.grad is None for p in teacher.parameters())
 
 
@@ -109,15 +109,15 @@ def test_prototypes_remember_when_asked_to():
     batch = CORPUS.batch(np.arange(12))
     with torch.no_grad():
         full, out = teacher(batch), student(missing.mrm(batch, 0))
-        classes = student.classes(batch.score)
+        classes = student.classes(batch.label)
         now, there = prototypes(full.joint, classes, 7)
-        student.losses(full, out, batch.score)
+        student.losses(full, out, batch.label)
         assert torch.allclose(student.memory[TEACHER], now)
-        student.losses(replace(full, joint=3 * full.joint), out, batch.score)
+        student.losses(replace(full, joint=3 * full.joint), out, batch.label)
         assert torch.allclose(student.memory[TEACHER][there], 2 * now[there], atol=1e-5)
         assert (student.memory[:, ~there] == 0).all()
         before = student.eval().memory.clone()
-        student.losses(full, out, batch.score)
+        student.losses(full, out, batch.label)
         assert torch.equal(student.memory, before)
 
 
@@ -159,7 +159,7 @@ def test_a_student_without_a_fitting_teacher_is_refused(taught, tmp_path):
 
 
 def test_a_class_that_training_lacks_has_no_prototype(tmp_path):
-    few = replace(CORPUS, score=np.clip(CORPUS.score, -2.2, 1.2).astype(np.float32))  # no -3, +2, +3
+    few = replace(CORPUS, label=np.clip(CORPUS.label, -2.2, 1.2).astype(np.float32))  # no -3, +2, +3
     teacher = fit("corrkd", few, tmp_path / "t", TrainConfig(regime="complete", **FAST), replace(DEBUG, distil=False))
     for memory in ("batch", "ema"):
         debug = replace(DEBUG, prototypes=memory)
@@ -176,7 +176,7 @@ def test_the_typical_distance_is_that_of_clips_in_random_order():
     student, batch = build(), CORPUS.batch(np.arange(6))
     with torch.no_grad():
         out = student.eval()(batch)
-        student.conclude([(out, out, batch.score), (replace(out, joint=out.joint[:1]), out, batch.score)][:1])
+        student.conclude([(out, out, batch.label), (replace(out, joint=out.joint[:1]), out, batch.label)][:1])
     want = (out.joint - out.joint.roll(1, 0)).norm(dim=1).mean()
     assert student.typical_distance.item() == pytest.approx(want.item(), rel=1e-5)
 
@@ -208,7 +208,7 @@ def test_prototypes_over_the_training_data_are_kept(taught):
     teacher, _ = methods.load(taught / "teacher", COMPACT.id)
     batch = CORPUS.batch(CORPUS.rows("train"))
     with torch.no_grad():
-        want, there = prototypes(teacher(batch).joint, student.classes(batch.score), 7)
+        want, there = prototypes(teacher(batch).joint, student.classes(batch.label), 7)
     assert torch.allclose(student.prototypes[TEACHER], want, atol=1e-4)
     assert ((student.prototypes[STUDENT].abs().sum(1) > 0) == there).all() and student.typical_distance > 0
 

@@ -34,7 +34,7 @@ def weighted(name, settings, rows):
         torch.manual_seed(1)
         with torch.no_grad():
             full = methods.build(name, {**config, "distil": False}, data.dims)(batch)
-    terms = model.losses(full, model(missing.mrm(batch, seed=0)), batch.score)
+    terms = model.losses(full, model(missing.mrm(batch, seed=0)), batch.label)
     sum(terms.values()).backward()
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     return {k: v.item() for k, v in terms.items()}, gradients

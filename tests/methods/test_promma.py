@@ -174,8 +174,8 @@ def test_tuning_never_loses_to_always_or_never_on_what_it_was_tuned_on(trained):
         batch = CORPUS.batch(rows)
         out = model(missing.pattern(batch, pattern))
         there = (out.trace["real"] == torch.tensor([m in PATTERNS[pattern] for m in MODALITIES])).all(1)
-        error = (out.trace["answers"] - batch.score[:, None]).abs()[there].mean(0)
-        ours = (out.score - batch.score).abs()[there].mean()
+        error = (out.trace["answers"] - batch.label[:, None]).abs()[there].mean(0)
+        ours = (out.score - batch.label).abs()[there].mean()
         assert ours <= min(error[0], error[EVERYTHING]) + 1e-6
 
 
@@ -198,8 +198,8 @@ def test_the_generator_learns_to_rebuild_and_not_from_the_score():
     assert all(p.grad is None or not p.grad.any() for n, p in model.generator.named_parameters())
     with torch.no_grad():
         teacher = build(prompted=False, seed=1)(full)
-    terms = model.losses(teacher, out, full.score)
-    nothing = model.losses(teacher, model(full), full.score)
+    terms = model.losses(teacher, out, full.label)
+    nothing = model.losses(teacher, model(full), full.label)
     assert terms["generated"] > 0 and nothing["generated"] == nothing["confidence"] == nothing["evaluator"] == 0
 
 
@@ -216,7 +216,7 @@ def test_ablations(settings, gone):
     full = CORPUS.batch(COMPLETE_ROWS[:4])
     with torch.no_grad():
         teacher = build(prompted=False)(full)
-    assert set(model.losses(teacher, model(missing.pattern(full, "vision")), full.score)) == terms
+    assert set(model.losses(teacher, model(missing.pattern(full, "vision")), full.label)) == terms
     assert hasattr(model, "before") == model.config.use_mpdc and hasattr(model, "disentangle") == model.config.use_mpd
 
 

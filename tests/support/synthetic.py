@@ -32,7 +32,7 @@ def corpus(n: int = 120, seed: int = 0, dims: dict[str, int] | None = None, leng
         name="synthetic",
         feature_set=COMPACT.id,
         ids=np.array([f"u{i:04d}" for i in range(n)]),
-        score=score,
+        label=score,
         split=split,
         pools=pools,
         index=index,

@@ -56,7 +56,7 @@ def test_overfits_one_batch(name):
     batch = CORPUS.batch(np.arange(8))
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     for _ in range(150):
-        terms = model.losses(model(batch) if model.double_flow else None, model(batch), batch.score)
+        terms = model.losses(model(batch) if model.double_flow else None, model(batch), batch.label)
         loss = sum(model.config.loss_weights()[k] * v for k, v in terms.items() if k in ERRORS[name])
         optimizer.zero_grad()
         loss.backward()
@@ -111,7 +111,7 @@ def test_manifest_says_everything(tmp_path):
     assert manifest["method"] == "sdumc" and manifest["feature_set"] == COMPACT.id and manifest["seed"] == 3
     assert manifest["corpus"] == {"name": "synthetic", **CORPUS.manifest} and "random numbers" in manifest["licence"]
     assert set(manifest["versions"]) == {"msa_core", "torch", "numpy", "python"}
-    assert manifest["mean_score"] == pytest.approx(CORPUS.score[CORPUS.rows("train")].mean())
+    assert manifest["mean_score"] == pytest.approx(CORPUS.label[CORPUS.rows("train")].mean())
     bare = {p + conformal.WITHOUT_SIMULATED_TEXT for p in ("audio", "audio+vision")}
     assert (
         set(manifest["calibration"]["half_width"]) == set(PATTERNS) | bare and manifest["calibration"]["level"] == 0.8
@@ -124,7 +124,7 @@ def test_manifest_says_everything(tmp_path):
     assert manifest["n_parameters"] == sum(p.numel() for p in model.parameters())
     valid = CORPUS.rows("valid")
     for p, found in scores.pattern_scores(model, CORPUS, valid, tuple(PATTERNS)).items():
-        error = np.nanmean(np.abs(found - CORPUS.score[valid]))
+        error = np.nanmean(np.abs(found - CORPUS.label[valid]))
         assert error == pytest.approx(manifest["validation_mae"][p], rel=1e-5)
 
 

@@ -189,7 +189,7 @@ def assemble(file: FeatureFile, name: str, kind: str, statement: str) -> Corpus:
         name=name,
         feature_set=file.feature_set or f"{kind}-{slug(name)}-{widths}",
         ids=np.array(file.ids),
-        score=(np.concatenate(labels) * file.scale.factor).astype(np.float32),
+        label=(np.concatenate(labels) * file.scale.factor).astype(np.float32),
         split=np.array([p.split for p in file.parts for _ in p.ids]),
         pools=pools,
         index=index,

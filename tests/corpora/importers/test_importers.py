@@ -55,7 +55,7 @@ def test_mmsa_values_come_back_and_padding_is_never_valid(tmp_path: Path, aligne
     assert batch.present.all() and not batch.valid["simulated"].any()
     for number, split, i in rows(content):
         assert corpus.ids[number] == content[split]["id"][i] and corpus.split[number] == split
-        assert corpus.score[number] == content[split]["regression_labels"][i]
+        assert corpus.label[number] == content[split]["regression_labels"][i]
         for modality in MODALITIES:
             expected = real(content, split, i, modality)
             assert np.array_equal(frames(corpus, number, modality), expected)
@@ -91,7 +91,7 @@ def test_sims_is_scaled_to_three_and_keeps_its_own_ratings(tmp_path: Path) -> No
     corpus = mmsa_reader.read(dump(tmp_path / "f.pkl", content), "sims")
     assert corpus.manifest["scale"] == "sims" and corpus.manifest["score_factor"] == 3.0
     for number, split, i in rows(content):
-        assert corpus.score[number] == np.float32(3 * np.float64(content[split]["regression_labels"][i]))
+        assert corpus.label[number] == np.float32(3 * np.float64(content[split]["regression_labels"][i]))
         for modality, ending in zip(MODALITIES, "TAV", strict=True):
             rating = content[split][f"regression_labels_{ending}"][i]
             assert corpus.columns[f"rating_{modality}"][number] == 3 * rating
@@ -246,7 +246,7 @@ def test_npz_values_come_back(tmp_path: Path) -> None:
         assert np.array_equal(frames(corpus, number, "text"), arrays["text"][row : row + 1])
         expected = arrays["audio"][row, : 0 if row == 4 else arrays["audio_lengths"][row]].astype(np.float32)
         assert np.array_equal(frames(corpus, number, "audio"), expected)
-        assert corpus.score[number] == np.float32(arrays["score"][row])
+        assert corpus.label[number] == np.float32(arrays["score"][row])
     present = corpus.batch(np.arange(9)).present.numpy()
     assert present[:, 0].all() and not present[:, 2].any() and (~present[:, 1]).tolist() == [r == 4 for r in order]
     assert corpus.manifest["lengths"] == {"text": "one vector an utterance", "audio": "audio_lengths"}
@@ -257,7 +257,7 @@ def test_npz_labels_and_groups(tmp_path: Path) -> None:
     arrays |= {"label": arrays.pop("score") / 3, "video": np.array(["v", "w", "x"] * 3)}
     del arrays["audio_lengths"]
     corpus = importers.read(save_npz(tmp_path / "f.npz", arrays))
-    assert corpus.manifest["scale"] == "sims" and corpus.score[0] == -3 and corpus.manifest["videos"] == 3
+    assert corpus.manifest["scale"] == "sims" and corpus.label[0] == -3 and corpus.manifest["videos"] == 3
     assert corpus.columns["speaker"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert corpus.manifest["lengths"]["audio"] == "zeros at the end are padding"
     arrays["score"] = arrays.pop("label")
@@ -312,7 +312,7 @@ def test_own_clips_with_a_table(tmp_path: Path) -> None:
     corpus.save(tmp_path / "corpus")
     corpus = Corpus.load(tmp_path / "corpus", COMPACT.id)
     assert corpus.ids.tolist() == [f"{'abc'[i // 2]}/clip {i}.mp4" for i in range(6)]
-    assert corpus.score.tolist() == [i - 2.5 for i in range(6)] and corpus.columns["speaker"].tolist() == [
+    assert corpus.label.tolist() == [i - 2.5 for i in range(6)] and corpus.columns["speaker"].tolist() == [
         0,
         0,
         1,
