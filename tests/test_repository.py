@@ -1,10 +1,12 @@
 """The repository keeps its own promises: layout, style, imports, README."""
 
+import ast
 import json
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from paths import ROOT
@@ -33,31 +35,64 @@ def test_types():
     run("mypy")
 
 
-def test_gradio_is_imported_in_app_only():
-    users = [p.name for p in SOURCES if re.search(r"^\s*(import|from) (gradio|spaces)\b", p.read_text(), re.M)]
-    assert users == []
+def test_gradio_is_imported_in_the_page_only():
+    page = ROOT / "msa_core" / "page"
+    users = [p for p in SOURCES if re.search(r"^\s*(import|from) (gradio|spaces)\b", p.read_text(), re.M)]
+    assert [str(p) for p in users if not p.is_relative_to(page)] == []
+
+
+# The straight line from file to score, its ground before it and what stands beside it after it.
+RANKS = """errors i18n schema config checkpoint media degrade features extract edit missing batch methods explain predict
+    compare feature_training corpora training evaluation views lessons page __main__""".split()
+
+
+def imports_of(path: Path, modules: set[str]) -> set[str]:
+    """The modules of msa_core that a file imports, anywhere in it; a name below `msa_core` each."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name.removeprefix("msa_core.") for a in node.names if a.name.startswith("msa_core.")}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            if (node.module or "").split(".")[0] == "msa_core":
+                base = (node.module or "").removeprefix("msa_core").lstrip(".")
+                inside = {f"{base}.{a.name}".lstrip(".") for a in node.names}
+                found |= {name if name in modules else base for name in inside}
+    return found - {""}
+
+
+def graph() -> dict[str, set[str]]:
+    """Every module of msa_core with those that it imports."""
+    names = {}
+    for path in SOURCES:
+        parts = path.relative_to(ROOT / "msa_core").with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: imports_of(path, set(names)) - {name} for name, path in names.items()}
+
+
+def test_every_module_has_a_rank():
+    assert {name.split(".")[0] for name in graph()} - {""} == set(RANKS)
 
 
 def test_imports_point_one_way():
-    """No module of the line may import one that stands after it."""
-    line = """schema errors language config checkpoint weights media preview damage features simulate extract
-        missing data metrics layers losses contributions methods train runs protocols slices predictions
-        bootstrap kept_scores groups tables evaluate study evidence edits timeline predict calls visit uploads
-        cells report compare numbers figures_parts figures_clip figures_distillation figures_prompts figures
-        figures_robustness figures_compare figures_lessons figures_page figures_numbers figures_report lessons
-        export""".split()
-    assert all((ROOT / "msa_core" / name).is_dir() or (ROOT / "msa_core" / f"{name}.py").is_file() for name in line)
-    rank = {name: i for i, name in enumerate(line)}
-    free = {("missing", "data"), ("data", "missing")}
-    for path in SOURCES:
-        parts = path.relative_to(ROOT / "msa_core").with_suffix("").parts
-        if parts[0] not in rank:
-            continue
-        dots = r"\.\." if len(parts) > 1 else r"\."
-        for match in re.finditer(rf"^from {dots}(\w*)[.\w]* import ([\w, ]+)", path.read_text(), re.M):
-            for name in [match[1]] if match[1] else [n.strip() for n in match[2].split(",")]:
-                later = rank.get(name, -1) > rank[parts[0]]
-                assert not later or (parts[0], name) in free, f"{path.name} imports {name}, which stands after it"
+    """No module may import one of a unit that stands after its own, nor a function inside it, nor a type check."""
+    for name, imported in graph().items():
+        for other in imported if name else ():
+            own, theirs = name.split(".")[0], other.split(".")[0]
+            assert RANKS.index(theirs) <= RANKS.index(own), f"{name} imports {other}, which stands after it"
+
+
+def test_no_import_circle():
+    """Take away what imports nothing that is left, until nothing is left."""
+    left = graph()
+    while free := {name for name, imported in left.items() if not imported & left.keys()}:
+        left = {name: imported for name, imported in left.items() if name not in free}
+    assert not left, f"these import each other: {', '.join(left)}"
+
+
+def test_no_file_is_long():
+    files = [*SOURCES, ROOT / "app.py", *(ROOT / "tests").rglob("*.py")]
+    assert {str(p.relative_to(ROOT)): n for p in files if (n := len(p.read_text().splitlines())) > 400} == {}
 
 
 def test_readme_commands_are_the_commands():

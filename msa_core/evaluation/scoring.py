@@ -24,7 +24,6 @@ from msa_core import methods
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import protocols
-from msa_core.evaluation.memory import keep_freed
 from msa_core.methods import Method
 from msa_core.methods.layers import remembering
 from msa_core.missing import PATTERNS
@@ -164,7 +163,6 @@ def _start(path: Path, requests: Sequence[Request], device: str) -> None:
     """Open the corpus in a new process."""
     global _worker
     torch.set_num_threads(1)
-    keep_freed()
     _worker = _Worker(Corpus.load(path, memmap=True), requests, device)
 
 

@@ -32,7 +32,7 @@ class Adds(Lesson):
     name = "adds"
     clip = "crema_happy.mp4"
     minutes = 2
-    code = (Code("msa_core/contributions.py", "shapley"), Code("msa_core/predict.py", "Analyser.predict"))
+    code = (Code("msa_core/explain/shapley.py", "shapley"), Code("msa_core/predict.py", "Analyser.predict"))
 
     def _texts(self) -> Texts:
         return Texts(

@@ -36,7 +36,7 @@ class Distil(Lesson):
     minutes = 2
     code = (
         Code("msa_core/methods/corrkd.py", "CorrKD"),
-        Code("msa_core/losses.py", "sample_contrast, prototype_distillation, mutual_information"),
+        Code("msa_core/methods/losses.py", "sample_contrast, prototype_distillation, mutual_information"),
     )
 
     def _texts(self) -> Texts:

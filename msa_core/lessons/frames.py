@@ -40,7 +40,10 @@ class FramesOrModalities(Lesson):
     name = "frames"
     clip = "crema_happy.mp4"
     minutes = 3
-    code = (Code("msa_core/missing.py", "frame, block, modality_rate"), Code("msa_core/protocols.py", "conditions"))
+    code = (
+        Code("msa_core/missing.py", "frame, block, modality_rate"),
+        Code("msa_core/evaluation/protocols.py", "conditions"),
+    )
 
     def _texts(self) -> Texts:
         return Texts(

@@ -34,9 +34,9 @@ class Imagine(Lesson):
     clip = "crema_sad.mp4"
     minutes = 2
     code = (
-        Code("msa_core/simulate.py", "Projector"),
+        Code("msa_core/features/simulated_text.py", "Projector"),
         Code("msa_core/methods/sdumc.py", "Imagination"),
-        Code("msa_core/losses.py", "representation_similarity"),
+        Code("msa_core/methods/losses.py", "representation_similarity"),
     )
 
     def _texts(self) -> Texts:

@@ -35,8 +35,8 @@ class Impute(Lesson):
     clip = "crema_angry.mp4"
     minutes = 2
     code = (
-        Code("msa_core/methods/promma_modules.py", "Evaluator, Generator"),
-        Code("msa_core/methods/promma_account.py", "verdict"),
+        Code("msa_core/methods/promma/modules.py", "Evaluator, Generator"),
+        Code("msa_core/methods/promma/explain.py", "verdict"),
     )
 
     def _texts(self) -> Texts:

@@ -36,7 +36,7 @@ class Interval(Lesson):
     name = "interval"
     clip = "crema_happy.mp4"
     minutes = 3
-    code = (Code("msa_core/train.py", "calibrate"), Code("msa_core/predict.py", "_interval"))
+    code = (Code("msa_core/training/scores.py", "calibrate"), Code("msa_core/explain/conformal.py", "interval"))
 
     def _texts(self) -> Texts:
         return Texts(

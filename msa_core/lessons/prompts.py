@@ -35,8 +35,8 @@ class Prompts(Lesson):
     clip = "crema_angry.mp4"
     minutes = 3
     code = (
-        Code("msa_core/methods/promma_modules.py", "Disentanglement, Weighting"),
-        Code("msa_core/losses.py", "prompt_information"),
+        Code("msa_core/methods/promma/modules.py", "Disentanglement, Weighting"),
+        Code("msa_core/methods/losses.py", "prompt_information"),
     )
 
     def _texts(self) -> Texts:

@@ -1,9 +1,5 @@
-import ctypes
 import json
 import math
-import platform
-import subprocess
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -78,28 +74,6 @@ def test_processes_give_the_same_scores(tmp_path):
     request = [Request(trained(tmp_path / "b-seed0"), ({},), ("text", "frame:0.5"), big.rows("test"))]
     one, two = predict(request, big)[0][0], predict(request, big, tmp_path / "corpus", jobs=2)[0][0]
     assert all(np.array_equal(one[c], two[c], equal_nan=True) for c in one) and np.isfinite(one["text"]).any()
-
-
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc" or not hasattr(ctypes.CDLL(None), "mallinfo2"),
-    reason="only glibc gives freed memory back at once, and only since 2.33 it can be asked",
-)
-def test_freed_memory_is_kept():
-    """A large tensor is part of the heap, and stays there when it is gone; without it is mapped, and unmapped."""
-    code = (
-        "import ctypes, sys, torch\nfrom msa_core.memory import keep_freed\n"
-        "assert sys.argv[1] == 'default' or keep_freed()\n"
-        "class Info(ctypes.Structure): _fields_ = [(str(i), ctypes.c_size_t) for i in range(10)]\n"
-        "info = ctypes.CDLL(None).mallinfo2\ninfo.restype = Info\n"
-        "mapped, free = (lambda: getattr(info(), '3')), (lambda: getattr(info(), '8'))\n"
-        "before, large = mapped(), torch.zeros(4_000_000)\nmore = mapped() - before\ndel large\n"
-        "print(more, free() > 16_000_000)"
-    )
-    said = [
-        subprocess.run([sys.executable, "-c", code, how], capture_output=True, check=True, text=True).stdout.split()
-        for how in ("default", "kept")
-    ]
-    assert said == [["1", "False"], ["0", "True"]]
 
 
 @pytest.mark.parametrize("name", METHODS)
