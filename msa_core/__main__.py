@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msa_core.config import shipped
 from msa_core.errors import MsaError
 
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
@@ -365,7 +366,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--device", choices=["cpu", "cuda"])
     p.add_argument("--readme", help=README)
     p = add("bench", _bench, "time and memory on this machine")
-    p.add_argument("--clip", default=str(Path(__file__).resolve().parent.parent / "examples" / "latentsync_demo1.mp4"))
+    p.add_argument("--clip", default=str(shipped("examples") / "latentsync_demo1.mp4"))
     p.add_argument("--repeats", type=_positive, default=5)
     p.add_argument("--readme", help=README)
     p = add("sheet", _sheet, "the teacher's sheet in every language: Markdown, and PDF where there is a Chromium")

@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from msa_core.config import shipped
 from msa_core.errors import CheckpointError
 
-ROOT = Path(__file__).resolve().parent.parent / "checkpoints"
+ROOT = shipped("checkpoints")
 MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"
 TEACHER = "-teacher"  # ending of the name of a shipped student's teacher
-REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (README, 'Train')."
+REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (docs/training.md)."
 
 
 def directory(name: str | Path) -> Path:

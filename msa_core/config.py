@@ -5,11 +5,23 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msa_core.errors import MsaError
 
 T = TypeVar("T")
+PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(name: str) -> Path:
+    """Locate a folder of shipped files: inside an installed package, or beside the package in a checkout.
+
+    Args:
+        name: `checkpoints` or `examples`.
+    """
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:

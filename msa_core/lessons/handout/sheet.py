@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msa_core import checkpoint
+from msa_core import config
 from msa_core.errors import MsaError
 from msa_core.i18n import ENGLISH, LANGUAGES, say, use
 from msa_core.lessons import LESSONS, interval
@@ -27,7 +27,7 @@ from msa_core.predict import Analyser
 from msa_core.schema import Utterance
 from msa_core.views.parts import signed
 
-FOLDER = checkpoint.ROOT.parent / "examples" / "teaching"
+FOLDER = config.shipped("examples") / "teaching"
 NAME = "teachers-sheet"
 CLIPS = (
     "crema_happy.mp4", "crema_angry.mp4", "crema_sad.mp4", "crema_neutral.mp4", "grid_bbaf2n.mp4",
