@@ -33,9 +33,21 @@ def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
     return "\n".join(lines)
 
 
+def brief(result: Mapping[str, Any]) -> str:
+    """Format the main rows in three columns: complete input, mean over the incomplete patterns, gap closed."""
+    lines = ["| test MAE | nothing missing | mean over incomplete patterns | gap closed (95 %) |", "|---|---|---|---|"]
+    for row in (r for r in result["rows"] if r["kind"] in ("naive", "masked", "method")):
+        spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
+        lines.append(f"| {_title(row)} | {_number(row['complete'])} | {_number(row['six'])}{spread} | {_gap(row)} |")
+    if result["specialists"] is not None:
+        lines.append(f"| One specialist per pattern | | {result['specialists']:.3f} | 1.00 |")
+    return "\n".join(lines)
+
+
 def parts(result: Mapping[str, Any]) -> dict[str, str]:
-    """The further tables that a README may have, by the ending of their block's name."""
+    """Format the further tables that a Markdown file may hold, by the ending of their block's name."""
     return {
+        "brief": brief(result),
         "ablations": headline(result, ablations=True),
         "robustness": robustness(result),
         "intervals": coverage(result),
