@@ -12,7 +12,7 @@ from torch import Tensor
 from msa_core import checkpoint
 from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, MsaError
-from msa_core.methods.base import KINDS, Displayed, Method, MethodConfig, Recipe
+from msa_core.methods.base import KINDS, PANELS, Displayed, Mechanism, Method, MethodConfig, Recipe
 from msa_core.methods.corrkd import CorrKD
 from msa_core.methods.late_fusion import Baseline
 from msa_core.methods.promma.model import ProMMA
@@ -25,7 +25,9 @@ GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 __all__ = [
     "KINDS",
     "METHODS",
+    "PANELS",
     "Displayed",
+    "Mechanism",
     "Method",
     "MethodConfig",
     "Recipe",
@@ -35,6 +37,7 @@ __all__ = [
     "load_teacher",
     "method_name",
     "method_of",
+    "panel_of",
     "verify_golden",
 ]
 
@@ -136,3 +139,16 @@ def verify_golden(model: Method, name: str | Path) -> float:
 def method_name(method: str) -> str:
     """How a method is written for people; a checkpoint's name or folder is shown as it is."""
     return METHODS[method].title if method in METHODS else method
+
+
+def panel_of(method: str) -> str:
+    """Return the panel, one of PANELS, that shows the mechanism of a method or of a checkpoint's name or folder.
+
+    A teacher has the panel of its method, though its mechanism is the attention only. "attention" for an unknown name.
+    """
+    if method in METHODS:
+        return METHODS[method].panel
+    try:
+        return method_of(checkpoint.read_manifest(method), method).panel
+    except CheckpointError:
+        return Method.panel

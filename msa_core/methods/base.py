@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 from torch import Tensor, nn
@@ -24,16 +24,19 @@ class Displayed(NamedTuple):
     signed: bool
 
 
-KINDS = (
-    "constant",
-    "naive",
-    "complete",
-    "masked",
-    "method",
-    "variant",
-    "ablation",
-    "specialist",
-)  # rows, in this order
+class Mechanism(TypedDict):
+    """Inner quantities of a method for one clip, in plain numbers; each method extends it with its own.
+
+    attention: weight of every frame, per modality.
+    """
+
+    attention: dict[str, list[float]]
+
+
+PANELS = ("attention", "gates", "distillation", "prompts")  # views of a mechanism
+
+# Rows of a table, in this order.
+KINDS = ("constant", "naive", "complete", "masked", "method", "variant", "ablation", "specialist")
 
 
 class Recipe(NamedTuple):
@@ -82,7 +85,8 @@ def check_ranges(config: Any) -> None:
 class Method(nn.Module):
     """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
 
-    name: key of METHODS. title: how people write it. published: a system from a paper, offered on the page and the
+    name: key of METHODS. title: how people write it. panel: the view that shows its mechanism, one of PANELS.
+    published: a system from a paper, offered on the page and the
     command line. reconstruction: rebuilt from less than a paper, which is said wherever it is shown. double_flow: the
     trainer also runs the complete batch, with the same weights.
     Config: the dataclass of `config`. dims: width per stream.
@@ -90,6 +94,7 @@ class Method(nn.Module):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    panel: ClassVar[str] = "attention"
     published: ClassVar[bool] = True
     double_flow: ClassVar[bool] = False
     reconstruction: ClassVar[bool] = False
@@ -168,10 +173,8 @@ class Method(nn.Module):
         held_out: (output, score) of validation rows, batch by batch, under every pattern of what is there.
         """
 
-    def mechanism(
-        self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
-    ) -> dict[str, object]:
-        """The method's own account of one row in plain numbers; "attention": frame weights per modality.
+    def mechanism(self, output: Output, row: int, real: int | None = None, teacher: Output | None = None) -> Mechanism:
+        """Describe one row in plain numbers; "attention": frame weights per modality.
 
         real: the row of the same clip with everything that was observed, to compare what was imagined with it.
         teacher: of a method with a teacher, its answers to the clip (row 0: everything, row 1: what is left).

@@ -37,12 +37,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from msa_core.errors import MsaError
-from msa_core.methods.base import Method, Recipe, check_ranges
+from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.gather import gather
 from msa_core.methods.layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
 from msa_core.methods.losses import (
@@ -123,6 +124,47 @@ class CorrKDConfig:
         return CorrKDConfig(d_model=8, n_heads=2, d_feedforward=8, d_critic=4, dropout=0.1, head_dropout=0.1)
 
 
+class Response(TypedDict):
+    """Probability of the target class, and of every other class by name."""
+
+    target: float
+    non_target: dict[str, float]
+
+
+class ClassResponses(TypedDict):
+    """Responses split at the class `target`: of the teacher with everything and with what is left, of the student."""
+
+    target: str
+    teacher_full: Response
+    teacher_left: Response
+    student: Response
+
+
+class Distances(TypedDict):
+    """Euclidean distances of joint representations to the teacher's with everything.
+
+    student_to_teacher_left: between the two that have what is left. typical: of two different clips, to the teacher.
+    """
+
+    teacher_left: float
+    student: float
+    student_to_teacher_left: float
+    typical: float
+
+
+class CorrKDMechanism(Mechanism, total=False):
+    """Mechanism of CorrKD for one clip; only a student beside its teacher has more than the attention.
+
+    substitute: what stands for a missing modality. prototype_similarity: by "teacher" and "student", the cosine with
+    each class mean of the training data, None for a class that it lacks.
+    """
+
+    substitute: str
+    class_responses: ClassResponses
+    prototype_similarity: dict[str, dict[str, float | None]]
+    distance: Distances
+
+
 class Critic(nn.Module):
     """T of RCD: how well a student's and a teacher's response belong together."""
 
@@ -141,6 +183,7 @@ class CorrKD(Method):
 
     name = "corrkd"
     title = "CorrKD"
+    panel = "distillation"
     Config = CorrKDConfig
 
     def __init__(self, config: CorrKDConfig, dims: Mapping[str, int]):
@@ -278,44 +321,43 @@ class CorrKD(Method):
 
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
-    ) -> dict[str, object]:
-        """Attention; beside a teacher also responses, similarities to prototypes and distances.
+    ) -> CorrKDMechanism:
+        """Describe one row: attention; beside a teacher also responses, similarities to prototypes and distances.
 
-        class_responses: probabilities of the teacher with everything and with what is left and of the student with
-        what is left, split at the target: without a true label, the class that the teacher chooses with everything.
-        prototype_similarity: cosine with the class means of the training data, None for a class that it lacks.
-        distance: of joint representations to the teacher's with everything, and between the two that have what is
-        left; `typical` is that of two different clips to the teacher.
+        Without a label, responses are split at the class that the teacher chooses with everything.
         """
-        facts: dict[str, object] = {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
+        facts: CorrKDMechanism = {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
         if teacher is None or teacher.logits is None or output.logits is None or not self.config.distil:
             return facts
         names, target = CLASSES[self.config.n_classes], int(teacher.logits[0].argmax())
-        logits = {"teacher_full": teacher.logits[0], "teacher_left": teacher.logits[1], "student": output.logits[row]}
-        full, left, ours = teacher.joint[0], teacher.joint[1], output.joint[row]
-        apart = {"teacher_left": left - full, "student": ours - full, "student_to_teacher_left": ours - left}
-        nearness = {
-            who: prototype_similarity(h[None], self.prototypes[i])[0].tolist()
-            for who, i, h in (("teacher", TEACHER, full), ("student", STUDENT, ours))
-        }
+        full, left, student = teacher.joint[0], teacher.joint[1], output.joint[row]  # H^t, H^t of what is left, H^s
         known = (self.prototypes.abs().sum((0, 2)) > 0).tolist()
-        return facts | {
+        nearness: dict[str, dict[str, float | None]] = {}
+        for who, i, h in (("teacher", TEACHER, full), ("student", STUDENT, student)):
+            cosines = prototype_similarity(h[None], self.prototypes[i])[0].tolist()  # M_k (K,)
+            nearness[who] = {n: c if there else None for n, c, there in zip(names, cosines, known, strict=True)}
+        return {
+            **facts,
             "substitute": "one zero frame",
             "class_responses": {
                 "target": names[target],
-                **{who: _response_of(torch.softmax(x, -1), names, target) for who, x in logits.items()},
+                "teacher_full": _response_of(teacher.logits[0], names, target),
+                "teacher_left": _response_of(teacher.logits[1], names, target),
+                "student": _response_of(output.logits[row], names, target),
             },
-            "prototype_similarity": {
-                who: {n: s if there else None for n, s, there in zip(names, values, known, strict=True)}
-                for who, values in nearness.items()
+            "prototype_similarity": nearness,
+            "distance": {
+                "teacher_left": float((left - full).norm()),
+                "student": float((student - full).norm()),
+                "student_to_teacher_left": float((student - left).norm()),
+                "typical": float(self.typical_distance),
             },
-            "distance": {k: float(v.norm()) for k, v in apart.items()} | {"typical": float(self.typical_distance)},
         }
 
 
-def _response_of(p: Tensor, names: tuple[str, ...], target: int) -> dict[str, object]:
-    """A response (K,) split into the probability of the target and those of the other classes."""
-    values = p.tolist()
+def _response_of(logits: Tensor, names: tuple[str, ...], target: int) -> Response:
+    """Split the softmax of logits (K,) into the probability of the target and those of the other classes."""
+    values = torch.softmax(logits, -1).tolist()
     return {
         "target": values[target],
         "non_target": {n: v for i, (n, v) in enumerate(zip(names, values, strict=True)) if i != target},

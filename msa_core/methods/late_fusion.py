@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msa_core.errors import MsaError
-from msa_core.methods.base import Method, Recipe, check_ranges
+from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.layers import AttentionPool, FrameEncoder, available, bounded, mlp, usable
 from msa_core.methods.losses import mse
 from msa_core.missing import INCOMPLETE
@@ -124,10 +124,8 @@ class Baseline(Method):
         """Squared error of what was seen."""
         return {"mse": mse(dropped.score, score)}
 
-    def mechanism(
-        self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
-    ) -> dict[str, object]:
-        """Attention over the frames of each modality."""
+    def mechanism(self, output: Output, row: int, real: int | None = None, teacher: Output | None = None) -> Mechanism:
+        """Return the attention over the frames of each modality."""
         return {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
 
     def _track(self, vectors: Tensor, there: Tensor) -> None:

@@ -24,12 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msa_core.methods.base import Displayed, Method, Recipe, check_ranges
+from msa_core.methods.base import Displayed, Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.gather import gather
 from msa_core.methods.layers import (
     AttentionPool,
@@ -97,6 +98,29 @@ class SDUMCConfig:
         return SDUMCConfig(d_model=8, d_contrast=4, dropout=0.1, attention_dropout=0.1, frame_dropout=0.1)
 
 
+class TextSimilarity(TypedDict):
+    """Cosine of imagined and real text before and after MIA; None without a real one to compare with."""
+
+    before: float | None
+    after: float | None
+
+
+class SDUMCMechanism(Mechanism):
+    """Mechanism of SDUMC for one clip.
+
+    gates: alpha per modality, signed. view_weights: beta per view, signed. pooling: weight of every frame in the
+    frame-to-utterance pooling, per modality. imagined: the modalities that MIA imagined. text_simulated: missing text
+    started from simulated text.
+    """
+
+    gates: dict[str, float]
+    view_weights: dict[str, float]
+    pooling: dict[str, list[float]]
+    imagined: list[str]
+    text_simulated: bool
+    text_similarity: TextSimilarity
+
+
 class UnifiedCrossAttention(nn.Module):
     """UMCA: the seven views attend to the frames of one modality; the values are the frames themselves."""
 
@@ -131,6 +155,7 @@ class SDUMC(Method):
 
     name = "sdumc"
     title = "SDUMC"
+    panel = "gates"
     double_flow = True
     Config = SDUMCConfig
 
@@ -237,8 +262,8 @@ class SDUMC(Method):
 
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
-    ) -> dict[str, object]:
-        """Gates, view weights, attention, and how near the imagined text is to the real one before and after MIA."""
+    ) -> SDUMCMechanism:
+        """Describe one row: gates, view weights, attention, similarity of imagined text to the real one."""
         trace = output.trace
         return {
             "gates": dict(zip(MODALITIES, trace["gates"][row].tolist(), strict=True)),
@@ -254,7 +279,7 @@ class SDUMC(Method):
         """The modality gates."""
         return {"modality gates": Displayed(output.trace["gates"], True)}
 
-    def _text_similarity(self, output: Output, row: int, real: int | None) -> dict[str, float | None]:
+    def _text_similarity(self, output: Output, row: int, real: int | None) -> TextSimilarity:
         """Cosine of the text of `row` with the real text, before and after MIA; None where there is nothing real."""
         text, missing = output.trace["text_before_imagination"], output.trace["missing"][:, 0]
         if real is None or not missing[row] or missing[real]:

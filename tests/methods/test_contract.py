@@ -53,7 +53,7 @@ def terms_of(model, full, left, out=None):
     elif model.needs_teacher:
         with torch.no_grad():
             flow = teacher_of(model).eval()(full)
-    return model.losses(flow, model(left) if out is None else out, full.score)
+    return model.losses(flow, model(left) if out is None else out, full.label)
 
 
 def teacher_of(student):
@@ -83,6 +83,15 @@ def test_contract(name, pattern, size):
     mechanism = model.eval().mechanism(model(left), size - 1)
     for m, weights in mechanism["attention"].items():
         assert len(weights) == model(left).trace[f"attention_{m}"].shape[1]
+
+
+def test_a_method_and_its_checkpoints_name_a_panel(tmp_path):
+    for name, method in METHODS.items():
+        assert method.panel in methods.PANELS and methods.panel_of(name) == method.panel
+        checkpoint.write(tmp_path / name, build(name).state_dict(), {"method": name})
+        assert methods.panel_of(str(tmp_path / name)) == method.panel
+    assert methods.panel_of("nobody") == "attention"
+    assert {m.panel for m in METHODS.values()} == set(methods.PANELS)
 
 
 @every_method

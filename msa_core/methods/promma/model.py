@@ -63,7 +63,7 @@ from msa_core.methods.losses import (
     where_mean,
 )
 from msa_core.methods.promma.config import CHOICES, RECIPES, ProMMAConfig
-from msa_core.methods.promma.explain import account
+from msa_core.methods.promma.explain import ProMMAMechanism, describe
 from msa_core.methods.promma.modules import (
     BOUND,
     EVERYTHING,
@@ -106,6 +106,7 @@ class ProMMA(Method):
 
     name = "promma"
     title = "ProMMA (reconstruction)"
+    panel = "prompts"
     reconstruction = True
     Config = ProMMAConfig
 
@@ -292,9 +293,9 @@ class ProMMA(Method):
 
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
-    ) -> dict[str, object]:
-        """Prompt weights, what each modality's prompts say, MME's verdicts, likeness of prompts: see `account`."""
-        return account(self, output, row, real, teacher)
+    ) -> ProMMAMechanism:
+        """Describe one row: prompt weights, what the prompts of each modality say, MME's verdicts, similarities."""
+        return describe(self, output, row, real, teacher)
 
     def displayed(self, output: Output) -> dict[str, Displayed]:
         """The prompt weights, and what they push: each weight times the lean of its prompts."""
