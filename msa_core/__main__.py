@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msa_core import atomic
 from msa_core.config import shipped
 from msa_core.errors import MsaError
 
@@ -267,7 +268,7 @@ def _table(args: argparse.Namespace, block: str, text: str) -> None:
 
 def _write(path: Path, text: str, option: str = "--json") -> None:
     try:
-        path.write_text(text, encoding="utf-8", newline="")
+        atomic.write_text(path, text)
     except OSError as e:
         why = f"Cannot write {str(path)!r} ({e.strerror})."
         raise MsaError(f"{why} Give {option} a file in a folder that exists.") from e

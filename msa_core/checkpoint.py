@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from msa_core import atomic
 from msa_core.config import shipped
 from msa_core.errors import CheckpointError
 
@@ -65,24 +63,13 @@ def write(
         golden: one recorded input and its output, to check a rebuilt model.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        files = {MODEL: tensors} | ({GOLDEN: golden} if golden is not None else {})
+    files = {MODEL: tensors} | ({GOLDEN: golden} if golden is not None else {})
+    with atomic.replaced_folder(folder) as part:
         for name, content in files.items():
             save_file({k: v.detach().cpu().contiguous() for k, v in content.items()}, str(part / name))
             (part / name).chmod(0o644)
         full = {**manifest, "sha256": {name: sha256(part / name) for name in files}}
         (part / MANIFEST).write_text(json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        part.chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, old / "was")
-            os.replace(part, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def read_manifest(name: str | Path) -> dict[str, Any]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from msa_core import atomic
 from msa_core.batch import from_arrays
 from msa_core.checkpoint import sha256
 from msa_core.errors import MsaError
@@ -226,8 +224,7 @@ class Corpus:
         """
         needs_place(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with atomic.replaced_folder(folder) as part:
             for stream in STREAMS:
                 self.pools[stream].save(part, stream)
                 self.index[stream].save(part, f"{stream}.index")
@@ -240,12 +237,6 @@ class Corpus:
                 "sha256": hashes,
             }
             (part / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-            part.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(part, folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
     def _table(self) -> np.ndarray:
         """Ids, scores, splits and columns as one structured array (U,)."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from msa_core import atomic
 from msa_core.errors import MsaError
 from msa_core.feature_training.cache import CountProgress, cached, digest
 from msa_core.features import weights
@@ -123,9 +124,8 @@ def spoken(sentences: Sequence[str], cache: Path) -> list[np.ndarray]:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             waves = [speak(sentence, Path(folder)) for sentence in sentences]
-        part = path.with_suffix(".part.npz")
-        np.savez(part, samples=np.concatenate(waves), lengths=np.array([len(w) for w in waves]))
-        part.replace(path)
+        with atomic.replaced_file(path) as part:
+            np.savez(part, samples=np.concatenate(waves), lengths=np.array([len(w) for w in waves]))
     with np.load(path) as stored:
         return np.split(stored["samples"], np.cumsum(stored["lengths"])[:-1])
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core import checkpoint
+from msa_core import atomic, checkpoint
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import bootstrap, curve_svg, markdown, metrics, protocols, subsets
@@ -333,9 +333,9 @@ def command(
     jobs = jobs or os.cpu_count() or 1
     result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store))
     Path(out).mkdir(parents=True, exist_ok=True)
-    (Path(out) / f"{corpus.name}.json").write_text(json.dumps(result, allow_nan=False) + "\n")
-    (Path(out) / f"{corpus.name}.md").write_text(markdown.markdown(result))
-    (Path(out) / f"{corpus.name}.svg").write_text(curve_svg.curves_svg(result))
+    atomic.write_text(Path(out) / f"{corpus.name}.json", json.dumps(result, allow_nan=False) + "\n")
+    atomic.write_text(Path(out) / f"{corpus.name}.md", markdown.markdown(result))
+    atomic.write_text(Path(out) / f"{corpus.name}.svg", curve_svg.curves_svg(result))
     return result
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from msa_core import checkpoint, methods
+from msa_core import atomic, checkpoint, methods
 from msa_core.corpora.corpus import Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
@@ -255,6 +255,6 @@ def command(corpus_path: Path, runs: Path, labels: Sequence[str], out: Path) -> 
         raise MsaError(f"{runs} has no run {lost[0]!r}. There are: {there}.")
     result = report(corpus, chosen)
     Path(out).mkdir(parents=True, exist_ok=True)
-    (Path(out) / f"{corpus.name}-{NAME}.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-    (Path(out) / f"{corpus.name}-{NAME}.md").write_text(f"# What displayed weights mean\n\n{markdown(result)}\n")
+    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.md", f"# What displayed weights mean\n\n{markdown(result)}\n")
     return result

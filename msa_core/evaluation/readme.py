@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msa_core import atomic
 from msa_core.errors import MsaError
 
 
@@ -22,4 +23,4 @@ def insert(readme: Path, block: str, text: str) -> None:
     _, closed, tail = rest.partition(end)
     if not (found and closed):
         raise MsaError(f"{readme.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
-    readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+    atomic.write_text(readme, f"{head}{begin}\n{text}\n{end}{tail}")

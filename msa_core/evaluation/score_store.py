@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from msa_core import checkpoint
+from msa_core import atomic, checkpoint
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import protocols
@@ -154,15 +153,10 @@ class Store:
         facts |= {"features": self.features, "variants": list(request.variants), "conditions": conditions}
         path = self.folder / f"{name}.npz"
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as part:
-                try:
-                    told = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
-                    np.savez_compressed(part, facts=told, scores=whole)
-                    part.flush()
-                    os.chmod(part.name, 0o644)
-                    os.replace(part.name, path)
-                finally:
-                    Path(part.name).unlink(missing_ok=True)
+            with atomic.replaced_file(path) as part:
+                as_bytes = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
+                np.savez_compressed(part, facts=as_bytes, scores=whole)
+                part.chmod(0o644)
         except OSError as e:
             raise MsaError(f"Cannot write {path} ({e.strerror}). Give another --scores.") from e
         return path

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import transformers
 
-from msa_core import checkpoint
+from msa_core import atomic, checkpoint
 from msa_core.corpora.text_parts import FILES, Benchmark, Sentences, read
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics
@@ -266,8 +266,8 @@ def command(runs: Path, out: Path) -> list[dict[str, Any]]:
     results = [report(runs, c) for c in there or list(FILES)[:1]]
     Path(out).mkdir(parents=True, exist_ok=True)
     for result in results:
-        (Path(out) / f"{result['corpus']}.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-        (Path(out) / f"{result['corpus']}.md").write_text(markdown(result) + "\n")
+        atomic.write_text(Path(out) / f"{result['corpus']}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+        atomic.write_text(Path(out) / f"{result['corpus']}.md", markdown(result) + "\n")
     return results
 
 

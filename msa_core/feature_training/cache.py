@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from msa_core import atomic
+
 CountProgress = Callable[[str, int, int], None]  # what, done, of
 
 
@@ -24,9 +26,9 @@ def cached(path: Path, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str
     """The arrays in `path` (npz), computed and stored atomically when it does not exist."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part.npz")
-        np.savez(part, **compute())  # type: ignore[arg-type]
-        part.replace(path)
+        arrays = compute()
+        with atomic.replaced_file(path) as part:
+            np.savez(part, **arrays)  # type: ignore[arg-type]
     with np.load(path, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 

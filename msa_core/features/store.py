@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from msa_core import atomic
 from msa_core.errors import FeatureError
 from msa_core.schema import STREAMS, Stream, Utterance, Word
 
@@ -42,14 +42,9 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
             arrays |= {f"{name}_values": stream.values, f"{name}_times_s": stream.times_s}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(buffer.getvalue())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        atomic.write_bytes(path, buffer.getvalue())
     except OSError as e:
         raise FeatureError(f"Cannot write {path.name} ({e.strerror}). Give a folder you may write to.") from e
 

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from msa_core import media
+from msa_core import atomic, media
 from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
 from msa_core.errors import MediaError
@@ -108,15 +108,10 @@ def encode(path: str | Path, out: str | Path, picture: Change | None = None, sou
 @contextmanager
 def _writing(path: Path, out: Path) -> Iterator[Any]:
     """An output container for `out`, complete or not there. Raises: MediaError naming `path`."""
-    part = out.with_name(f".part-{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with av.open(str(part), "w") as target:
-                yield target
-            part.replace(out)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic.replaced_file(out) as part, av.open(str(part), "w") as target:
+            yield target
     except (av.FFmpegError, ValueError, OSError) as e:
         why = getattr(e, "strerror", None) or type(e).__name__
         name = media.label(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from msa_core import __version__, checkpoint, methods, missing
+from msa_core import __version__, atomic, checkpoint, methods, missing
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.explain.conformal import VOICED
@@ -245,9 +244,8 @@ class _Run:
             "averaged": self.averaged, "optimizer": self.optimizer.state_dict(),
         }  # fmt: skip
         self.state_path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.state_path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, self.state_path)
+        with atomic.replaced_file(self.state_path) as part:
+            torch.save(state, part)
 
     def resume(self) -> None:
         """Continue the state beside the checkpoint, if there is one."""
