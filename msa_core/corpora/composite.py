@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.pools import BROADCAST, SHORT, CountProgress, Pool, Pools, build_pools, quiet
+from msa_core.corpora.ragged import Ragged
 from msa_core.corpora.texts import open_rows
 from msa_core.errors import MsaError
 from msa_core.feature_training.voice_clips import generator

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The one form of a corpus on disk and in memory: labelled utterances composed of feature arrays, with splits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from msa_core import atomic
 from msa_core.batch import from_arrays
 from msa_core.checkpoint import sha256
+from msa_core.corpora.ragged import REBUILD, Ragged, ranges
 from msa_core.errors import MsaError
 from msa_core.schema import STREAMS, Batch
 
@@ -21,67 +22,8 @@ SPLITS = ("train", "valid", "test")
 
 MANIFEST, TABLE = "manifest.json", "utterances.npy"
 
-REBUILD = "Build it again (README, 'Corpora')."
 
 MIN_CROP = 0.7  # augmentation keeps at least this share of an audio or vision stream, contiguously
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Entries of different length end to end: entry e is values[offsets[e]:offsets[e + 1]].
-
-    values (N, D) float16/float32, or (N,) integers for an index; offsets (E + 1,) int64 from 0 to N.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    def __post_init__(self) -> None:
-        steps = np.diff(self.offsets)
-        if self.offsets.ndim != 1 or len(self.offsets) < 1 or self.offsets[0] != 0 or (steps < 0).any():
-            raise MsaError("Ragged offsets must be one row that starts at 0 and never falls. " + REBUILD)
-        if self.offsets[-1] != len(self.values):
-            raise MsaError(f"Ragged offsets end at {self.offsets[-1]} but there are {len(self.values)} rows. {REBUILD}")
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, entry: int) -> np.ndarray:
-        return self.values[self.offsets[entry] : self.offsets[entry + 1]]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Rows per entry (E,)."""
-        return np.diff(self.offsets)
-
-    @staticmethod
-    def of(entries: Sequence[np.ndarray | Sequence[int]], dtype: Any, width: int | None = None) -> Ragged:
-        """Pack arrays (T_e, D), or lists of integers when `width` is None, into one Ragged.
-
-        Raises: MsaError when an entry has another width or a value is not finite in `dtype`.
-        """
-        empty = np.zeros((0,) if width is None else (0, width), dtype)
-        with np.errstate(over="ignore"):  # an overflow is infinite and refused below
-            parts = [np.asarray(e, dtype) if len(e) else empty for e in entries]
-        for i, part in enumerate(parts):
-            if part.shape[1:] != empty.shape[1:]:
-                raise MsaError(f"Entry {i} has shape {part.shape}; give (T, {width}).")
-            if width is not None and not np.isfinite(part).all():
-                raise MsaError(f"Entry {i} has values that are not finite in {np.dtype(dtype)}; repair or scale it.")
-        offsets = np.zeros(len(parts) + 1, np.int64)
-        np.cumsum([len(p) for p in parts], out=offsets[1:])
-        return Ragged(np.concatenate([*parts, empty]), offsets)
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write `name`.values.npy and `name`.offsets.npy."""
-        np.save(folder / f"{name}.values.npy", self.values)
-        np.save(folder / f"{name}.offsets.npy", self.offsets)
-
-    @staticmethod
-    def load(folder: Path, name: str, memmap: bool = False) -> Ragged:
-        """Read what `save` wrote; with `memmap` the values stay on disk."""
-        values = np.load(folder / f"{name}.values.npy", mmap_mode="r" if memmap else None, allow_pickle=False)
-        return Ragged(values, np.load(folder / f"{name}.offsets.npy", allow_pickle=False))
 
 
 @dataclass(frozen=True)
@@ -186,12 +128,12 @@ class Corpus:
         result = {}
         for stream in STREAMS:
             pool, index = self.pools[stream], self.index[stream]
-            used = index.values[_ranges(index.offsets[rows], index.lengths[rows])]
+            used = index.values[ranges(index.offsets[rows], index.lengths[rows])]
             times = np.bincount(used, minlength=len(pool)).astype(np.float64)
             total, mean, square = 0.0, np.zeros(self.dims[stream]), np.zeros(self.dims[stream])
             for entries in np.array_split(np.flatnonzero(times), max(1, len(pool) // 2000)):
                 weight = np.repeat(times[entries], pool.lengths[entries])
-                frames = pool.values[_ranges(pool.offsets[entries], pool.lengths[entries])].astype(np.float64)
+                frames = pool.values[ranges(pool.offsets[entries], pool.lengths[entries])].astype(np.float64)
                 total, mean, square = total + weight.sum(), mean + weight @ frames, square + weight @ frames**2
             mean, square = mean / max(total, 1.0), square / max(total, 1.0)
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
@@ -202,12 +144,12 @@ class Corpus:
         """Gather a stream: features (B, T, D) float32 and valid (B, T); T is at least 1."""
         pool, index = self.pools[stream], self.index[stream]
         n_entries = index.lengths[rows]
-        entries = index.values[_ranges(index.offsets[rows], n_entries)]
+        entries = index.values[ranges(index.offsets[rows], n_entries)]
         lengths = pool.offsets[entries + 1] - pool.offsets[entries]
-        frames = _ranges(pool.offsets[entries], lengths)
+        frames = ranges(pool.offsets[entries], lengths)
         owner = np.repeat(np.repeat(np.arange(len(rows)), n_entries), lengths)
         n_frames = np.bincount(owner, minlength=len(rows))
-        place = _ranges(np.zeros(len(rows), np.int64), n_frames)
+        place = ranges(np.zeros(len(rows), np.int64), n_frames)
         if crop is not None:
             kept = np.ceil(n_frames * crop.uniform(MIN_CROP, 1.0, len(rows))).astype(np.int64)
             first = np.floor((n_frames - kept + 1) * crop.random(len(rows))).astype(np.int64)
@@ -301,8 +243,3 @@ def _manifest(path: Path) -> dict[str, Any]:
     if missing:
         raise MsaError(f"{path} is no corpus manifest: it has no {missing[0]!r}. {REBUILD}")
     return manifest
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenated arange(start, start + length) for every pair."""
-    return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)

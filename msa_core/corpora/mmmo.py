@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.corpus import Corpus
-from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, scores, split_of, streams
+from msa_core.corpora.stored_features import arrays, checked_labels, counts, fold_facts, folds, split_of, streams
 from msa_core.errors import MsaError
 
 NAME = "mmmo-120"
@@ -82,7 +82,7 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
         name=NAME,
         feature_set=FEATURE_SET,
         ids=ids,
-        label=score_of(np.concatenate(labels)),
+        label=label_of(np.concatenate(labels)),
         split=split,
         pools=pools,
         index=index,
@@ -91,12 +91,12 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
     )
 
 
-def score_of(label: np.ndarray) -> np.ndarray:
+def label_of(label: np.ndarray) -> np.ndarray:
     """Labels (U,) from 1 to 5 -> scores in [-3, 3]. Raises: MsaError for another label."""
     wrong = label[~((label >= LABELS[0]) & (label <= LABELS[1]))]
     if len(wrong):
         raise MsaError(f"{FILE} has the label {wrong[0]}; it must be from 1 to 5. Restore the file.")
-    return scores((label - 3) * 1.5, FILE)
+    return checked_labels((label - 3) * 1.5, FILE)
 
 
 def _inside(observed: Mapping[str, np.ndarray], ids: np.ndarray) -> np.ndarray:

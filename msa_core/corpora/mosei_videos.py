@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.corpus import Corpus
-from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, numbers, scores, split_of, streams
+from msa_core.corpora.stored_features import (
+    arrays,
+    checked_labels,
+    counts,
+    fold_facts,
+    folds,
+    numbers,
+    split_of,
+    streams,
+)
 from msa_core.errors import MsaError
 
 NAME = "mosei-922"
@@ -75,7 +84,7 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
         name=NAME,
         feature_set=FEATURE_SET,
         ids=video,
-        label=scores(found["sentiment_video_mean"], FILE),
+        label=checked_labels(found["sentiment_video_mean"], FILE),
         split=split,
         pools=pools,
         index=index,

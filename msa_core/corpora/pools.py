@@ -19,7 +19,8 @@ import torch
 
 from msa_core import checkpoint
 from msa_core.corpora import speech_synthesis
-from msa_core.corpora.corpus import SPLITS, Ragged
+from msa_core.corpora.corpus import SPLITS
+from msa_core.corpora.ragged import Ragged
 from msa_core.corpora.speech_synthesis import HeardSentence
 from msa_core.corpora.texts import Text, choose_texts, read_texts
 from msa_core.errors import MsaError

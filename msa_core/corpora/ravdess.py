@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.composite import SOURCES, cache_of
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice, voice_recordings
 from msa_core.feature_training.cache import CountProgress, quiet
@@ -41,7 +42,7 @@ def action_units(data: Path) -> dict[str, np.ndarray]:
     """
     path = data / "ravdess" / "openface_au_means.csv"
     if not path.is_file():
-        raise MsaError(f"{path} is missing. Put the action units of RAVDESS there (README, 'Corpora').")
+        raise MsaError(f"{path} is missing. Put the action units of RAVDESS there (docs/corpora.md).")
     try:
         with open(path, newline="", encoding="utf-8") as f:
             rows = list(csv.DictReader(f, delimiter=";"))

@@ -15,8 +15,9 @@ import numpy as np
 
 from msa_core.corpora import speech_synthesis
 from msa_core.corpora.composite import cache_of
-from msa_core.corpora.corpus import Corpus, Ragged
-from msa_core.corpora.mosi import counts, numbers
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
+from msa_core.corpora.stored_features import counts, numbers
 from msa_core.corpora.text_parts import SPLITS, Benchmark, read
 from msa_core.errors import MsaError
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet

@@ -27,7 +27,8 @@ import torch
 from scipy import stats
 
 from msa_core import atomic, checkpoint, methods
-from msa_core.corpora.corpus import Corpus, Ragged
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
 from msa_core.evaluation.runs import label_of

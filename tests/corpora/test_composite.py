@@ -14,7 +14,8 @@ from paths import DATA
 
 from msa_core.corpora import composite, pools, speech_synthesis, texts
 from msa_core.corpora.composite import CompositionConfig, RatedClip
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice_clips
 from msa_core.features import COMPACT, expression

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import Ragged
 from msa_core.corpora.importers.contents import chosen, named, without_zero_rows
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 
 SHAPES = {1: "(N,), one number per utterance", 2: "(N, D)", 3: "(N, T, D)"}
@@ -59,7 +59,7 @@ def numbers(value: Any, what: str, n: int, ranks: Sequence[int]) -> np.ndarray:
     return array
 
 
-def scores(value: Any, what: str, n: int) -> np.ndarray:
+def labels(value: Any, what: str, n: int) -> np.ndarray:
     """Numbers (N,) float64. Raises: MsaError as `numbers`."""
     return numbers(value, what, n, (1,)).astype(np.float64)
 
@@ -67,7 +67,7 @@ def scores(value: Any, what: str, n: int) -> np.ndarray:
 def declared_lengths(value: Any, what: str, shape: tuple[int, ...], ids: Sequence[str]) -> np.ndarray:
     """Whole numbers (N,) from 0 to T. Raises: MsaError naming the utterances where it is not so."""
     n, n_frames = shape[:2]
-    found = scores(value, what, n)
+    found = labels(value, what, n)
     for wrong, how in (
         (~np.isfinite(found) | (found != np.floor(found)), "no whole number"),
         (found < 0, "below 0"),

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, named
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import FeatureError, MsaError
 from msa_core.features import FEATURE_SETS, store
 from msa_core.schema import STREAMS, Utterance

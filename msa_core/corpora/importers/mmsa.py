@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings, safe_pickle
 from msa_core.corpora.importers import token_ids as encoder
 from msa_core.corpora.importers.arrays import (
     Span,
     cut,
     declared_lengths,
+    labels,
     nonzero,
     numbers,
     outside,
-    scores,
     span_of_lengths,
     span_of_mask,
     span_of_zeros,
@@ -44,6 +44,7 @@ from msa_core.corpora.importers.contents import (
     video,
     zero_out,
 )
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
 
@@ -117,12 +118,12 @@ def _part(file: FeatureFile, split: str, rows: dict[str, Any], rule: str, bert: 
     if not n:
         return part
     if "regression_labels" in rows:
-        part.labels = file.attempt(scores, rows["regression_labels"], f"regression_labels of {split}", n)
+        part.labels = file.attempt(labels, rows["regression_labels"], f"regression_labels of {split}", n)
     else:
         file.findings.append(Finding("error", f"{split} has no 'regression_labels'. Add a score per utterance."))
     for modality, ending in RATINGS.items():
         key = f"regression_labels_{ending}"
-        rating = file.attempt(scores, rows[key], f"{key} of {split}", n) if key in rows else None
+        rating = file.attempt(labels, rows[key], f"{key} of {split}", n) if key in rows else None
         if rating is not None:
             part.ratings[modality] = rating
     _text(file, part, rows, rule, bert)

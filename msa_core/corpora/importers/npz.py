@@ -20,15 +20,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.arrays import (
     cut,
     declared_lengths,
+    labels,
     nonzero,
     numbers,
     outside,
-    scores,
     span_of_lengths,
     span_of_zeros,
     texts,
@@ -44,6 +44,7 @@ from msa_core.corpora.importers.contents import (
     video,
     zero_out,
 )
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
 
@@ -120,7 +121,7 @@ def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str]) 
     part = Part("", ids, None, groups=[video(name) for name in ids])
     key = next((k for k in ("score", "label") if k in arrays), None)
     if key is not None:
-        part.labels = file.attempt(scores, arrays[key], key, len(ids))
+        part.labels = file.attempt(labels, arrays[key], key, len(ids))
     elif not any(f.level == "error" for f in file.findings):
         file.findings.append(Finding("error", "There is no array 'score' (or 'label'). Add one number per utterance."))
     for group in (g for g in GROUPS if g in arrays):
