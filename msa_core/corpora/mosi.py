@@ -62,7 +62,8 @@ LEAK = (
 def build(data: Path, out: Path, split: str = "poria", seed: int = 0) -> Corpus:
     """Build `mosi` (split "poria") or `mosi-cv` (split "cv") from the data below `data` and store it in folder `out`.
 
-    Raises: MsaError for the standard split, which leaks labels, and for missing or damaged data.
+    Raises:
+        MsaError: the standard split, which leaks labels, and for missing or damaged data.
     """
     _allowed(split)
     columns = ("id", "label", "poria_split", *FEATURES.values())
@@ -72,7 +73,11 @@ def build(data: Path, out: Path, split: str = "poria", seed: int = 0) -> Corpus:
 
 
 def assemble(found: Mapping[str, np.ndarray], split: str = "poria", seed: int = 0) -> Corpus:
-    """Arrays of the feature file (U rows each) -> Corpus. Raises: MsaError as `build`."""
+    """Build the corpus from the arrays of the feature file (U rows each).
+
+    Raises:
+        MsaError: as `build`.
+    """
     _allowed(split)
     part, video = found["poria_split"], np.array([str(name).rsplit("_", 1)[0] for name in found["id"]])
     if unknown := set(part.tolist()) - {"train", "test"}:
@@ -107,6 +112,11 @@ def assemble(found: Mapping[str, np.ndarray], split: str = "poria", seed: int = 
 
 
 def _allowed(split: str) -> None:
+    """Refuse a split that leaks labels or does not exist.
+
+    Raises:
+        MsaError.
+    """
     if split in ("std", "standard"):
         raise MsaError(LEAK)
     if split not in NAMES:

@@ -16,7 +16,7 @@ REBUILD = "Build it again (docs/corpora.md)."
 
 @dataclass(frozen=True)
 class Ragged:
-    """Entries of different length end to end: entry e is values[offsets[e]:offsets[e + 1]].
+    """Arrays of different length end to end: entry e is values[offsets[e]:offsets[e + 1]].
 
     values (N, D) float16/float32, or (N,) integers for an index; offsets (E + 1,) int64 from 0 to N.
     """
@@ -46,7 +46,8 @@ class Ragged:
     def of(entries: Sequence[np.ndarray | Sequence[int]], dtype: Any, width: int | None = None) -> Ragged:
         """Pack arrays (T_e, D), or lists of integers when `width` is None, into one Ragged.
 
-        Raises: MsaError when an entry has another width or a value is not finite in `dtype`.
+        Raises:
+            MsaError: an entry has another width or a value is not finite in `dtype`.
         """
         empty = np.zeros((0,) if width is None else (0, width), dtype)
         with np.errstate(over="ignore"):  # an overflow is infinite and refused below
@@ -73,5 +74,5 @@ class Ragged:
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenated arange(start, start + length) for every pair."""
+    """Concatenate arange(start, start + length) of every pair."""
     return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)

@@ -17,7 +17,11 @@ from msa_core.schema import SCORE_LIMIT, STREAMS
 
 
 def arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays `names` of a stored feature file (npz). Raises: MsaError naming the file and what it lacks."""
+    """Read the arrays `names` of a stored feature file (npz).
+
+    Raises:
+        MsaError: naming the file and what it lacks.
+    """
     if not path.is_file():
         raise MsaError(f"{path} is missing. Put the features of the corpus there (docs/corpora.md).")
     try:
@@ -32,16 +36,22 @@ def arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
-    """Labels (U,) as scores, float32. Raises: MsaError when one is not in [-3, 3]."""
+    """Return labels (U,) as float32.
+
+    Raises:
+        MsaError: one is not in [-3, 3].
+    """
     found = np.asarray(labels, np.float32)
-    wrong = np.flatnonzero(~(np.abs(found) <= SCORE_LIMIT))
-    if len(wrong):
-        raise MsaError(f"{where} has the score {found[wrong[0]]}; it must be from -3 to 3. Restore the file.")
+    outside = np.flatnonzero(~(np.abs(found) <= SCORE_LIMIT))
+    if len(outside):
+        raise MsaError(f"{where} has the score {found[outside[0]]}; it must be from -3 to 3. Restore the file.")
     return found
 
 
 def streams(entries: Mapping[str, Sequence[np.ndarray] | np.ndarray]) -> tuple[dict[str, Ragged], dict[str, Ragged]]:
-    """Pools and index of utterances that share nothing. entries[s][u]: (T, D) of every utterance; T = 0 is absent.
+    """Pack the streams of utterances that share nothing into pools and index.
+
+    entries[s][u]: (T, D) of every utterance; T = 0 is absent.
 
     A stream that is not given is empty. Simulated text is always empty, and as wide as the text.
     """
@@ -52,23 +62,26 @@ def streams(entries: Mapping[str, Sequence[np.ndarray] | np.ndarray]) -> tuple[d
     pools = {s: Ragged.of([], np.float32, widths.get(s, 1)) for s in STREAMS}
     index = {s: Ragged.of(nothing, np.int64) for s in STREAMS}
     for stream, given in entries.items():
-        there = [u for u in range(n_utterances) if len(given[u])]
-        place = {u: k for k, u in enumerate(there)}
-        pools[stream] = Ragged.of([given[u] for u in there], np.float32, widths[stream])
+        present = [u for u in range(n_utterances) if len(given[u])]
+        place = {u: k for k, u in enumerate(present)}
+        pools[stream] = Ragged.of([given[u] for u in present], np.float32, widths[stream])
         index[stream] = Ragged.of([[place[u]] if u in place else [] for u in range(n_utterances)], np.int64)
     return pools, index
 
 
 def in_order(videos: np.ndarray, seed: int) -> list[str]:
-    """The different videos in an order that depends on their names and the seed only."""
+    """Order the different videos by a hash of their name and the seed."""
     return sorted(set(videos.tolist()), key=lambda v: hashlib.sha256(f"{seed}/{v}".encode()).digest())
 
 
 def folds(videos: np.ndarray, n_folds: int, seed: int = 0) -> np.ndarray:
-    """Fold (U,) float of every utterance, 0 to n_folds - 1; all utterances of a video are in one fold.
+    """Deal videos out to folds; return the fold (U,) float, 0 to n_folds - 1, of every utterance.
 
     Videos are dealt out from the longest to the shortest (equal ones in seeded order), each to the fold with the fewest
-    utterances so far. Raises: MsaError when there are fewer videos than folds.
+    utterances so far, so that all utterances of a video are in one fold.
+
+    Raises:
+        MsaError: there are fewer videos than folds.
     """
     ordered = in_order(videos, seed)
     if len(ordered) < max(3, n_folds):
@@ -82,22 +95,22 @@ def folds(videos: np.ndarray, n_folds: int, seed: int = 0) -> np.ndarray:
 
 
 def split_of(fold: np.ndarray) -> np.ndarray:
-    """The split (U,) of seed 0: fold 0 is test, fold 1 valid, the others train (see Corpus.for_seed)."""
+    """Name the split (U,) of seed 0: fold 0 is test, fold 1 valid, the others train (see Corpus.for_seed)."""
     return np.where(fold == 0, "test", np.where(fold == 1, "valid", "train"))
 
 
 def fold_facts(fold: np.ndarray, videos: np.ndarray, seed: int) -> dict[str, Any]:
-    """Utterances and videos of every fold, for the manifest."""
+    """Count utterances and videos of every fold, for the manifest."""
     each = [fold == k for k in range(int(fold.max()) + 1)]
     sizes = {"utterances": [int(f.sum()) for f in each], "videos": [len(set(videos[f].tolist())) for f in each]}
     return {"n": len(each), "by": "video", "seed": seed, **sizes}
 
 
 def numbers(names: np.ndarray) -> np.ndarray:
-    """Equal names (U,) -> equal numbers, float."""
+    """Number names (U,): equal names have equal numbers, float."""
     return np.unique(names, return_inverse=True)[1].astype(float)
 
 
 def counts(split: np.ndarray) -> dict[str, int]:
-    """Utterances of every split."""
+    """Count the utterances of every split."""
     return {s: int((split == s).sum()) for s in SPLITS}

@@ -71,7 +71,7 @@ def test_same_seed_same_corpus_and_another_seed_another(small: pools.Pools, rows
     fewer = composite.compose(rows[:10], small, SMALL)  # an utterance depends on its own row only
     assert fewer.entries["vision"] == first.entries["vision"][: len(fewer.ids)]
     other = composite.compose(rows, small, CompositionConfig(seed=4, draws=(2, 1, 2)))
-    assert other.entries["text"] != first.entries["text"] and other.score == first.score
+    assert other.entries["text"] != first.entries["text"] and other.label == first.label
 
 
 def test_pieces_are_near_their_ratings_and_of_their_split(small: pools.Pools, rows: list[RatedClip]) -> None:
