@@ -80,7 +80,7 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """A free hidden name in the folder of `path`, short however long its name is."""
+    """Make a free hidden name in the folder of `path`, short however long its name is."""
     return path.with_name(f".part-{uuid.uuid4().hex[:12]}{path.suffix[:16]}")
 
 

@@ -38,6 +38,14 @@ STATEMENT = (
     "piece is a real recording, sentence or photograph, but the pieces of an utterance do not belong together: the "
     "pairing is composed. Numbers on this corpus compare methods; they say little about a person on a video."
 )
+SOURCES = {
+    "ratings": "CH-SIMS v2, Liu et al. 2022, arXiv:2209.02604; research use",
+    "text": "CMU-MOSI, Zadeh et al. 2016, arXiv:1606.06259, and CMU-MOSEI, Zadeh et al. 2018; YouTube; research use",
+    "audio": "RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391, CC BY-NC-SA 4.0; "
+    "URDU, Latif et al. 2018, arXiv:1812.10411; research use",
+    "vision": "FER2013, Goodfellow et al. 2013; research use; FER+ votes, Barsoum et al. 2016, arXiv:1608.01041, MIT",
+    "simulated": "the sentences spoken by flite (slt, rms, awb, kal16) and espeak-ng, heard by Whisper tiny.en, MIT",
+}
 
 
 @dataclass(frozen=True)
@@ -287,13 +295,3 @@ def _manifest(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> di
         "simulated_text": dict(pools.facts),
         "sources": SOURCES,
     }
-
-
-SOURCES = {
-    "ratings": "CH-SIMS v2, Liu et al. 2022, arXiv:2209.02604; research use",
-    "text": "CMU-MOSI, Zadeh et al. 2016, arXiv:1606.06259, and CMU-MOSEI, Zadeh et al. 2018; YouTube; research use",
-    "audio": "RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391, CC BY-NC-SA 4.0; "
-    "URDU, Latif et al. 2018, arXiv:1812.10411; research use",
-    "vision": "FER2013, Goodfellow et al. 2013; research use; FER+ votes, Barsoum et al. 2016, arXiv:1608.01041, MIT",
-    "simulated": "the sentences spoken by flite (slt, rms, awb, kal16) and espeak-ng, heard by Whisper tiny.en, MIT",
-}

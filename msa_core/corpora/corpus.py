@@ -249,7 +249,7 @@ def needs_place(folder: Path) -> None:
     """Refuse a folder whose contents are no corpus, because writing one there would delete them.
 
     Raises:
-        MsaError.
+        MsaError: the folder holds something else.
     """
     if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise MsaError(f"{folder} is there and is no corpus; its contents would be lost. Give another --out.")

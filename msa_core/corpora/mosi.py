@@ -115,7 +115,7 @@ def _allowed(split: str) -> None:
     """Refuse a split that leaks labels or does not exist.
 
     Raises:
-        MsaError.
+        MsaError: the split is none of NAMES.
     """
     if split in ("std", "standard"):
         raise MsaError(LEAK)

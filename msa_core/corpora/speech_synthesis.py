@@ -62,7 +62,7 @@ def require_engines() -> None:
     """Check that both synthesisers are installed.
 
     Raises:
-        MsaError: naming the missing program and how to install it.
+        MsaError: one is missing; the message says how to install it.
     """
     for engine in ("flite", "espeak-ng"):
         if shutil.which(engine) is None:

@@ -20,7 +20,7 @@ def arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Read the arrays `names` of a stored feature file (npz).
 
     Raises:
-        MsaError: naming the file and what it lacks.
+        MsaError: the file is missing, damaged or lacks an array.
     """
     if not path.is_file():
         raise MsaError(f"{path} is missing. Put the features of the corpus there (docs/corpora.md).")

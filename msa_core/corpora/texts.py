@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msa_core.corpora.corpus import SPLITS
 from msa_core.errors import MsaError
 from msa_core.features.text import normalise
 
-SPLITS = ("train", "valid", "test")
 SPAN = (3, 30)  # words in a sentence
 SHORT_WORDS = 8
 _ASIDES = re.compile(r"\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
@@ -81,7 +81,7 @@ def open_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a (gzipped) CSV.
 
     Raises:
-        MsaError: naming the missing file.
+        MsaError: the file is missing.
     """
     if not path.is_file():
         raise MsaError(f"{path} is missing. --data must hold ch-sims, mosi, mosei, ravdess, urdu, ferplus.")

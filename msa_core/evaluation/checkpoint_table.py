@@ -21,7 +21,7 @@ def table() -> str:
 
 
 def _row(name: str) -> list[str]:
-    """Cells of one checkpoint."""
+    """Return the cells of one checkpoint."""
     tensors, manifest = checkpoint.read(name)
     size = sum(t.numel() * t.element_size() for t in tensors.values()) / 1e6
     condition, values = _evaluation(manifest)
@@ -34,7 +34,7 @@ def _row(name: str) -> list[str]:
 
 
 def _evaluation(manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Name and numbers of the evaluation that a manifest holds."""
+    """Return the name and the numbers of the evaluation in a manifest."""
     metrics = manifest.get("metrics", {})
     for split in ("test", "test_ravdess_clean"):
         if split in metrics:

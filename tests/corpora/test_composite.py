@@ -121,6 +121,7 @@ def test_corpus_is_written_and_read_with_equal_hashes(
     assert batch.features["vision"].shape[-1] == COMPACT.vision_dim and bool(batch.present.all())
 
 
+@pytest.mark.slow
 def test_decorrelated_rows_hardly_correlate_and_are_test_rows(rows: list[RatedClip]) -> None:
     kept = [r for r in rows if r.id in composite.decorrelated(rows, limit=0.1, fewest=20)]
     assert {r.split for r in kept} == {"test"} and len(kept) >= 20

@@ -43,7 +43,7 @@ def numbers(value: Any, what: str, n: int, ranks: Sequence[int]) -> np.ndarray:
     """Check a numeric array with `n` rows and one of `ranks`.
 
     Raises:
-        MsaError: naming what it holds or its shape, and the shape that is needed.
+        MsaError: it holds something else or has another shape; the message says which is needed.
     """
     wanted = " or ".join(SHAPES[r] for r in ranks)
     try:
@@ -77,7 +77,7 @@ def declared_lengths(value: Any, what: str, shape: tuple[int, ...], ids: Sequenc
     """Check whole numbers (N,) from 0 to T.
 
     Raises:
-        MsaError: naming the utterances where it is not so.
+        MsaError: a length is no whole number or out of range; the message names the utterances.
     """
     n, n_frames = shape[:2]
     found = labels(value, what, n)

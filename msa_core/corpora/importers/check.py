@@ -20,7 +20,7 @@ def suffix(path: str | Path) -> str:
     """Return the key of READERS for a path.
 
     Raises:
-        MsaError: one that is not there, or another suffix.
+        MsaError: the path does not exist or has another suffix.
     """
     path = Path(path)
     if not path.exists():
@@ -45,8 +45,9 @@ def problems(path: str | Path, table: str | Path | None = None) -> list[str]:
 
     A reader refuses a file with errors, by the same sentence.
 
+
     Args:
-        table: the scores, when `path` is a folder.
+        table: the labels, when `path` is a folder.
     """
     return report(path, table)[1]
 
@@ -64,7 +65,7 @@ def _load(path: str | Path, table: str | Path | None) -> FeatureFile:
     """Read a file by its suffix.
 
     Raises:
-        MsaError.
+        MsaError: the file cannot be read at all.
     """
     kind = suffix(path)
     if kind == FOLDER:

@@ -36,7 +36,7 @@ class Finding:
 
 
 class Scale(NamedTuple):
-    """A scale of labels: its limit and the factor to scores in [-3, 3]."""
+    """Scale of labels: its limit and the factor to scores in [-3, 3]."""
 
     name: str
     limit: float
@@ -48,7 +48,7 @@ MOSI, SIMS = Scale("mosi", 3.0, 1.0), Scale("sims", 1.0, 3.0)
 
 @dataclass
 class Part:
-    """The utterances of one split. A stream holds the real frames of every utterance, none where it is absent."""
+    """Utterances of one split. A stream holds the real frames of every utterance, none where it is absent."""
 
     split: str
     ids: list[str]
@@ -60,7 +60,7 @@ class Part:
 
 @dataclass
 class FeatureFile:
-    """A file read whole. Readers append to `findings` what they cannot use and leave it out of `parts`."""
+    """Content of one file. Readers append to `findings` what they cannot use and leave it out of `parts`."""
 
     path: Path
     kind: str  # in words

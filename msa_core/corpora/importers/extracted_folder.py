@@ -32,7 +32,7 @@ def read(features_folder: str | Path, table_csv: str | Path, name: str) -> Corpu
     Absent modalities are counted by reason in the manifest ("absent_reasons").
 
     Raises:
-        MsaError: a clip without features or without a row, and for what else `findings` calls an error.
+        MsaError: a clip has no features or no row, or something else that `findings` calls an error.
     """
     file = load(features_folder, table_csv)
     findings.refuse(file)
@@ -72,7 +72,7 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
     """Read the rows of the table by clip; bad ones become findings.
 
     Raises:
-        MsaError: no table or no such columns.
+        MsaError: the table cannot be read or lacks a column.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as f:

@@ -47,7 +47,7 @@ def refuse(file: FeatureFile) -> None:
     """Store all findings in the file and refuse errors.
 
     Raises:
-        MsaError: with the first error, and how many more there are.
+        MsaError: there are errors; the message has the first and the number of the others.
     """
     file.findings = examine(file)
     errors = [f.sentence for f in file.findings if f.level == "error"]
@@ -120,7 +120,7 @@ def _groups(file: FeatureFile) -> list[Finding]:
 
 
 def _widths(file: FeatureFile) -> list[Finding]:
-    """Modalities that differ in width, and a file without any."""
+    """Find modalities that differ in width, or a file without any."""
     found = []
     for modality in (*MODALITIES, "simulated"):
         widths = {p.split: p.streams[modality].values.shape[1] for p in file.parts if modality in p.streams}
@@ -133,7 +133,7 @@ def _widths(file: FeatureFile) -> list[Finding]:
 
 
 def _swapped(file: FeatureFile) -> list[Finding]:
-    """Modalities in each other's place, by known widths."""
+    """Find modalities in each other's place, by known widths."""
     widths = tuple(file.widths.get(m, 0) for m in MODALITIES)
     text, audio, vision = widths
     for known in PUBLISHED:

@@ -169,7 +169,11 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: 
 
 
 def _vectors(value: Any, what: str, n: int) -> np.ndarray:
-    """Check vectors of text (N, L, D). Raises: MsaError, also when it holds word-piece ids."""
+    """Check vectors of text (N, L, D).
+
+    Raises:
+        MsaError: the array has another shape or holds word-piece ids.
+    """
     text = numbers(value, what, n, (3,))
     if text.shape[1] == 3 and np.isin(text[:, 1], (0, 1)).all() and (text[:, 0] == np.floor(text[:, 0])).all():
         raise MsaError(f"{what} has shape {text.shape} and holds ids, mask and segment. Call it text_bert.")
@@ -180,7 +184,7 @@ def _pieces(value: Any, what: str, n: int) -> np.ndarray:
     """Check text_bert (N, 3, L) of whole numbers.
 
     Raises:
-        MsaError.
+        MsaError: the array has another shape or other values.
     """
     pieces = numbers(value, what, n, (3,))
     if pieces.shape[1] != 3:
@@ -201,7 +205,7 @@ def _stream(
     """Cut out the real frames of audio or vision; `file.lengths` records how they were found.
 
     Raises:
-        MsaError.
+        MsaError: the array has another shape, or its lengths do not fit it.
     """
     values = numbers(rows[modality], f"{modality} of {part.split}", len(part.ids), (3,))
     used, key = nonzero(values), f"{modality}_lengths"

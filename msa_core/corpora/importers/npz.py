@@ -150,7 +150,7 @@ def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], 
     """Cut out the real frames of a modality; `file.lengths` records how they were found.
 
     Raises:
-        MsaError.
+        MsaError: the array has another shape, or its lengths do not fit it.
     """
     values, key = numbers(arrays[modality], modality, len(ids), (2, 3)), f"{modality}_lengths"
     if values.ndim == 2:

@@ -43,7 +43,7 @@ def _model(name: str | Path) -> Any:
     """Load a text model.
 
     Raises:
-        MsaError.
+        MsaError: it does not load.
     """
     from transformers import AutoModel  # here: the import takes seconds
     from transformers.utils import logging
