@@ -222,7 +222,7 @@ def _bench(args: argparse.Namespace) -> None:
 
 
 def _checkpoints(args: argparse.Namespace) -> None:
-    from msa_core.checkpoint import table
+    from msa_core.evaluation.checkpoint_table import table
 
     _table(args, "checkpoints", table())
 

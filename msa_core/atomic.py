@@ -11,12 +11,20 @@ from pathlib import Path
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file of UTF-8 text, line ends as given. Raises: OSError as `replaced_file`."""
+    """Write a file of UTF-8 text, line ends as given.
+
+    Raises:
+        OSError: as `replaced_file`.
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file. Raises: OSError as `replaced_file`."""
+    """Write a file.
+
+    Raises:
+        OSError: as `replaced_file`.
+    """
     with replaced_file(path) as part:
         part.write_bytes(data)
 
@@ -72,7 +80,7 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """A free hidden name in the folder of `path`, short however long its name is."""
+    """Make a free hidden name in the folder of `path`, short however long its name is."""
     return path.with_name(f".part-{uuid.uuid4().hex[:12]}{path.suffix[:16]}")
 
 

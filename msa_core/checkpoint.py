@@ -99,30 +99,3 @@ def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[s
         return load_file(str(path)), manifest
     except SafetensorError as e:
         raise CheckpointError(f"{folder.name}/{file} cannot be read ({e}). {REPAIR}") from e
-
-
-def table() -> str:
-    """Every installed checkpoint, verified, with what its manifest says was measured, as Markdown."""
-    lines = ["| checkpoint | MB | measured | trained on, licence |", "|---|---|---|---|"]
-    for name in available():
-        tensors, manifest = read(name)
-        size = sum(t.numel() * t.element_size() for t in tensors.values()) / 1e6
-        where, values = _measured(manifest)
-        numbers = ", ".join(f"{k} {v:.3f}" for k, v in values.items() if isinstance(v, float))
-        trained, of = (manifest.get(k) for k in ("n_trained", "n_parameters"))
-        if trained and of and trained < of:
-            numbers += f"; {trained:,} of {of:,} parameters trained ({trained / of:.1%}), the rest frozen"
-        licence = manifest.get("licence") or manifest.get("data", {}).get("licence", "")
-        lines.append(f"| {name} | {size:.1f} | {where}: {numbers} | {licence} |")
-    return "\n".join(lines)
-
-
-def _measured(manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The evaluation that a manifest holds: its name and its numbers."""
-    found = manifest.get("metrics", {})
-    for where in ("test", "test_ravdess_clean"):
-        if where in found:
-            return where.replace("_", " "), found[where]
-    if "validation" in manifest:
-        return "validation", manifest["validation"]
-    return "validation MAE", manifest.get("validation_mae", {})

@@ -17,5 +17,5 @@ def markdown_table(head: Sequence[str | None], rows: Iterable[Sequence[str | Non
 
 
 def _line(cells: Sequence[str | None]) -> str:
-    """One line of a table."""
+    """Write one line of a table."""
     return "|" + "|".join(" " if cell is None else f" {cell.replace('|', '/')} " for cell in cells) + "|"

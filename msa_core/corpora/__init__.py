@@ -1,4 +1,14 @@
-"""Corpora for training and evaluation, built from research data that are not part of this project."""
+"""Corpora for training and evaluation, built from research data that are not part of this project.
+
+- `composite`: composed utterances with the human ratings of CH-SIMS v2 (composite.py)
+- `ravdess`: acted voices and faces, no text (ravdess.py)
+- `mosi`, `mosi-cv`: utterances of CMU-MOSI, one vector a modality (mosi.py)
+- `mosei-922`: whole videos of CMU-MOSEI (mosei_videos.py)
+- `mmmo-120`: film reviews of ICT-MMMO, aligned steps (mmmo.py)
+- `mosi-text`, `mosei-text`: sentences alone (sentences.py)
+
+Feature files of others and of one's own clips become corpora through `importers`. See docs/corpora.md.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +22,8 @@ from msa_core.errors import MsaError
 def build(name: str, data: Path, out: Path, seed: int = 0) -> Corpus:
     """Build a corpus by name from the research data below `data` and store it in folder `out`.
 
-    Raises: MsaError for an unknown name, or data that are missing or not as expected.
+    Raises:
+        MsaError: an unknown name, or data that are missing or not as expected.
     """
     from msa_core.corpora import composite, mmmo, mosei_videos, mosi, ravdess, sentences
 

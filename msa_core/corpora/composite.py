@@ -1,4 +1,4 @@
-"""The composite corpus: real texts, voices and faces joined by real human ratings (design 7).
+"""The composite corpus: real texts, voices and faces joined by real human ratings.
 
 No labelled audio-visual sentiment corpus may be redistributed, so utterances are composed. A row of CH-SIMS v2
 (Liu et al. 2022, arXiv:2209.02604) gives four human ratings of one real clip: its text, its voice, its face and the
@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.pools import BROADCAST, SHORT, CountProgress, Pool, Pools, build_pools, quiet
+from msa_core.corpora.ragged import Ragged
 from msa_core.corpora.texts import open_rows
 from msa_core.errors import MsaError
 from msa_core.feature_training.voice_clips import generator
@@ -37,11 +38,19 @@ STATEMENT = (
     "piece is a real recording, sentence or photograph, but the pieces of an utterance do not belong together: the "
     "pairing is composed. Numbers on this corpus compare methods; they say little about a person on a video."
 )
+SOURCES = {
+    "ratings": "CH-SIMS v2, Liu et al. 2022, arXiv:2209.02604; research use",
+    "text": "CMU-MOSI, Zadeh et al. 2016, arXiv:1606.06259, and CMU-MOSEI, Zadeh et al. 2018; YouTube; research use",
+    "audio": "RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391, CC BY-NC-SA 4.0; "
+    "URDU, Latif et al. 2018, arXiv:1812.10411; research use",
+    "vision": "FER2013, Goodfellow et al. 2013; research use; FER+ votes, Barsoum et al. 2016, arXiv:1608.01041, MIT",
+    "simulated": "the sentences spoken by flite (slt, rms, awb, kal16) and espeak-ng, heard by Whisper tiny.en, MIT",
+}
 
 
 @dataclass(frozen=True)
 class CompositionConfig:
-    """How pieces are drawn for a row. Valence is that of FER+ faces, about [-2.5, 2]."""
+    """Settings of the draw of pieces for a row. Valence is that of FER+ faces, about [-2.5, 2]."""
 
     seed: int = 0
     draws: tuple[int, ...] = (6, 3, 5)  # utterances per row in train, valid, test
@@ -75,19 +84,20 @@ class RatedClip:
 
 @dataclass(frozen=True)
 class Composition:
-    """Drawn utterances: which entries each is made of, its score, split and facts."""
+    """Drawn utterances: the entries each is made of, its label, split and columns."""
 
     ids: list[str]
-    score: list[float]
+    label: list[float]  # rating of the whole, in [-3, 3]
     split: list[str]
     entries: Mapping[str, list[list[int]]]  # per stream
     columns: Mapping[str, list[float]]
 
 
 def read_rows(data: Path) -> list[RatedClip]:
-    """CH-SIMS v2 with its official split, ratings times three.
+    """Read CH-SIMS v2 with its official split, ratings times three.
 
-    Raises: MsaError when the file is missing or a split is empty.
+    Raises:
+        MsaError: the file is missing or a split is empty.
     """
     path = data / "ch-sims" / "sims_v2s.csv"
     rows = [
@@ -102,13 +112,16 @@ def read_rows(data: Path) -> list[RatedClip]:
 def compose(rows: Sequence[RatedClip], pools: Pools, recipe: CompositionConfig) -> Composition:
     """Draw the pieces of every utterance; each depends on (seed, row, draw) only.
 
-    Args: rows: ratings. pools: pieces by rating and split. recipe: how many and how near.
+    Args:
+        rows: ratings.
+        pools: pieces by rating and split.
+        recipe: how many and how near.
     """
     entries: dict[str, list[list[int]]] = {s: [] for s in ("text", "audio", "vision", "simulated")}
     names = ("row", "draw", "rating_text", "rating_audio", "rating_vision", "speaker", "text_piece", "decorrelated")
     columns: dict[str, list[float]] = {name: [] for name in names}
     done = Composition([], [], [], entries, columns)
-    apart = decorrelated(rows)
+    hardly_correlated = decorrelated(rows)
     speakers = {s: i for i, s in enumerate(sorted(set(pools.voices.source.tolist())))}
     drawers = {split: _Drawer(pools, split, recipe) for split in SPLITS}
     for number, row in enumerate(rows):
@@ -117,21 +130,21 @@ def compose(rows: Sequence[RatedClip], pools: Pools, recipe: CompositionConfig) 
             drawer = drawers[row.split]
             text, voice = drawer.text(row.text, rng), drawer.voice(row.audio, rng)
             done.ids.append(f"{row.id}-{k}")
-            done.score.append(row.whole)
+            done.label.append(row.whole)
             done.split.append(row.split)
             entries["text"].append([drawer.wording(text, rng)])
             entries["simulated"].append(pools.simulated.versions[text].tolist())
             entries["audio"].append([int(rng.choice(pools.voices.versions[voice]))])
             entries["vision"].append(drawer.track(row.vision, rng))
             speaker = speakers[str(pools.voices.source[voice])]
-            facts = (number, k, row.text, row.audio, row.vision, speaker, text, row.id in apart)
+            facts = (number, k, row.text, row.audio, row.vision, speaker, text, row.id in hardly_correlated)
             for name, value in zip(names, facts, strict=True):
                 columns[name].append(float(value))
     return done
 
 
 class _Drawer:
-    """Draws pieces of one split."""
+    """Random draw of pieces of one split."""
 
     def __init__(self, pools: Pools, split: str, recipe: CompositionConfig) -> None:
         self.pools, self.split, self.recipe = pools, split, recipe
@@ -139,13 +152,13 @@ class _Drawer:
         self.spoken = np.array([t for t in self.texts if len(pools.simulated.versions[t])])
         faces = pools.faces.pieces(split)
         self.families = [faces[np.isin(pools.faces.kind[faces], (*SHARED, f))] for f in FAMILIES]
-        own = np.array([np.isin(pools.faces.kind[faces], f).sum() for f in FAMILIES], float)
-        if not len(self.spoken) or not len(self.voices) or own.sum() == 0:
+        n_faces = np.array([np.isin(pools.faces.kind[faces], f).sum() for f in FAMILIES], float)
+        if not len(self.spoken) or not len(self.voices) or n_faces.sum() == 0:
             raise MsaError(f"The pools have too few {split!r} pieces. Use the complete corpora.")
-        self.shares = np.sqrt(own) / np.sqrt(own).sum()
+        self.shares = np.sqrt(n_faces) / np.sqrt(n_faces).sum()
 
     def text(self, rating: float, rng: np.random.Generator) -> int:
-        """A text among the nearest in rating, ties in random order."""
+        """Draw a text among the nearest in rating, ties in random order."""
         spoken = self.split != "train" or rng.random() < self.recipe.spoken_share
         texts = self.spoken if spoken else self.texts
         if abs(rating) < NEUTRAL and rng.random() < self.recipe.short_share:
@@ -156,30 +169,32 @@ class _Drawer:
         return int(texts[rng.choice(np.argpartition(distance, n - 1)[:n])])
 
     def wording(self, text: int, rng: np.random.Generator) -> int:
-        """The entry of a text: as written, or in training sometimes as it was heard."""
+        """Draw the entry of a text: as written, or in training sometimes as it was heard."""
         versions = self.pools.texts.versions[text]
         heard = self.split == "train" and rng.random() < self.recipe.misheard_share
         return int(versions[-1] if heard else versions[0])
 
     def voice(self, rating: float, rng: np.random.Generator) -> int:
-        """A clip whose emotion has the score `rating`, as nearly as there is one."""
+        """Draw a clip whose emotion has a rating near `rating`, or the nearest there is."""
         distance = np.abs(self.pools.voices.rating[self.voices] - rating)
         near = self.voices[distance <= max(self.recipe.voice_tolerance, float(distance.min())) + 1e-6]
         weight = np.where(self.pools.voices.kind[near] == BROADCAST, self.recipe.broadcast_weight, 1.0)
         return int(rng.choice(near, p=weight / weight.sum()))
 
     def track(self, rating: float, rng: np.random.Generator) -> list[int]:
-        """Entries of a face track: a few faces of one family of emotions around a valence, each held for a while."""
+        """Draw the entries of a face track: faces of one family of emotions around a valence, each held for a while."""
         recipe, faces = self.recipe, self.pools.faces
         members = self.families[int(rng.choice(len(FAMILIES), p=self.shares))]
         centre = valence_of(rating) + rng.normal(0, recipe.face_offset)
         spread = rng.uniform(*recipe.face_spread)
+        # a few faces near valences around the centre, each held for some frames
         frames: list[int] = []
         for valence in rng.normal(centre, spread, int(rng.integers(recipe.n_faces[0], recipe.n_faces[1] + 1))):
             place = int(np.searchsorted(faces.rating[members], valence))
             first = min(max(0, place - recipe.face_choice // 2), max(0, len(members) - recipe.face_choice))
             face = int(rng.choice(members[first : first + recipe.face_choice]))
             frames += rng.choice(faces.versions[face], size=int(rng.integers(1, recipe.hold + 1))).tolist()
+        # sometimes no face is seen for at most half of the track
         if rng.random() < recipe.gap_share:
             first, length = int(rng.integers(len(frames))), int(rng.integers(1, len(frames) // 2 + 1))
             frames[first : first + length] = [self.pools.gap] * len(frames[first : first + length])
@@ -187,12 +202,15 @@ class _Drawer:
 
 
 def valence_of(rating: float) -> float:
-    """Sentiment rating in [-3, 3] -> FER+ valence: +3 is all votes for happiness, -3 mostly anger or disgust."""
+    """Convert a sentiment rating in [-3, 3] to FER+ valence.
+
+    +3 is all votes for happiness, -3 mostly anger or disgust.
+    """
     return rating * (2.0 if rating > 0 else 2.4) / SCORE_LIMIT
 
 
 def decorrelated(rows: Sequence[RatedClip], limit: float = 0.05, fewest: int = 150) -> set[str]:
-    """Ids of test rows among which text, audio and vision ratings hardly correlate.
+    """Choose test rows among which text, audio and vision ratings hardly correlate; return their ids.
 
     Rows are removed one by one, each time the one whose removal lowers the sum of squared correlations most, until
     every |r| is below `limit` or `fewest` are left. Sorted input, no randomness.
@@ -205,12 +223,15 @@ def decorrelated(rows: Sequence[RatedClip], limit: float = 0.05, fewest: int = 1
         r = np.corrcoef(x[left].T)
         if max(abs(r[i, j]) for i, j in pairs) < limit:
             break
-        sums, squares = x[left].sum(0) - x, (x[left] ** 2).sum(0) - x**2  # without each row in turn
+        # sums, squares and products of the rows left, without each row in turn
+        sums, squares = x[left].sum(0) - x, (x[left] ** 2).sum(0) - x**2
         n, cost = left.sum() - 1, np.zeros(len(x))
         variance = np.maximum(squares - sums**2 / n, 1e-9)
+        # squared correlation of every pair, summed
         for i, j in pairs:
             product = (x[left, i] * x[left, j]).sum() - x[:, i] * x[:, j]
             cost += (product - sums[:, i] * sums[:, j] / n) ** 2 / (variance[:, i] * variance[:, j])
+        # remove the row whose absence costs least
         left[np.argmin(np.where(left, cost, np.inf))] = False
     return {row.id for row, kept in zip(test, left, strict=True) if kept}
 
@@ -222,8 +243,12 @@ def build(
 
     Features are cached beside `out` (`<out>.cache`), so that a rebuild, or one with another recipe, is quick.
 
-    Args: draws: utterances per CH-SIMS row in train, valid, test. progress: called with (what, done, of).
-    Raises: MsaError when data, a synthesiser or a checkpoint of the feature extractors is missing.
+    Args:
+        draws: utterances per CH-SIMS row in train, valid, test.
+        progress: called with (what, done, of).
+
+    Raises:
+        MsaError: data, a synthesiser or a checkpoint of the feature extractors is missing.
     """
     recipe = CompositionConfig(seed=seed, draws=draws)
     rows = read_rows(data)
@@ -235,17 +260,17 @@ def build(
 
 
 def cache_of(out: Path) -> Path:
-    """The folder of cached features that belongs to corpus folder `out`."""
+    """Return the folder of cached features beside corpus folder `out`."""
     return out.with_name(f"{out.name}.cache")
 
 
 def assemble(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> Corpus:
-    """Drawn utterances and pool features -> Corpus with its manifest."""
+    """Build a Corpus with its manifest from drawn utterances and pool features."""
     return Corpus(
         name=NAME,
         feature_set=COMPACT.id,
         ids=np.array(drawn.ids),
-        label=np.array(drawn.score, np.float32),
+        label=np.array(drawn.label, np.float32),
         split=np.array(drawn.split),
         pools=pools.features(),
         index={stream: Ragged.of(lists, np.int64) for stream, lists in drawn.entries.items()},
@@ -255,7 +280,7 @@ def assemble(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> Cor
 
 
 def _manifest(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> dict[str, Any]:
-    """Sources, counts, recipe and licences."""
+    """Collect sources, counts, recipe and licences."""
     split = np.array(drawn.split)
 
     def pieces(pool: Pool) -> dict[str, int]:
@@ -270,13 +295,3 @@ def _manifest(drawn: Composition, pools: Pools, recipe: CompositionConfig) -> di
         "simulated_text": dict(pools.facts),
         "sources": SOURCES,
     }
-
-
-SOURCES = {
-    "ratings": "CH-SIMS v2, Liu et al. 2022, arXiv:2209.02604; research use",
-    "text": "CMU-MOSI, Zadeh et al. 2016, arXiv:1606.06259, and CMU-MOSEI, Zadeh et al. 2018; YouTube; research use",
-    "audio": "RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391, CC BY-NC-SA 4.0; "
-    "URDU, Latif et al. 2018, arXiv:1812.10411; research use",
-    "vision": "FER2013, Goodfellow et al. 2013; research use; FER+ votes, Barsoum et al. 2016, arXiv:1608.01041, MIT",
-    "simulated": "the sentences spoken by flite (slt, rms, awb, kal16) and espeak-ng, heard by Whisper tiny.en, MIT",
-}

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The one form of a corpus on disk and in memory: labelled utterances composed of feature arrays, with splits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from msa_core import atomic
 from msa_core.batch import from_arrays
 from msa_core.checkpoint import sha256
+from msa_core.corpora.ragged import REBUILD, Ragged, ranges
 from msa_core.errors import MsaError
 from msa_core.schema import STREAMS, Batch
 
@@ -21,72 +22,13 @@ SPLITS = ("train", "valid", "test")
 
 MANIFEST, TABLE = "manifest.json", "utterances.npy"
 
-REBUILD = "Build it again (README, 'Corpora')."
 
 MIN_CROP = 0.7  # augmentation keeps at least this share of an audio or vision stream, contiguously
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """Entries of different length end to end: entry e is values[offsets[e]:offsets[e + 1]].
-
-    values (N, D) float16/float32, or (N,) integers for an index; offsets (E + 1,) int64 from 0 to N.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    def __post_init__(self) -> None:
-        steps = np.diff(self.offsets)
-        if self.offsets.ndim != 1 or len(self.offsets) < 1 or self.offsets[0] != 0 or (steps < 0).any():
-            raise MsaError("Ragged offsets must be one row that starts at 0 and never falls. " + REBUILD)
-        if self.offsets[-1] != len(self.values):
-            raise MsaError(f"Ragged offsets end at {self.offsets[-1]} but there are {len(self.values)} rows. {REBUILD}")
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, entry: int) -> np.ndarray:
-        return self.values[self.offsets[entry] : self.offsets[entry + 1]]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Rows per entry (E,)."""
-        return np.diff(self.offsets)
-
-    @staticmethod
-    def of(entries: Sequence[np.ndarray | Sequence[int]], dtype: Any, width: int | None = None) -> Ragged:
-        """Pack arrays (T_e, D), or lists of integers when `width` is None, into one Ragged.
-
-        Raises: MsaError when an entry has another width or a value is not finite in `dtype`.
-        """
-        empty = np.zeros((0,) if width is None else (0, width), dtype)
-        with np.errstate(over="ignore"):  # an overflow is infinite and refused below
-            parts = [np.asarray(e, dtype) if len(e) else empty for e in entries]
-        for i, part in enumerate(parts):
-            if part.shape[1:] != empty.shape[1:]:
-                raise MsaError(f"Entry {i} has shape {part.shape}; give (T, {width}).")
-            if width is not None and not np.isfinite(part).all():
-                raise MsaError(f"Entry {i} has values that are not finite in {np.dtype(dtype)}; repair or scale it.")
-        offsets = np.zeros(len(parts) + 1, np.int64)
-        np.cumsum([len(p) for p in parts], out=offsets[1:])
-        return Ragged(np.concatenate([*parts, empty]), offsets)
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write `name`.values.npy and `name`.offsets.npy."""
-        np.save(folder / f"{name}.values.npy", self.values)
-        np.save(folder / f"{name}.offsets.npy", self.offsets)
-
-    @staticmethod
-    def load(folder: Path, name: str, memmap: bool = False) -> Ragged:
-        """Read what `save` wrote; with `memmap` the values stay on disk."""
-        values = np.load(folder / f"{name}.values.npy", mmap_mode="r" if memmap else None, allow_pickle=False)
-        return Ragged(values, np.load(folder / f"{name}.offsets.npy", allow_pickle=False))
-
-
-@dataclass(frozen=True)
 class Corpus:
-    """Scored utterances with a split, composed of pool entries.
+    """Labelled utterances with a split, composed of pool entries.
 
     pools[s]: Ragged (N_s, D_s) for every stream; index[s]: Ragged of int64, per utterance the entries that are
     concatenated in order (empty = absent). columns: further facts per utterance, each (U,) float, e.g. the
@@ -96,7 +38,7 @@ class Corpus:
     name: str
     feature_set: str
     ids: np.ndarray  # (U,) str, unique
-    label: np.ndarray  # (U,) float32 human scores in [-3, 3]
+    label: np.ndarray  # (U,) float32 human scores in [-3, 3]; "score" on disk
     split: np.ndarray  # (U,) str, one of SPLITS
     pools: Mapping[str, Ragged]
     index: Mapping[str, Ragged]
@@ -151,11 +93,11 @@ class Corpus:
 
     @property
     def n_folds(self) -> int:
-        """How many folds a corpus without an official split has (column "fold"); 0 = the split is fixed."""
+        """Number of folds of a corpus without an official split (column "fold"); 0 when the split is fixed."""
         return int(self.columns["fold"].max()) + 1 if "fold" in self.columns else 0
 
     def for_seed(self, seed: int) -> Corpus:
-        """What a run of that seed works on: with n folds, fold seed % n is its test set and the next its validation."""
+        """Assign the splits of a run with that seed: with n folds, fold seed % n is test and the next validation."""
         if not self.n_folds:
             return self
         test, fold = seed % self.n_folds, self.columns["fold"]
@@ -163,16 +105,21 @@ class Corpus:
         return replace(self, split=split, manifest={**self.manifest, "fold": test})
 
     def rows(self, split: str) -> np.ndarray:
-        """Utterance numbers of a split. Raises: MsaError for an unknown or empty split."""
+        """Return the utterance numbers of a split.
+
+        Raises:
+            MsaError: an unknown or empty split.
+        """
         found = np.flatnonzero(self.split == split)
         if not len(found):
             raise MsaError(f"Corpus {self.name} has no {split!r} utterances. Valid splits: {', '.join(SPLITS)}.")
         return found
 
     def batch(self, indices: Sequence[int] | np.ndarray, augment: np.random.Generator | None = None) -> Batch:
-        """The utterances `indices` as one padded batch.
+        """Collate the utterances `indices` into one padded batch.
 
-        Args: augment: when given, audio and vision are cropped to a random contiguous 70-100 % of their frames.
+        Args:
+            augment: when given, audio and vision are cropped to a random contiguous 70-100 % of their frames.
         """
         rows = np.asarray(indices, np.int64)
         features, valid = {}, {}
@@ -182,37 +129,46 @@ class Corpus:
         return from_arrays(features, valid, self.label[rows], tuple(self.ids[rows].tolist()))
 
     def statistics(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Mean and standard deviation (D,) of every stream over the frames of `rows`, as often as they are used."""
+        """Compute the mean and standard deviation (D,) of every stream over the frames of `rows`.
+
+        A frame counts as often as utterances use it.
+        """
         result = {}
         for stream in STREAMS:
             pool, index = self.pools[stream], self.index[stream]
-            used = index.values[_ranges(index.offsets[rows], index.lengths[rows])]
+            # how often each pool entry is used
+            used = index.values[ranges(index.offsets[rows], index.lengths[rows])]
             times = np.bincount(used, minlength=len(pool)).astype(np.float64)
             total, mean, square = 0.0, np.zeros(self.dims[stream]), np.zeros(self.dims[stream])
+            # weighted sums of frames and of their squares, 2,000 entries at a time
             for entries in np.array_split(np.flatnonzero(times), max(1, len(pool) // 2000)):
                 weight = np.repeat(times[entries], pool.lengths[entries])
-                frames = pool.values[_ranges(pool.offsets[entries], pool.lengths[entries])].astype(np.float64)
+                frames = pool.values[ranges(pool.offsets[entries], pool.lengths[entries])].astype(np.float64)
                 total, mean, square = total + weight.sum(), mean + weight @ frames, square + weight @ frames**2
+            # a constant column keeps its scale
             mean, square = mean / max(total, 1.0), square / max(total, 1.0)
             deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
             result[stream] = mean.astype(np.float32), np.where(deviation > 1e-4, deviation, 1.0).astype(np.float32)
         return result
 
     def _padded(self, stream: str, rows: np.ndarray, crop: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-        """Gather a stream: features (B, T, D) float32 and valid (B, T); T is at least 1."""
+        """Gather features (B, T, D) float32 and valid (B, T) of a stream; T is at least 1."""
         pool, index = self.pools[stream], self.index[stream]
+        # pool rows of all frames, with the batch row and the place in it that each goes to
         n_entries = index.lengths[rows]
-        entries = index.values[_ranges(index.offsets[rows], n_entries)]
+        entries = index.values[ranges(index.offsets[rows], n_entries)]
         lengths = pool.offsets[entries + 1] - pool.offsets[entries]
-        frames = _ranges(pool.offsets[entries], lengths)
+        frames = ranges(pool.offsets[entries], lengths)
         owner = np.repeat(np.repeat(np.arange(len(rows)), n_entries), lengths)
         n_frames = np.bincount(owner, minlength=len(rows))
-        place = _ranges(np.zeros(len(rows), np.int64), n_frames)
+        place = ranges(np.zeros(len(rows), np.int64), n_frames)
+        # crop: keep a random contiguous part of every utterance
         if crop is not None:
             kept = np.ceil(n_frames * crop.uniform(MIN_CROP, 1.0, len(rows))).astype(np.int64)
             first = np.floor((n_frames - kept + 1) * crop.random(len(rows))).astype(np.int64)
             inside = (place >= first[owner]) & (place < (first + kept)[owner])
             frames, owner, place, n_frames = frames[inside], owner[inside], (place - first[owner])[inside], kept
+        # scatter into zeros; what no frame filled is padding
         features = np.zeros((len(rows), max(1, int(n_frames.max(initial=0))), pool.values.shape[1]), np.float32)
         features[owner, place] = pool.values[frames]
         return features, np.arange(features.shape[1]) < n_frames[:, None]
@@ -220,7 +176,8 @@ class Corpus:
     def save(self, folder: Path) -> None:
         """Write the corpus atomically in place of an older one; the manifest gets the sha256 of every file.
 
-        Raises: MsaError as `needs_place`.
+        Raises:
+            MsaError: as `needs_place`.
         """
         needs_place(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -239,7 +196,7 @@ class Corpus:
             (part / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _table(self) -> np.ndarray:
-        """Ids, scores, splits and columns as one structured array (U,)."""
+        """Pack ids, labels, splits and columns into one structured array (U,)."""
         parts: dict[str, np.ndarray] = {"id": np.asarray(self.ids, np.str_), "split": np.asarray(self.split, np.str_)}
         parts |= {"score": self.label.astype(np.float32)} | {
             k: np.asarray(v, np.float64) for k, v in self.columns.items()
@@ -253,8 +210,11 @@ class Corpus:
     def load(folder: Path, feature_set: str | None = None, memmap: bool = False) -> Corpus:
         """Read and verify a corpus.
 
-        Args: feature_set: the id that is needed; None accepts any.
-        Raises: MsaError for a missing or altered file or another feature set.
+        Args:
+            feature_set: the id that is needed; None accepts any.
+
+        Raises:
+            MsaError: a missing or altered file or another feature set.
         """
         path = Path(folder) / MANIFEST
         if not path.is_file():
@@ -271,7 +231,7 @@ class Corpus:
             if found != expected:
                 raise MsaError(f"{manifest['name']}/{name} was altered: sha256 {found}, expected {expected}. {REBUILD}")
         table = np.load(path.parent / TABLE, allow_pickle=False)
-        own = ("id", "split", "score")
+        fixed = ("id", "split", "score")
         return Corpus(
             name=manifest["name"],
             feature_set=manifest["feature_set"],
@@ -280,19 +240,27 @@ class Corpus:
             split=table["split"].copy(),
             pools={s: Ragged.load(path.parent, s, memmap) for s in STREAMS},
             index={s: Ragged.load(path.parent, f"{s}.index") for s in STREAMS},
-            columns={k: table[k].copy() for k in table.dtype.names or () if k not in own},
+            columns={k: table[k].copy() for k in table.dtype.names or () if k not in fixed},
             manifest=manifest["facts"],
         )
 
 
 def needs_place(folder: Path) -> None:
-    """Raises: MsaError when `folder` holds anything but a corpus: writing one there would delete it."""
+    """Refuse a folder whose contents are no corpus, because writing one there would delete them.
+
+    Raises:
+        MsaError: the folder holds something else.
+    """
     if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise MsaError(f"{folder} is there and is no corpus; its contents would be lost. Give another --out.")
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a corpus. Raises: MsaError when it is not one."""
+    """Read the manifest of a corpus.
+
+    Raises:
+        MsaError: it is not one.
+    """
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
         missing = [k for k in ("name", "feature_set", "facts", "sha256") if k not in manifest]
@@ -301,8 +269,3 @@ def _manifest(path: Path) -> dict[str, Any]:
     if missing:
         raise MsaError(f"{path} is no corpus manifest: it has no {missing[0]!r}. {REBUILD}")
     return manifest
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenated arange(start, start + length) for every pair."""
-    return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.corpus import Corpus
-from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, scores, split_of, streams
+from msa_core.corpora.stored_features import arrays, checked_labels, counts, fold_facts, folds, split_of, streams
 from msa_core.errors import MsaError
 
 NAME = "mmmo-120"
@@ -25,7 +25,7 @@ FEATURE_SET = "mmmo-mfn20-v1"
 FILE = "mmmo/mmmo.npz"
 FEATURES = {"text": "text", "audio": "audio", "vision": "video"}  # names in the file, before "_valid" and "_test"
 PARTS = ("valid", "test")
-LABELS = (1.0, 5.0)  # the annotators' scale; 3 is neutral
+RATINGS = (1.0, 5.0)  # the annotators' scale; 3 is neutral
 N_FOLDS = 5
 FLOOR = -255.0  # how the file writes minus infinity (COVAREP's peak slope; pitch reaches +255 by itself)
 STATEMENT = (
@@ -41,7 +41,11 @@ SOURCES = {
 def build(data: Path, out: Path, seed: int = 0) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
-    Args: seed: of the folds. Raises: MsaError when the file is missing or damaged.
+    Args:
+        seed: of the folds.
+
+    Raises:
+        MsaError: the file is missing or damaged.
     """
     names = [f"{name}_{part}" for part in PARTS for name in (*FEATURES.values(), "y")]
     corpus = assemble(arrays(Path(data) / FILE, [*names, "y_train"]), seed)
@@ -50,16 +54,18 @@ def build(data: Path, out: Path, seed: int = 0) -> Corpus:
 
 
 def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
-    """Arrays of the file -> Corpus: "text_valid" (U, T, D), "y_valid" (U,) and so on, "y_train" only counted.
+    """Build the corpus from the arrays of the file: "text_valid" (U, T, D), "y_valid" (U,) ..; "y_train" is counted.
 
-    Raises: MsaError for a label outside 1 to 5, streams that are not in step, a clip in which nothing was observed.
+    Raises:
+        MsaError: a label outside 1 to 5, streams that are not in step, a clip in which nothing was observed.
     """
-    labels = [found[f"y_{part}"] for part in PARTS]
-    ids = np.array([f"mmmo-{part}-{k}" for part, y in zip(PARTS, labels, strict=True) for k in range(len(y))])
+    ratings = [found[f"y_{part}"] for part in PARTS]
+    ids = np.array([f"mmmo-{part}-{k}" for part, y in zip(PARTS, ratings, strict=True) for k in range(len(y))])
     steps = {s: np.concatenate([found[f"{name}_{part}"] for part in PARTS]) for s, name in FEATURES.items()}
     if len({v.shape[:2] for v in steps.values()} | {(len(ids), steps["text"].shape[1])}) != 1:
         shapes = ", ".join(f"{s} {v.shape}" for s, v in steps.items())
         raise MsaError(f"{FILE} has {len(ids)} labels and streams that are not in step: {shapes}. Restore the file.")
+    # an all-zero step was not observed; minus infinity becomes 0
     observed = {stream: np.count_nonzero(v, axis=2) > 0 for stream, v in steps.items()}
     inside = _inside(observed, ids)
     floor = steps["audio"] <= FLOOR
@@ -82,7 +88,7 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
         name=NAME,
         feature_set=FEATURE_SET,
         ids=ids,
-        label=score_of(np.concatenate(labels)),
+        label=label_of(np.concatenate(ratings)),
         split=split,
         pools=pools,
         index=index,
@@ -91,16 +97,20 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
     )
 
 
-def score_of(label: np.ndarray) -> np.ndarray:
-    """Labels (U,) from 1 to 5 -> scores in [-3, 3]. Raises: MsaError for another label."""
-    wrong = label[~((label >= LABELS[0]) & (label <= LABELS[1]))]
-    if len(wrong):
-        raise MsaError(f"{FILE} has the label {wrong[0]}; it must be from 1 to 5. Restore the file.")
-    return scores((label - 3) * 1.5, FILE)
+def label_of(rating: np.ndarray) -> np.ndarray:
+    """Convert ratings (U,) from 1 to 5 to labels in [-3, 3].
+
+    Raises:
+        MsaError: another rating.
+    """
+    outside = rating[~((rating >= RATINGS[0]) & (rating <= RATINGS[1]))]
+    if len(outside):
+        raise MsaError(f"{FILE} has the label {outside[0]}; it must be from 1 to 5. Restore the file.")
+    return checked_labels((rating - 3) * 1.5, FILE)
 
 
 def _inside(observed: Mapping[str, np.ndarray], ids: np.ndarray) -> np.ndarray:
-    """Which steps (U, T) lie from a clip's first to its last observed one, whatever the stream."""
+    """Mark the steps (U, T) from a clip's first to its last observed one, whatever the stream."""
     anything: np.ndarray = np.any(list(observed.values()), axis=0)
     if not anything.any(1).all():
         raise MsaError(f"{ids[~anything.any(1)][0]} in {FILE} has no observed step at all. Restore the file.")
@@ -110,7 +120,7 @@ def _inside(observed: Mapping[str, np.ndarray], ids: np.ndarray) -> np.ndarray:
 
 
 def _unobserved(observed: Mapping[str, np.ndarray], inside: np.ndarray) -> dict[str, Any]:
-    """Counts of the steps that are not stored."""
+    """Count the steps that are not stored."""
     first = inside.argmax(1)
     before = int(first.sum())
     return {
@@ -121,6 +131,6 @@ def _unobserved(observed: Mapping[str, np.ndarray], inside: np.ndarray) -> dict[
 
 
 def _columns(cells: np.ndarray) -> list[int]:
-    """The columns (last axis) that have any True."""
+    """List the columns (last axis) with any True."""
     found: list[int] = np.flatnonzero(cells.any((0, 1))).tolist()
     return found

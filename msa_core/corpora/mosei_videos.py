@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.corpus import Corpus
-from msa_core.corpora.mosi import arrays, counts, fold_facts, folds, numbers, scores, split_of, streams
+from msa_core.corpora.stored_features import (
+    arrays,
+    checked_labels,
+    counts,
+    fold_facts,
+    folds,
+    numbers,
+    split_of,
+    streams,
+)
 from msa_core.errors import MsaError
 
 NAME = "mosei-922"
@@ -39,7 +48,11 @@ SOURCES = {
 def build(data: Path, out: Path, seed: int = 0) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
-    Args: seed: of the folds. Raises: MsaError when the file is missing or damaged.
+    Args:
+        seed: of the folds.
+
+    Raises:
+        MsaError: the file is missing or damaged.
     """
     columns = ("id", "sentiment_video_mean", "std_split", *FEATURES.values())
     corpus = assemble(arrays(Path(data) / FILE, columns), seed)
@@ -48,7 +61,11 @@ def build(data: Path, out: Path, seed: int = 0) -> Corpus:
 
 
 def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
-    """Arrays of the feature file (U rows each) -> Corpus. Raises: MsaError for a value that cannot be repaired."""
+    """Build the corpus from the arrays of the feature file (U rows each).
+
+    Raises:
+        MsaError: a value that cannot be repaired.
+    """
     values, repairs = {}, {}
     for stream, name in FEATURES.items():
         values[stream], repairs[stream] = repaired(found[name])
@@ -75,7 +92,7 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
         name=NAME,
         feature_set=FEATURE_SET,
         ids=video,
-        label=scores(found["sentiment_video_mean"], FILE),
+        label=checked_labels(found["sentiment_video_mean"], FILE),
         split=split,
         pools=pools,
         index=index,
@@ -85,19 +102,22 @@ def assemble(found: Mapping[str, np.ndarray], seed: int = 0) -> Corpus:
 
 
 def repaired(values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Features (U, D) without infinities and NaN, and what was done.
+    """Remove infinities and NaN from features (U, D); return them and the counts of what was done.
 
     A column that is not finite in more than half of the rows is dropped, elsewhere such a value becomes 0: neither
-    looks at labels or folds. Raises: MsaError when no column is left.
+    looks at labels or folds.
+
+    Raises:
+        MsaError: no column is left.
     """
-    wrong = ~np.isfinite(values)
-    dropped = wrong.mean(0) > 0.5
+    bad = ~np.isfinite(values)
+    dropped = bad.mean(0) > 0.5
     if dropped.all():
         raise MsaError(f"All {len(dropped)} columns of a feature in {FILE} are mostly not finite. Restore the file.")
     facts = {
-        "not_finite": {str(j): int(wrong[:, j].sum()) for j in np.flatnonzero(wrong.any(0))},
+        "not_finite": {str(j): int(bad[:, j].sum()) for j in np.flatnonzero(bad.any(0))},
         "dropped_columns": np.flatnonzero(dropped).tolist(),
-        "set_to_0": int(wrong[:, ~dropped].sum()),
+        "set_to_0": int(bad[:, ~dropped].sum()),
     }
-    kept: np.ndarray = np.where(wrong, 0, values)[:, ~dropped].astype(np.float32)
+    kept: np.ndarray = np.where(bad, 0, values)[:, ~dropped].astype(np.float32)
     return kept, facts

@@ -19,7 +19,8 @@ import torch
 
 from msa_core import checkpoint
 from msa_core.corpora import speech_synthesis
-from msa_core.corpora.corpus import SPLITS, Ragged
+from msa_core.corpora.corpus import SPLITS
+from msa_core.corpora.ragged import Ragged
 from msa_core.corpora.speech_synthesis import HeardSentence
 from msa_core.corpora.texts import Text, choose_texts, read_texts
 from msa_core.errors import MsaError
@@ -40,7 +41,7 @@ FACE_STRENGTHS = {"train": (1.0, 1.0), "valid": (0.0, 0.5), "test": (0.0, 0.5)}
 
 @dataclass(frozen=True)
 class Pool:
-    """Pieces of one kind. Piece p has the entries versions[p] of `features`, its rating, split and source unit.
+    """Pieces of one modality. Piece p has the entries versions[p] of `features`, its rating, split and source.
 
     versions: one integer array per piece. rating (P,): in the unit of the source. split, source (P,): str.
     kind (P,): a class used in drawing (emotion of a face; 0 or BROADCAST for a voice; 0 or SHORT for a text).
@@ -59,14 +60,14 @@ class Pool:
             raise MsaError(f"A pool has columns of {sorted(sizes)} pieces. Build it again.")
 
     def pieces(self, split: str) -> np.ndarray:
-        """Numbers of the pieces of a split, sorted by rating."""
+        """Return the numbers of the pieces of a split, sorted by rating."""
         found = np.flatnonzero(self.split == split)
         return found[np.argsort(self.rating[found], kind="stable")]
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Everything utterances are drawn from. gap: the vision entry of a frame without a face.
+    """All pools that utterances are drawn from. gap: the vision entry of a frame without a face.
 
     simulated has the pieces of texts, in the same order; a sentence nobody understood has no entry.
     """
@@ -79,7 +80,7 @@ class Pools:
     facts: Mapping[str, Any]
 
     def features(self) -> dict[str, Ragged]:
-        """Pool features per stream."""
+        """Return the pool features by stream."""
         return {
             "text": self.texts.features,
             "audio": self.voices.features,
@@ -91,10 +92,14 @@ class Pools:
 def build_pools(
     data: Path, ratings: Mapping[str, Sequence[float]], cache: Path, progress: CountProgress = quiet
 ) -> Pools:
-    """All pools from the research data.
+    """Build all pools from the research data.
 
-    Args: ratings: text ratings wanted, per split. cache: folder for everything that is slow.
-    Raises: MsaError when data, a synthesiser or a checkpoint is missing.
+    Args:
+        ratings: text ratings wanted, per split.
+        cache: folder for everything that is slow.
+
+    Raises:
+        MsaError: data, a synthesiser or a checkpoint is missing.
     """
     chosen = chosen_texts(data, ratings)
     texts, simulated, facts = text_pools(chosen, heard_texts(chosen, cache, progress), cache, progress)
@@ -103,7 +108,7 @@ def build_pools(
 
 
 def chosen_texts(data: Path, ratings: Mapping[str, Sequence[float]]) -> list[Text]:
-    """The texts of all splits, spread like the ratings they will stand for."""
+    """Choose the texts of all splits, spread like the ratings they will stand for."""
     available = read_texts(data)
     chosen = []
     for split, size in TEXTS.items():
@@ -112,7 +117,7 @@ def chosen_texts(data: Path, ratings: Mapping[str, Sequence[float]]) -> list[Tex
 
 
 def heard_texts(chosen: Sequence[Text], cache: Path, progress: CountProgress) -> dict[int, HeardSentence]:
-    """Number of a text -> what was heard, for the first SPOKEN texts of every split."""
+    """Speak and recognise the first SPOKEN texts of every split; return what was heard by number of the text."""
     numbers = []
     for split, size in SPOKEN.items():
         numbers += [i for i, t in enumerate(chosen) if t.split == split][:size]
@@ -123,10 +128,12 @@ def heard_texts(chosen: Sequence[Text], cache: Path, progress: CountProgress) ->
 def text_pools(
     chosen: Sequence[Text], heard: Mapping[int, HeardSentence], cache: Path, progress: CountProgress
 ) -> tuple[Pool, Pool, dict[str, Any]]:
-    """Token vectors of each text as written and as heard, and its simulated text.
+    """Encode each text as written and as heard, and its simulated text.
 
     The projector is the shipped one; where there is none it is fitted on the training texts and stored.
-    Returns: pool of texts (versions: written, heard), pool of simulated texts, facts for the manifest.
+
+    Returns:
+        pool of texts (versions: written, heard), pool of simulated texts, facts for the manifest.
     """
     encoder = text.TextEncoder(weights.minilm_directory())
     misheard = {i: text.normalise(h.transcript) for i, h in heard.items()}
@@ -147,7 +154,7 @@ def text_pools(
 
 
 def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, progress: CountProgress) -> Ragged:
-    """Token vectors of sentences, one entry each, cached chunk by chunk."""
+    """Encode sentences to token vectors, one entry each, cached chunk by chunk."""
     entries: list[np.ndarray] = []
     for chunk in speech_synthesis.chunks(wanted, 512):
         progress("encoding texts", len(entries), len(wanted))
@@ -164,7 +171,7 @@ def _encoded(wanted: Sequence[str], encoder: text.TextEncoder, cache: Path, prog
 def projector_for(
     chosen: Sequence[Text], heard: Mapping[int, HeardSentence], encoder: text.TextEncoder, progress: CountProgress
 ) -> simulated_text.Projector:
-    """The shipped projector; where there is none, one fitted on the training texts and stored as the shipped one."""
+    """Load the shipped projector; where there is none, fit one on the training texts and store it."""
     if simulated_text.CHECKPOINT not in checkpoint.available():
         states, targets, groups = [], [], []
         for i, found in heard.items():
@@ -192,7 +199,7 @@ def projector_for(
 
 
 def word_vectors(words: Sequence[str], encoder: text.TextEncoder) -> np.ndarray:
-    """Mean token vector of every word of a sentence (W, 384)."""
+    """Average the token vectors of every word of a sentence: (W, 384)."""
     pieces = encoder.encode_words([Word(w, i, i + 1) for i, w in enumerate(words)])
     if pieces.values is None or pieces.times_s is None:
         raise MsaError(f"The sentence {' '.join(words)!r} has no words. Leave it out of the pool.")
@@ -203,6 +210,7 @@ def word_vectors(words: Sequence[str], encoder: text.TextEncoder) -> np.ndarray:
 
 
 def _texts(chosen: Sequence[Text], features: Ragged, versions: Sequence[np.ndarray]) -> Pool:
+    """Make a pool of texts from their features."""
     return Pool(
         features=features,
         versions=versions,
@@ -214,7 +222,7 @@ def _texts(chosen: Sequence[Text], features: Ragged, versions: Sequence[np.ndarr
 
 
 def voice_pool(data: Path, cache: Path, progress: CountProgress) -> Pool:
-    """RAVDESS and URDU clips in several recordings; the voice networks that read a clip never heard its speaker."""
+    """Encode RAVDESS and URDU clips in several recordings, by voice networks that never heard the speaker."""
     encoded = voice_recordings.encode(data, voice.VoiceTraining().n_versions, cache, progress)
     found = voice.voice_pool(encoded)
     rows = np.argsort(found.clip_of, kind="stable")
@@ -230,10 +238,12 @@ def voice_pool(data: Path, cache: Path, progress: CountProgress) -> Pool:
 
 
 def face_pool(data: Path, cache: Path, progress: CountProgress) -> tuple[Pool, int]:
-    """FER+ faces, cut and lit in several ways, through the expression network.
+    """Encode FER+ faces, cut and lit in several ways, by the expression network.
 
     The network saw the training faces, so they enter in varied versions only; the others also as they are.
-    Returns: the pool and its entry for a frame without a face (zeros).
+
+    Returns:
+        the pool and its entry for a frame without a face (zeros).
     """
     sets, _ = expression.ferplus(data)
     network_id = digest(*sorted(checkpoint.read_manifest(expression.CHECKPOINT)["sha256"].items()))
@@ -267,7 +277,7 @@ def face_pool(data: Path, cache: Path, progress: CountProgress) -> tuple[Pool, i
 
 
 def _faces(network: expression.ExpressionNetwork, images: np.ndarray, split: str) -> np.ndarray:
-    """Features (N, versions, 138) float16 of faces (N, 48, 48)."""
+    """Compute features (N, versions, 138) float16 of faces (N, 48, 48)."""
     rng = torch.Generator().manual_seed(SPLITS.index(split))
     versions = []
     for strength in FACE_STRENGTHS[split]:

@@ -2,8 +2,8 @@
 
 RAVDESS (Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391, CC BY-NC-SA 4.0): 24 actors say two neutral
 sentences in eight emotions. The sound gives the audio stream of the page (Whisper frames and the voice networks that
-never heard the speaker); the face is one vector a clip: the action units of its video, averaged. The score is that of
-the emotion (voices.SCORES). Actors are split as in the composite corpus. Training clips come in every recording,
+never heard the speaker); the face is one vector a clip: the action units of its video, averaged. The label is that of
+the emotion (voice_clips.SCORES). Actors are split as in the composite corpus. Training clips come in every recording,
 the others clean.
 """
 
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from msa_core.corpora.composite import SOURCES, cache_of
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.feature_training import voice, voice_recordings
 from msa_core.feature_training.cache import CountProgress, quiet
@@ -35,13 +36,14 @@ STATEMENT = (
 
 
 def action_units(data: Path) -> dict[str, np.ndarray]:
-    """Action units (35,) of every clip, by the file name of its sound.
+    """Read the action units (35,) of every clip, by the file name of its sound.
 
-    Raises: MsaError when the file is missing or has other columns.
+    Raises:
+        MsaError: the file is missing or has other columns.
     """
     path = data / "ravdess" / "openface_au_means.csv"
     if not path.is_file():
-        raise MsaError(f"{path} is missing. Put the action units of RAVDESS there (README, 'Corpora').")
+        raise MsaError(f"{path} is missing. Put the action units of RAVDESS there (docs/corpora.md).")
     try:
         with open(path, newline="", encoding="utf-8") as f:
             rows = list(csv.DictReader(f, delimiter=";"))
@@ -64,7 +66,8 @@ def action_units(data: Path) -> dict[str, np.ndarray]:
 def build(data: Path, out: Path, progress: CountProgress = quiet) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
-    Raises: MsaError when a clip, the action units or the voice checkpoint is missing.
+    Raises:
+        MsaError: a clip, the action units or the voice checkpoint is missing.
     """
     settings = voice.VoiceTraining()
     encoded = voice_recordings.encode(data, settings.n_versions, cache_of(out), progress)
@@ -74,7 +77,11 @@ def build(data: Path, out: Path, progress: CountProgress = quiet) -> Corpus:
 
 
 def assemble(voices: voice.VoicePool, faces: dict[str, np.ndarray]) -> Corpus:
-    """Recorded voices and action units -> Corpus. Raises: MsaError when a clip has no action units."""
+    """Build the corpus from recorded voices and action units.
+
+    Raises:
+        MsaError: a clip has no action units.
+    """
     rows = [
         i
         for i, (c, version) in enumerate(zip(voices.clip_of, voices.version_of, strict=True))
@@ -114,7 +121,7 @@ def assemble(voices: voice.VoicePool, faces: dict[str, np.ndarray]) -> Corpus:
 
 
 def _manifest(split: np.ndarray, speakers: list[str]) -> dict[str, Any]:
-    """Counts, actors and licences."""
+    """Collect counts, actors and licences."""
     return {
         "statement": STATEMENT,
         "utterances": {s: int((split == s).sum()) for s in SPLITS},
@@ -124,4 +131,5 @@ def _manifest(split: np.ndarray, speakers: list[str]) -> dict[str, Any]:
 
 
 def _wanted(clip: VoiceClip) -> bool:
+    """True for a RAVDESS clip whose sound belongs to its face."""
     return clip.corpus == "ravdess" and clip.id != TWIN

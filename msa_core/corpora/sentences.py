@@ -15,8 +15,9 @@ import numpy as np
 
 from msa_core.corpora import speech_synthesis
 from msa_core.corpora.composite import cache_of
-from msa_core.corpora.corpus import Corpus, Ragged
-from msa_core.corpora.mosi import counts, numbers
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
+from msa_core.corpora.stored_features import counts, numbers
 from msa_core.corpora.text_parts import SPLITS, Benchmark, read
 from msa_core.errors import MsaError
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
@@ -45,15 +46,18 @@ def build(data: Path, out: Path, name: str = "mosi-text", progress: CountProgres
 
     Token vectors are cached beside it (`<out>.cache`). MOSEI takes minutes on one core.
 
-    Args: progress: called with (what, done, of).
-    Raises: MsaError for an unknown name, and when the data or MiniLM are missing.
+    Args:
+        progress: called with (what, done, of).
+
+    Raises:
+        MsaError: an unknown name, and when the data or MiniLM are missing.
     """
     if name not in NAMES:
         raise MsaError(f"Unknown corpus {name!r} of sentences. Valid corpora: {', '.join(NAMES)}.")
     benchmark = read(Path(data), NAMES[name])
     encoder = TextEncoder(weights.minilm_directory())
-    said = {text for part in benchmark.parts.values() for text in part.texts if text}
-    corpus = assemble(benchmark, token_vectors(sorted(said), encoder, cache_of(out), progress), encoder.dim)
+    texts = {text for part in benchmark.parts.values() for text in part.texts if text}
+    corpus = assemble(benchmark, token_vectors(sorted(texts), encoder, cache_of(out), progress), encoder.dim)
     corpus.save(out)
     return Corpus.load(out)
 
@@ -61,7 +65,7 @@ def build(data: Path, out: Path, name: str = "mosi-text", progress: CountProgres
 def token_vectors(
     sentences: Sequence[str], encoder: TextEncoder, cache: Path, progress: CountProgress = quiet
 ) -> dict[str, np.ndarray]:
-    """Sentence -> token vectors (T, D) float16, cached chunk by chunk; sentences of like length go together."""
+    """Encode sentences to token vectors (T, D) float16, cached chunk by chunk; like lengths go together."""
     ordered = sorted(sentences, key=lambda s: (len(s), s))
     found: dict[str, np.ndarray] = {}
     for chunk in speech_synthesis.chunks(ordered, CHUNK):
@@ -77,7 +81,7 @@ def token_vectors(
 
 
 def assemble(benchmark: Benchmark, vectors: Mapping[str, np.ndarray], width: int) -> Corpus:
-    """Rated sentences and the token vectors (T, width) of each -> Corpus. A sentence without words is absent text."""
+    """Build the corpus from rated sentences and their token vectors (T, width); no words are absent text."""
     parts = [benchmark.parts[split] for split in SPLITS]
     texts = [t for p in parts for t in p.texts]
     entry = {text: k for k, text in enumerate(dict.fromkeys(filter(None, texts)))}

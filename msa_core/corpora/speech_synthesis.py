@@ -1,4 +1,4 @@
-"""Sentences spoken by free synthesisers: the voice behind the simulated-text stream of the composite corpus.
+"""Sentences spoken by free synthesisers and heard by Whisper: the simulated text of the composite corpus.
 
 Corpora with transcripts but without redistributable sound are read aloud by flite (voices slt, rms, awb,
 kal16) and espeak-ng (several accents and speaker variants), one voice, speed and pitch per sentence, chosen
@@ -49,7 +49,7 @@ class SyntheticVoice:
 
 
 def voice_for(sentence: str) -> SyntheticVoice:
-    """The voice of a sentence, from its hash alone."""
+    """Choose the voice of a sentence from its hash alone."""
     digest = hashlib.sha256(sentence.encode()).digest()
     share, which, speed, pitch = (byte / 256 for byte in digest[:4])
     if share < ESPEAK_SHARE:
@@ -61,7 +61,8 @@ def voice_for(sentence: str) -> SyntheticVoice:
 def require_engines() -> None:
     """Check that both synthesisers are installed.
 
-    Raises: MsaError naming the missing program and how to install it.
+    Raises:
+        MsaError: one is missing; the message says how to install it.
     """
     for engine in ("flite", "espeak-ng"):
         if shutil.which(engine) is None:
@@ -71,8 +72,15 @@ def require_engines() -> None:
 def speak(sentence: str, folder: Path) -> np.ndarray:
     """Read one sentence aloud.
 
-    Args: sentence: what to say. folder: where the temporary wav file lies.
-    Returns: (N,) int16 mono at 16 kHz. Raises: MsaError when the synthesiser fails or says nothing.
+    Args:
+        sentence: what to say.
+        folder: where the temporary wav file lies.
+
+    Returns:
+        (N,) int16 mono at 16 kHz.
+
+    Raises:
+        MsaError: the synthesiser fails or says nothing.
     """
     voice, target = voice_for(sentence), folder / "speech.wav"
     if voice.engine == "flite":
@@ -93,7 +101,7 @@ def speak(sentence: str, folder: Path) -> np.ndarray:
 
 
 def _to_16_khz(samples: np.ndarray, rate_hz: int) -> np.ndarray:
-    """int16 (N,) at `rate_hz` -> int16 (M,) at 16 kHz, band-limited (FFT)."""
+    """Resample int16 (N,) at `rate_hz` to int16 (M,) at 16 kHz, band-limited (FFT)."""
     if rate_hz == SAMPLE_RATE_HZ:
         return samples
     n = max(1, round(len(samples) * SAMPLE_RATE_HZ / rate_hz))
@@ -106,7 +114,7 @@ def _to_16_khz(samples: np.ndarray, rate_hz: int) -> np.ndarray:
 
 
 def chunk_key(sentences: Sequence[str]) -> str:
-    """Cache name of a chunk: a hash of its sentences and of how each is spoken."""
+    """Hash a chunk's sentences and the voice of each, as its name in the cache."""
     digest = hashlib.sha256()
     for sentence in sentences:
         digest.update(f"{sentence}\x00{voice_for(sentence)}\x00".encode())
@@ -114,9 +122,10 @@ def chunk_key(sentences: Sequence[str]) -> str:
 
 
 def spoken(sentences: Sequence[str], cache: Path) -> list[np.ndarray]:
-    """A chunk of sentences read aloud, kept in `cache` as one file until `forget` is called.
+    """Read a chunk of sentences aloud, kept in `cache` as one file until `forget` is called.
 
-    Returns: one (N,) int16 array at 16 kHz per sentence.
+    Returns:
+        one (N,) int16 array at 16 kHz per sentence.
     """
     path = cache / f"speech-{chunk_key(sentences)}.npz"
     if not path.is_file():
@@ -136,14 +145,14 @@ def forget(sentences: Sequence[str], cache: Path) -> None:
 
 
 def chunks(sentences: Sequence[str], size: int = 128) -> Iterator[Sequence[str]]:
-    """Consecutive chunks of at most `size` sentences."""
+    """Yield consecutive chunks of at most `size` sentences."""
     for start in range(0, len(sentences), size):
         yield sentences[start : start + size]
 
 
 @dataclass(frozen=True)
 class HeardSentence:
-    """What the recogniser made of one spoken sentence.
+    """Recognised words of one spoken sentence and the states of the decoder.
 
     states (K, 384) float16 of the decoder, one per token; owners (K,): the word of `transcript` each belongs to.
     K is 0 when nothing was understood.
@@ -172,7 +181,7 @@ def listen(sentences: Sequence[str], cache: Path, progress: CountProgress) -> li
 
 
 def _listened(chunk: Sequence[str], reader: SpeechReader, cache: Path) -> dict[str, np.ndarray]:
-    """Transcripts (C,), decoder states and their words end to end, lengths (C,)."""
+    """Recognise a chunk: transcripts (C,), decoder states and their words end to end, lengths (C,)."""
     waves = [w.astype(np.float32) / 32768 for w in spoken(chunk, cache)]
     order = sorted(range(len(waves)), key=lambda i: len(waves[i]))  # equal lengths together are read fastest
     read = reader.read_many([waves[i] for i in order])

@@ -37,7 +37,7 @@ class Sentences:
     ratings: np.ndarray
 
     def take(self, rows: Sequence[int]) -> Sentences:
-        """These rows only."""
+        """Select rows."""
         ids, videos, texts = (tuple(v[i] for i in rows) for v in (self.ids, self.videos, self.texts))
         return Sentences(ids, videos, texts, self.ratings[np.array(rows, int)])
 
@@ -53,16 +53,17 @@ class Benchmark:
 
     @property
     def seen(self) -> np.ndarray:
-        """(N_test,) bool: test utterances whose very words are also in training."""
+        """Test utterances (N_test,) bool whose very words are also in training."""
         known = {*self.parts["train"].texts, *(self.extra.texts if self.extra else ())}
         return np.array([t in known for t in self.parts["test"].texts])
 
 
 def read_parts(data: Path, corpus: str) -> dict[str, Sentences]:
-    """Every utterance of the standard train, valid and test part of "mosi" or "mosei".
+    """Read every utterance of the standard train, valid and test part of "mosi" or "mosei".
 
-    Raises: MsaError for an unknown corpus, a missing file or value, a rating outside [-3, 3], an unknown or empty
-        part, a video in two parts.
+    Raises:
+        MsaError: an unknown corpus, a missing file or value, a rating outside [-3, 3], an unknown or empty part, a
+            video in two parts.
     """
     if corpus not in FILES:
         raise MsaError(f"Unknown corpus {corpus!r}. Valid corpora: {', '.join(FILES)}.")
@@ -83,7 +84,7 @@ def read_parts(data: Path, corpus: str) -> dict[str, Sentences]:
 
 
 def _utterance(row: Mapping[str, str], corpus: str, where: str) -> tuple[str, tuple[str, str, str, float]]:
-    """Part, and (name, video, normalised text, rating) of a row."""
+    """Parse a row into its part and (name, video, normalised text, rating)."""
     column = SPLIT_COLUMN[corpus]
     lacking = [
         c for c in ("id" if corpus == "mosi" else "clip_id", "video_id", "text", "label", column) if not row.get(c)
@@ -105,7 +106,7 @@ def _utterance(row: Mapping[str, str], corpus: str, where: str) -> tuple[str, tu
 
 
 def read(data: Path, corpus: str, n_mosei: int = 0) -> Benchmark:
-    """A corpus by its standard parts; for MOSI also up to `n_mosei` training sentences of MOSEI.
+    """Read a corpus by its standard parts; for MOSI also up to `n_mosei` training sentences of MOSEI.
 
     Of MOSEI, a video or a sentence that is in MOSI's valid or test part is left out. Its sentences are taken in one
     order that depends on nothing but their names, so a larger number contains a smaller one.

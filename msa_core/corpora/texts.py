@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msa_core.corpora.corpus import SPLITS
 from msa_core.errors import MsaError
 from msa_core.features.text import normalise
 
-SPLITS = ("train", "valid", "test")
 SPAN = (3, 30)  # words in a sentence
 SHORT_WORDS = 8
 _ASIDES = re.compile(r"\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
@@ -30,7 +30,7 @@ _PLAIN = (
 
 
 def _contraction(word: str) -> str:
-    """Word dont -> don't, youve -> you've: MOSI writes its contractions without the apostrophe."""
+    """Add the apostrophe to a contraction, which MOSI writes without: dont, youve."""
     for tail in ("nt", "ve", "re", "ll", "m", "s"):
         if word.endswith(tail):
             cut = len(word) - (1 if tail == "nt" else len(tail))
@@ -43,7 +43,7 @@ CONTRACTIONS = {word: _contraction(word) for word in _PLAIN}
 
 @dataclass(frozen=True)
 class Text:
-    """One utterance: what is said, its human sentiment rating in [-3, 3], the video it comes from."""
+    """One utterance: its words, its human sentiment rating in [-3, 3], the video it comes from."""
 
     id: str
     source: str  # "mosi" or "mosei"
@@ -60,7 +60,7 @@ class Text:
 
 
 def clean(sentence: str) -> str:
-    """A transcript without asides, speaker labels and fillers; contractions get their apostrophe back."""
+    """Remove asides, speaker labels and fillers from a transcript; contractions get their apostrophe back."""
     sentence = _SPEAKER.sub("", _ASIDES.sub(" ", sentence.replace("’", "'").replace("‘", "'").replace("´", "'")))
     kept = []
     for word in sentence.split():
@@ -73,12 +73,16 @@ def clean(sentence: str) -> str:
 
 
 def _order(text: Text) -> tuple[bool, str]:
-    """MOSI first (every utterance is an opinion), then an arbitrary order that is the same in every run."""
+    """Sort key: MOSI first (every utterance is an opinion), then by a hash, the same in every run."""
     return text.source != "mosi", hashlib.sha256(text.id.encode()).hexdigest()
 
 
 def open_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a (gzipped) csv. Raises: MsaError naming the missing file."""
+    """Read the rows of a (gzipped) CSV.
+
+    Raises:
+        MsaError: the file is missing.
+    """
     if not path.is_file():
         raise MsaError(f"{path} is missing. --data must hold ch-sims, mosi, mosei, ravdess, urdu, ferplus.")
     opener = gzip.open if path.suffix == ".gz" else open
@@ -87,11 +91,12 @@ def open_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _text(name: str, source: str, video: str, split: str, sentence: str, label: str) -> Text:
+    """Make a Text with normalised words."""
     return Text(name, source, video, split, sentence, normalise(sentence), float(label))
 
 
 def read_texts(data: Path) -> list[Text]:
-    """Every usable utterance of MOSI (standard split) and MOSEI, each sentence in one split only.
+    """Read every usable utterance of MOSI (standard split) and MOSEI, each sentence in one split only.
 
     A sentence said in two splits stays in the later of train, valid, test; inside a split the first one stays.
     """
@@ -110,7 +115,7 @@ def read_texts(data: Path) -> list[Text]:
 
 
 def choose_texts(texts: Iterable[Text], ratings: Sequence[float], size: int) -> list[Text]:
-    """At most `size` texts whose ratings are spread like `ratings`; the longer a prefix, the more of each rating.
+    """Choose at most `size` texts whose ratings are spread like `ratings`, in an order whose every prefix is.
 
     Half are short (8 words or fewer) as long as there are any: everyday remarks are short.
     """
@@ -130,5 +135,5 @@ def choose_texts(texts: Iterable[Text], ratings: Sequence[float], size: int) -> 
 
 
 def _bin(rating: float) -> int:
-    """CH-SIMS ratings times three lie 0.6 apart."""
+    """Number the bin of a rating; CH-SIMS ratings times three lie 0.6 apart."""
     return round(rating / 0.6)

@@ -16,6 +16,7 @@ from msa_core import methods
 from msa_core.methods.losses import rank_n_contrast
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
+from msa_core.tables import markdown_table
 
 
 def table(clip: Path, repeats: int = 5) -> str:
@@ -48,7 +49,7 @@ def table(clip: Path, repeats: int = 5) -> str:
         ("peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"),
     ]
     head = f"torch {torch.__version__}, {torch.get_num_threads()} threads, device {analyser.device}"
-    return "\n".join([f"| {head} | median of {repeats} |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
+    return markdown_table([head, f"median of {repeats}"], rows)
 
 
 def _ms(seconds: float) -> str:

@@ -27,7 +27,8 @@ import torch
 from scipy import stats
 
 from msa_core import atomic, checkpoint, methods
-from msa_core.corpora.corpus import Corpus, Ragged
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
 from msa_core.evaluation.runs import label_of
@@ -36,6 +37,7 @@ from msa_core.explain.shapley import shapley
 from msa_core.methods import Displayed, Method
 from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
+from msa_core.tables import markdown_table
 from msa_core.training.scores import pattern_scores
 
 NAME = "evidence"
@@ -221,22 +223,24 @@ def _mean(parts: Sequence[Any]) -> Any:
 def markdown(result: Mapping[str, Any]) -> str:
     """Two tables: against the known contributions, and against the model's own moves."""
     head = f"{result['n']} {result['split']} clips, {result['conflict']} of them in conflict."
-    lines = [head, "", "| | number shown | natural | decorrelated | top-1, conflict | top-1, decorrelated |"]
-    lines.append("|---|---|---|---|---|---|")
+    known = []
     for row in result["rows"]:
         for name, m in row["truth"].items():
             kind = name if m["signed"] or "without sign" in name else f"{name} (without sign)"
-            cells = " | ".join("-" if m[k] is None else f"{m[k]:.2f}" for k in
-                               ("natural", "decorrelated", "conflict_top_1", "decorrelated_top_1"))  # fmt: skip
-            lines.append(f"| {_seeds(row)} | {kind} | {cells} |")
-    lines += ["", "| | ordered by | test | largest moves the score by | second | smallest | top-1 | control |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+            keys = ("natural", "decorrelated", "conflict_top_1", "decorrelated_top_1")
+            known.append([_seeds(row), kind, *("-" if m[k] is None else f"{m[k]:.2f}" for k in keys)])
+    moved = []
     for row in result["rows"]:
         for name, tests in row["model"].items():
             for test, m in tests.items():
-                moves = " | ".join(f"{v:.2f}" for v in m["moves"])
-                lines.append(f"| {_seeds(row)} | {name} | {test} | {moves} | {m['top_1']:.2f} | {m['control']:.2f} |")
-    return "\n".join(lines)
+                numbers = [*m["moves"], m["top_1"], m["control"]]
+                moved.append([_seeds(row), name, test, *(f"{v:.2f}" for v in numbers)])
+    first = markdown_table(
+        [None, "number shown", "natural", "decorrelated", "top-1, conflict", "top-1, decorrelated"], known
+    )
+    moves = ["largest moves the score by", "second", "smallest"]
+    second = markdown_table([None, "ordered by", "test", *moves, "top-1", "control"], moved)
+    return f"{head}\n\n{first}\n\n{second}"
 
 
 def _seeds(row: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msa_core.tables import markdown_table
+
 EvaluationRow = Mapping[str, Any]
 
 
@@ -15,22 +17,18 @@ def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
     """
     names = list(result["patterns"])
     incomplete = {6: "six", 2: "two"}.get(len(names) - 1, "incomplete")
-    head = f"| {result['split']} MAE | " + " | ".join(names)
-    head += f" | mean of {incomplete} | gap closed (95 %) | to specialists | price |"
-    lines = [head, "|---|" + "---|" * (len(names) + 4)]
+    head = [f"{result['split']} MAE", *names, f"mean of {incomplete}", "gap closed (95 %)", "to specialists", "price"]
+    rows: list[Sequence[str | None]] = []
     for row in _chosen(result, ablations):
-        cells = " | ".join(_number(row["table"].get(p, {}).get("mae")) for p in names)
-        spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
-        lines.append(
-            f"| {_title(row)} | {cells} | {_number(row['six'])}{spread} | {_gap(row)} | {_share(row.get('distance'))} "
-            f"| {_share(row.get('price'))} |"
-        )
+        cells = [_number(row["table"].get(p, {}).get("mae")) for p in names]
+        mean = _pair(row["six"], row["six_sd"])
+        rows.append([_title(row), *cells, mean, _gap(row), _share(row.get("distance")), _share(row.get("price"))])
     own = {r["regime"]: r for r in result["rows"] if r["kind"] == "specialist"}
     if result["specialists"] is not None and not ablations:
-        cells = " | ".join(_number(own[p]["table"][p]["mae"]) if p in own else "" for p in names)
-        seeds = _seeds(min(r["seeds"] for r in own.values()))
-        lines.append(f"| a specialist for each pattern ({seeds}) | {cells} | {result['specialists']:.3f} | 1.00 | | |")
-    return "\n".join(lines)
+        cells = [_number(own[p]["table"][p]["mae"]) if p in own else "" for p in names]
+        title = f"a specialist for each pattern ({_seeds(min(r['seeds'] for r in own.values()))})"
+        rows.append([title, *cells, f"{result['specialists']:.3f}", "1.00", None, None])
+    return markdown_table(head, rows)
 
 
 def brief(result: Mapping[str, Any]) -> str:
@@ -73,47 +71,46 @@ def markdown(result: Mapping[str, Any]) -> str:
 def robustness(result: Mapping[str, Any]) -> str:
     """MAE under every condition that is no pattern, and AUILC of the frame rates."""
     conditions = [c for name, found in result["protocols"].items() if name != "patterns" for c in found]
-    lines = ["| | " + " | ".join(conditions) + " | AUILC |", "|---|" + "---|" * (len(conditions) + 1)]
+    rows = []
     for row in (r for r in result["rows"] if r.get("auilc")):
-        cells = " | ".join(_number(row["table"].get(c, {}).get("mae")) for c in conditions)
-        lines.append(f"| {_title(row)} | {cells} | {_number(row['auilc']['mae'])} |")
+        cells = [_number(row["table"].get(c, {}).get("mae")) for c in conditions]
+        rows.append([_title(row), *cells, _number(row["auilc"]["mae"])])
+    table = markdown_table([None, *conditions, "AUILC"], rows)
     realised = ", ".join(f"{c.split(':')[1]}: {v:.3f}" for c, v in result["realised"].items())
-    return "\n".join([*lines, "", f"Share of absent modalities that the modality rates gave: {realised}."])
+    return f"{table}\n\nShare of absent modalities that the modality rates gave: {realised}."
 
 
 def coverage(result: Mapping[str, Any]) -> str:
     """Share of test utterances inside their conformal interval, and the interval's width."""
     names = result["patterns"]
     level = f"{100 * result['level']:.0f} %"
-    lines = [f"Share inside the interval ({level} asked) / its width.", ""]
-    lines += ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    rows = []
     for row in (r for r in result["rows"] if r["coverage"] and r["kind"] in ("naive", "complete", "masked", "method")):
         cells = (
             f"{100 * row['coverage'][p]:.1f} % / {row['width'][p]:.2f}" if p in row["coverage"] else "" for p in names
         )
-        lines.append(f"| {_title(row)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([_title(row), *cells])
+    return f"Share inside the interval ({level} asked) / its width.\n\n{markdown_table([None, *names], rows)}"
 
 
 def slices(result: Mapping[str, Any]) -> str:
     """MAE on every slice, by pattern."""
     names = result["patterns"]
-    lines = ["| | slice | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
+    rows = []
     for name, n in result["slices"].items():
         for row in _chosen(result, ablations=False):
-            cells = " | ".join(_number(row["slices"].get(name, {}).get(p)) for p in names)
-            lines.append(f"| {_title(row)} | {name} ({n}) | {cells} |")
-    return "\n".join(lines)
+            cells = [_number(row["slices"].get(name, {}).get(p)) for p in names]
+            rows.append([_title(row), f"{name} ({n})", *cells])
+    return markdown_table([None, "slice", *names], rows)
 
 
 def metrics_table(result: Mapping[str, Any], condition: str) -> str:
     """All metrics under one condition, mean ± sd over seeds."""
     names = result["metrics"]
-    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    rows = []
     for row in (r for r in result["rows"] if condition in r["table"]):
-        cells = (_pair(row["table"][condition][m], row["sd"][condition][m]) for m in names)
-        lines.append(f"| {_title(row)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([_title(row), *(_pair(row["table"][condition][m], row["sd"][condition][m]) for m in names)])
+    return markdown_table([None, *names], rows)
 
 
 def _chosen(result: Mapping[str, Any], ablations: bool) -> Sequence[EvaluationRow]:

@@ -11,6 +11,7 @@ from msa_core.errors import MsaError
 from msa_core.methods import method_name
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction
+from msa_core.tables import markdown_table
 
 
 def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:
@@ -18,10 +19,8 @@ def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = N
     analyser = Analyser.load(device, method)
     name = method_name(method)
     head = ["clip", "complete model", name, *(f"{name}: {m} only" for m in MODALITIES), "missing", "transcript"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for path in (p for folder in folders for p in media.files(folder)):
-        lines.append("| " + " | ".join(_row(analyser, path, method)) + " |")
-    return "\n".join(lines)
+    paths = (path for folder in folders for path in media.files(folder))
+    return markdown_table(head, [_row(analyser, path, method) for path in paths])
 
 
 def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
@@ -40,7 +39,7 @@ def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
             alone.append("-")
     missing = "; ".join(str(full.modalities[m]["reason"]) for m in MODALITIES if not full.modalities[m]["present"])
     complete = f"{full.scores['complete_model_full']:+.2f}"
-    return [path.name, complete, _score(full), *alone, missing, full.transcript.replace("|", "/")]
+    return [path.name, complete, _score(full), *alone, missing, full.transcript]
 
 
 def _score(prediction: Prediction) -> str:

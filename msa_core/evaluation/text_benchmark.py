@@ -26,6 +26,7 @@ from msa_core.feature_training.text import Rated, TextScorer, TextTraining, lowe
 from msa_core.features import weights
 from msa_core.features.text import TextEncoder
 from msa_core.schema import SCORE_LIMIT
+from msa_core.tables import markdown_table
 
 RUNS = Path("runs-text")
 SETTINGS = {"mosi": TextTraining(), "mosei": TextTraining(epochs=2, n_mosei=0)}
@@ -243,17 +244,17 @@ def _row(label: str, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """A report as a Markdown table, every metric of metrics.NAMES, mean ± sd over seeds."""
-    head = "| " + result["corpus"] + f", {result['split']} {result['n']:,} | " + " | ".join(metrics.NAMES) + " |"
-    lines = [head, "|---|" + "---|" * len(metrics.NAMES)]
+    head = [f"{result['corpus']}, {result['split']} {result['n']:,}", *metrics.NAMES]
+    rows = []
     for row in result["rows"]:
         sd = row["sd"]["text"] if row["sd"] else {}
         cells = [_cell(row["table"]["text"][k], sd.get(k)) for k in metrics.NAMES]
         seeds = f" ({row['seeds']} seeds)" if row["seeds"] > 1 else ""
-        lines.append(f"| {row['title']}{seeds} | {' | '.join(cells)} |")
+        rows.append([f"{row['title']}{seeds}", *cells])
         if result["seen"] and "unseen" in row:
             cells = [_cell(row["unseen"]["text"][k]) for k in metrics.NAMES]
-            lines.append(f"| – without {result['seen']} utterances whose words are in training | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            rows.append([f"– without {result['seen']} utterances whose words are in training", *cells])
+    return markdown_table(head, rows)
 
 
 def _cell(value: float | None, sd: float | None = None) -> str:

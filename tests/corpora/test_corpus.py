@@ -6,7 +6,8 @@ import torch
 from synthetic import DIMS, corpus
 
 from msa_core.batch import collate
-from msa_core.corpora.corpus import Corpus, Ragged
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import FeatureError, MsaError
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS, Stream, Utterance
@@ -94,7 +95,7 @@ def test_corpus_round_trip_same_hashes_and_refusals(tmp_path):
 def test_corpus_refuses_contradictions():
     c = corpus(10)
     facts = dict(
-        name="x", feature_set=COMPACT.id, ids=c.ids, score=c.label, split=c.split, pools=c.pools, index=c.index
+        name="x", feature_set=COMPACT.id, ids=c.ids, label=c.label, split=c.split, pools=c.pools, index=c.index
     )
     with pytest.raises(MsaError, match="ids repeat"):
         Corpus(**{**facts, "ids": np.array(["same"] * 10)})

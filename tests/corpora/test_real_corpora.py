@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from paths import DATA
 
-from msa_core.corpora import mmmo, mosei_videos, mosi, sentences
+from msa_core.corpora import mmmo, mosei_videos, mosi, sentences, stored_features
 from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.texts import SPLITS
 from msa_core.errors import MsaError
@@ -122,12 +122,12 @@ def test_mosi_names_what_is_damaged(tmp_path: Path) -> None:
 
 def test_folds_are_balanced_and_seeded() -> None:
     videos = np.repeat([f"v{k}" for k in range(40)], [1 + k % 9 for k in range(40)])
-    fold = mosi.folds(videos, 5)
+    fold = stored_features.folds(videos, 5)
     sizes = np.bincount(fold.astype(int))
-    assert np.ptp(sizes) <= 1 and np.array_equal(fold, mosi.folds(videos, 5))
+    assert np.ptp(sizes) <= 1 and np.array_equal(fold, stored_features.folds(videos, 5))
     order = np.random.default_rng(0).permutation(len(videos))
-    assert np.array_equal(mosi.folds(videos[order], 5), fold[order])  # names decide, not places
-    assert (mosi.folds(videos, 5, seed=1) != fold).any()
+    assert np.array_equal(stored_features.folds(videos[order], 5), fold[order])  # names decide, not places
+    assert (stored_features.folds(videos, 5, seed=1) != fold).any()
 
 
 # Videos of MOSEI ----------------------------------------------------------------------------------------------------
@@ -219,9 +219,9 @@ def test_mmmo_padding_is_not_valid_and_everything_is_counted(tmp_path: Path) -> 
 
 
 def test_mmmo_labels_become_scores() -> None:
-    assert mmmo.score_of(np.array([1, 1.5, 3, 4, 5])).tolist() == [-3, -2.25, 0, 1.5, 3]
+    assert mmmo.label_of(np.array([1, 1.5, 3, 4, 5])).tolist() == [-3, -2.25, 0, 1.5, 3]
     with pytest.raises(MsaError, match=r"has the label 0\.5; it must be from 1 to 5"):
-        mmmo.score_of(np.array([3, 0.5]))
+        mmmo.label_of(np.array([3, 0.5]))
 
 
 def test_mmmo_names_what_is_damaged() -> None:

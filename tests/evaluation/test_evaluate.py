@@ -7,7 +7,7 @@ import pytest
 from synthetic import AS_TEACHER, corpus
 
 from msa_core import checkpoint, methods, missing
-from msa_core.corpora.corpus import Ragged
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import bootstrap, evaluate, markdown, metrics, protocols, subsets
 from msa_core.evaluation import runs as groups

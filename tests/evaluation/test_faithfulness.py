@@ -12,7 +12,7 @@ from synthetic import DIMS, corpus
 from torch import nn
 
 from msa_core import checkpoint, methods
-from msa_core.corpora.corpus import Ragged
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import faithfulness, subsets
 from msa_core.features import COMPACT

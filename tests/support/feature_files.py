@@ -17,7 +17,7 @@ Content = dict[str, dict[str, Any]]
 
 
 def mmsa(widths: tuple[int, int, int] = (6, 5, 20), aligned: bool = False, sims: bool = False) -> Content:
-    """A dict as MMSA pickles it: real frames first, text padded with a value that is not 0, as BERT pads."""
+    """Make a dict as MMSA pickles it: real frames first, text padded with a value that is not 0, as BERT pads."""
     rng, content, video = np.random.default_rng(0), {}, 0
     frames = dict.fromkeys(FRAMES, 8) if aligned else FRAMES
     for split, n in SIZES.items():
@@ -57,7 +57,7 @@ def dump(path: Path, content: Any, protocol: int = 4) -> Path:
 
 
 def npz(n: int = 9) -> dict[str, np.ndarray]:
-    """Arrays of an .npz: vectors of text, frames of audio with lengths, vision left out."""
+    """Make the arrays of an .npz: vectors of text, frames of audio with lengths, vision left out."""
     rng = np.random.default_rng(1)
     lengths = rng.integers(1, 8, n)
     audio = rng.normal(size=(n, 7, 4)) * (np.arange(7) < lengths[:, None])[..., None]
@@ -78,7 +78,7 @@ def save_npz(path: Path, arrays: dict[str, np.ndarray]) -> Path:
 
 
 def utterance(name: str, seed: int = 0, absent: dict[str, str] | None = None) -> Utterance:
-    """Features of a clip as `extract` makes them, of random numbers. absent: stream -> reason."""
+    """Make random features of a clip in the form that `extract` writes. absent: stream -> reason."""
     rng, streams = np.random.default_rng(seed), {}
     for stream in STREAMS:
         t = int(rng.integers(2, 6))
@@ -88,8 +88,8 @@ def utterance(name: str, seed: int = 0, absent: dict[str, str] | None = None) ->
     return Utterance(id=name, duration_s=1.0, feature_set=COMPACT.id, **streams)
 
 
-def own(folder: Path) -> tuple[Path, Path]:
-    """A folder of features of six clips of three speakers, and their table."""
+def extracted_folder(folder: Path) -> tuple[Path, Path]:
+    """Write a folder of features of six clips of three speakers, and their table of labels."""
     lines = ["clip,score,split,speaker"]
     for i, split in enumerate(("train", "train", "valid", "valid", "test", "test")):
         name = f"{'abc'[i // 2]}/clip {i}.mp4"
@@ -102,7 +102,7 @@ def own(folder: Path) -> tuple[Path, Path]:
 
 
 class Call:
-    """Pickles as a call of `function` with `arguments`."""
+    """Object that is pickled as a call of `function` with `arguments`."""
 
     def __init__(self, function, *arguments):
         self.function, self.arguments = function, arguments

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from msa_core.corpora.corpus import Corpus, Ragged
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.features import COMPACT
 from msa_core.schema import STREAMS
 

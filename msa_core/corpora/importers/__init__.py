@@ -1,4 +1,11 @@
-"""Feature files of others and of one's own clips -> Corpus: MMSA pickles, .npz, folders of extracted features."""
+"""Import of feature files as corpora.
+
+- MMSA and MMSA-FET pickles (mmsa.py, read without running code by safe_pickle.py, token ids encoded by token_ids.py)
+- one .npz of arrays (npz.py)
+- a folder of one's own extracted clips with a table of labels (extracted_folder.py)
+
+Each reader gives a FeatureFile (contents.py); findings.py lists what is wrong with it, check.py prints that.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +32,16 @@ def read(
     bert: str | Path | None = None,
     repair: bool = False,
 ) -> Corpus:
-    """The corpus in a feature file, the reader chosen by suffix (READERS).
+    """Read the corpus in a feature file, the reader chosen by suffix (READERS).
 
     Args:
         name: of the corpus; None takes the file's.
         table: scores of the clips, for a folder of extracted features only.
         bert: text model for MMSA files that hold the text as word-piece ids only.
         repair: set values that are not finite to 0; not for a folder, whose clips are extracted again instead.
-    Raises: MsaError for an unknown suffix, an argument that does not fit it, or what `problems` calls an error.
+
+    Raises:
+        MsaError: an unknown suffix, an argument that does not fit it, or what `problems` calls an error.
     """
     kind = check.suffix(path)
     name = name or slug(Path(path).resolve().stem)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import Ragged
 from msa_core.corpora.importers.contents import chosen, named, without_zero_rows
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 
 SHAPES = {1: "(N,), one number per utterance", 2: "(N, D)", 3: "(N, T, D)"}
@@ -19,7 +19,11 @@ Span = tuple[np.ndarray, np.ndarray]  # first real frame and the one after the l
 
 
 def texts(value: Any, what: str) -> list[str]:
-    """A row of names: str, bytes or whole numbers. Raises: MsaError for another shape, type or an empty name."""
+    """Check a row of names: str, bytes or whole numbers.
+
+    Raises:
+        MsaError: another shape, type or an empty name.
+    """
     array = np.asarray(value) if not isinstance(value, (list, tuple)) else None
     if array is not None and array.ndim != 1:
         raise MsaError(f"{what} has shape {array.shape}; give one text per utterance, shape (N,).")
@@ -36,9 +40,10 @@ def texts(value: Any, what: str) -> list[str]:
 
 
 def numbers(value: Any, what: str, n: int, ranks: Sequence[int]) -> np.ndarray:
-    """A numeric array with `n` rows and one of `ranks`.
+    """Check a numeric array with `n` rows and one of `ranks`.
 
-    Raises: MsaError naming what it holds or its shape, and the shape that is needed.
+    Raises:
+        MsaError: it holds something else or has another shape; the message says which is needed.
     """
     wanted = " or ".join(SHAPES[r] for r in ranks)
     try:
@@ -59,35 +64,43 @@ def numbers(value: Any, what: str, n: int, ranks: Sequence[int]) -> np.ndarray:
     return array
 
 
-def scores(value: Any, what: str, n: int) -> np.ndarray:
-    """Numbers (N,) float64. Raises: MsaError as `numbers`."""
+def labels(value: Any, what: str, n: int) -> np.ndarray:
+    """Check labels (N,) and return them as float64.
+
+    Raises:
+        MsaError: as `numbers`.
+    """
     return numbers(value, what, n, (1,)).astype(np.float64)
 
 
 def declared_lengths(value: Any, what: str, shape: tuple[int, ...], ids: Sequence[str]) -> np.ndarray:
-    """Whole numbers (N,) from 0 to T. Raises: MsaError naming the utterances where it is not so."""
+    """Check whole numbers (N,) from 0 to T.
+
+    Raises:
+        MsaError: a length is no whole number or out of range; the message names the utterances.
+    """
     n, n_frames = shape[:2]
-    found = scores(value, what, n)
-    for wrong, how in (
+    found = labels(value, what, n)
+    for refused, reason in (
         (~np.isfinite(found) | (found != np.floor(found)), "no whole number"),
         (found < 0, "below 0"),
         (found > n_frames, f"larger than the {n_frames} frames of the array"),
     ):
-        if wrong.any():
+        if refused.any():
             raise MsaError(
-                f"{what} is {how} for {named(chosen(ids, wrong))} ({found[wrong][0]:g}). "
+                f"{what} is {reason} for {named(chosen(ids, refused))} ({found[refused][0]:g}). "
                 "Export the lengths again, or leave them out: then the zeros at the end are padding."
             )
     return found.astype(np.int64)
 
 
 def nonzero(values: np.ndarray) -> np.ndarray:
-    """Frames (N, T) of an array (N, T, D) with any value but 0; NaN counts as one."""
+    """Mark the frames (N, T) of an array (N, T, D) with any value but 0; NaN counts as one."""
     return np.asarray((values != 0).any(2))
 
 
 def span_of_lengths(used: np.ndarray, lengths: np.ndarray) -> tuple[Span, bool]:
-    """Real frames from declared lengths (N,), and True when the padding stands in front.
+    """Find the real frames from declared lengths (N,); True when the padding stands in front.
 
     It does when nothing but zeros stands before the last `length` frames of every utterance, and something
     stands beyond the first ones. used (N, T): frames that are not zero.
@@ -101,14 +114,14 @@ def span_of_lengths(used: np.ndarray, lengths: np.ndarray) -> tuple[Span, bool]:
 
 
 def span_of_mask(mask: np.ndarray) -> Span:
-    """Real frames from the first to the last True of a mask (N, T)."""
+    """Find the real frames from the first to the last True of a mask (N, T)."""
     n_frames, some = mask.shape[1], mask.any(1)
     start, stop = mask.argmax(1), n_frames - mask[:, ::-1].argmax(1)
     return np.where(some, start, 0), np.where(some, stop, 0)
 
 
 def span_of_zeros(used: np.ndarray) -> tuple[Span, bool]:
-    """Real frames when zeros at the end are padding; True when they stand in front instead.
+    """Find the real frames when zeros at the end are padding; True when they stand in front instead.
 
     They do when every utterance ends with a frame that is not zero and some begin with zeros. used (N, T).
     """
@@ -119,13 +132,13 @@ def span_of_zeros(used: np.ndarray) -> tuple[Span, bool]:
 
 
 def outside(used: np.ndarray, span: Span) -> np.ndarray:
-    """Utterances (N,) with frames that are not zero outside their span."""
+    """Mark utterances (N,) with frames that are not zero outside their span."""
     place = np.arange(used.shape[1])
     return np.asarray((used & ((place < span[0][:, None]) | (place >= span[1][:, None]))).any(1))
 
 
 def cut(values: np.ndarray, span: Span) -> Ragged:
-    """The real frames of an array (N, T, D) as float32; utterances that are zero throughout become empty."""
+    """Cut out the real frames of an array (N, T, D) as float32; all-zero utterances become empty."""
     place = np.arange(values.shape[1])
     inside = (place >= span[0][:, None]) & (place < span[1][:, None])
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite in float32 is found later

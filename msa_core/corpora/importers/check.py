@@ -1,4 +1,4 @@
-"""What a feature file is and what is wrong with it, for `python -m msa_core check FILE`."""
+"""Description and problems of a feature file, for `python -m msa_core check FILE`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ VALID = (".pkl", ".pickle", ".npz", FOLDER)
 
 
 def suffix(path: str | Path) -> str:
-    """The key of READERS for a path. Raises: MsaError for one that is not there, or another suffix."""
+    """Return the key of READERS for a path.
+
+    Raises:
+        MsaError: the path does not exist or has another suffix.
+    """
     path = Path(path)
     if not path.exists():
         raise MsaError(f"There is no {path.name or path}. Give the path of a feature file or folder.")
@@ -28,7 +32,7 @@ def suffix(path: str | Path) -> str:
 
 
 def report(path: str | Path, table: str | Path | None = None) -> tuple[str, list[str]]:
-    """`describe` and `problems` of one reading; the description is empty when the file cannot be read at all."""
+    """Return `describe` and `problems` of one reading; the description of an unreadable file is empty."""
     try:
         file = _load(path, table)
     except MsaError as e:
@@ -37,22 +41,32 @@ def report(path: str | Path, table: str | Path | None = None) -> tuple[str, list
 
 
 def problems(path: str | Path, table: str | Path | None = None) -> list[str]:
-    """Everything wrong with a file, each beginning with "error: ", "warning: " or "note: ", in this order.
+    """List the problems of a file, each beginning with "error: ", "warning: " or "note: ", in this order.
 
-    A reader refuses a file with errors, by the same sentence. Args: table: the scores, when `path` is a folder.
+    A reader refuses a file with errors, by the same sentence.
+
+
+    Args:
+        table: the labels, when `path` is a folder.
     """
     return report(path, table)[1]
 
 
 def describe(path: str | Path, table: str | Path | None = None) -> str:
-    """What a file is: splits with sizes, widths, lengths, range of labels, share of absent modalities.
+    """Describe a file: splits with sizes, widths, lengths, range of labels, share of absent modalities.
 
-    Raises: MsaError when the file cannot be read at all.
+    Raises:
+        MsaError: the file cannot be read at all.
     """
     return _description(_load(path, table))
 
 
 def _load(path: str | Path, table: str | Path | None) -> FeatureFile:
+    """Read a file by its suffix.
+
+    Raises:
+        MsaError: the file cannot be read at all.
+    """
     kind = suffix(path)
     if kind == FOLDER:
         return extracted_folder.load(path, table)
@@ -60,7 +74,7 @@ def _load(path: str | Path, table: str | Path | None) -> FeatureFile:
 
 
 def _description(file: FeatureFile) -> str:
-    """One line for the file, one for the splits, one a modality, one for the labels and one for the groups."""
+    """Write one line for the file, the splits, each modality, the labels and the groups."""
     known = findings.published(file)
     like = f", {known.name}" if known else ""
     sizes = {p.split: len(p.ids) for p in file.parts}
@@ -79,7 +93,7 @@ def _description(file: FeatureFile) -> str:
 
 
 def _modality(file: FeatureFile, modality: str) -> str:
-    """The line of a modality."""
+    """Write the line of a modality."""
     if modality not in file.widths:
         return f"{modality}: none"
     lengths = file.lengths_of(modality)

@@ -1,6 +1,6 @@
-"""What a feature file holds, whatever its format, and the corpus made of it.
+"""Content of a feature file, whatever its format, and the corpus made of it.
 
-path -> FeatureFile (mmsa.py, npz.py, own.py) -> what is wrong with it (findings.py) -> `assemble` -> Corpus
+path -> FeatureFile (mmsa.py, npz.py, extracted_folder.py) -> its findings (findings.py) -> `assemble` -> Corpus
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from msa_core.checkpoint import sha256
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES, STREAMS
 
@@ -25,7 +26,7 @@ SHOWN = 3  # names in a sentence
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about a file: an error is refused by every reader, a warning and a note are not."""
+    """Remark on a file: an error is refused by every reader, a warning and a note are not."""
 
     level: str  # "error", "warning" or "note"
     sentence: str
@@ -35,7 +36,7 @@ class Finding:
 
 
 class Scale(NamedTuple):
-    """A scale of labels: its limit and the factor to scores in [-3, 3]."""
+    """Scale of labels: its limit and the factor to scores in [-3, 3]."""
 
     name: str
     limit: float
@@ -47,7 +48,7 @@ MOSI, SIMS = Scale("mosi", 3.0, 1.0), Scale("sims", 1.0, 3.0)
 
 @dataclass
 class Part:
-    """The utterances of one split. A stream holds the real frames of every utterance, none where it is absent."""
+    """Utterances of one split. A stream holds the real frames of every utterance, none where it is absent."""
 
     split: str
     ids: list[str]
@@ -59,7 +60,7 @@ class Part:
 
 @dataclass
 class FeatureFile:
-    """A file read whole. Readers append to `findings` what they cannot use and leave it out of `parts`."""
+    """Content of one file. Readers append to `findings` what they cannot use and leave it out of `parts`."""
 
     path: Path
     kind: str  # in words
@@ -74,7 +75,7 @@ class FeatureFile:
     facts: dict[str, Any] = field(default_factory=dict)  # further facts for the manifest
 
     def attempt(self, make: Callable[..., T], *arguments: Any) -> T | None:
-        """make(*arguments); an MsaError becomes a finding and the answer None."""
+        """Return make(*arguments); an MsaError becomes a finding and the result None."""
         try:
             return make(*arguments)
         except MsaError as e:
@@ -96,7 +97,7 @@ class FeatureFile:
         return found
 
     def found_by(self, modality: str, how: str) -> None:
-        """Note how real frames were told from padding; another way in another split is added."""
+        """Record how real frames were told from padding; another way in another split is added."""
         known = self.lengths.get(modality)
         self.lengths[modality] = how if known is None or how in known else f"{known}, or {how}"
 
@@ -108,18 +109,18 @@ class FeatureFile:
 
 
 def named(names: Sequence[str]) -> str:
-    """'a', 'b', 'c' and 4 more."""
+    """List names in a sentence: 'a', 'b', 'c' and 4 more."""
     shown = ", ".join(repr(name) for name in names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
 def chosen(names: Sequence[str], rows: np.ndarray) -> list[str]:
-    """The names where `rows` (N,) is True."""
+    """Select the names where `rows` (N,) is True."""
     return [names[int(r)] for r in np.flatnonzero(rows)]
 
 
 def video(name: str) -> str:
-    """The video an utterance id belongs to: the id up to '$_$', or '[', or its last '_'."""
+    """Return the video of an utterance id: the id up to '$_$', or '[', or its last '_'."""
     for mark in ("$_$", "["):
         if mark in name:
             return name.split(mark)[0]
@@ -127,7 +128,7 @@ def video(name: str) -> str:
 
 
 def scale_of(parts: Sequence[Part]) -> Scale:
-    """CH-SIMS when there are unimodal labels or no label is beyond 1, else MOSI."""
+    """Tell the scale: CH-SIMS when there are unimodal labels or no label is beyond 1, else MOSI."""
     largest = [
         float(np.nanmax(np.abs(p.labels))) for p in parts if p.labels is not None and np.isfinite(p.labels).any()
     ]
@@ -135,7 +136,7 @@ def scale_of(parts: Sequence[Part]) -> Scale:
 
 
 def without_zero_rows(ragged: Ragged) -> Ragged:
-    """The same entries, those that are zero in every frame emptied: a modality of zeros is absent."""
+    """Empty the entries that are zero in every frame: a modality of zeros is absent."""
     used = np.concatenate([[0], np.cumsum((ragged.values != 0).any(1))])
     kept = used[ragged.offsets[1:]] > used[ragged.offsets[:-1]]
     if (kept | (ragged.lengths == 0)).all():
@@ -159,15 +160,19 @@ def zero_out(file: FeatureFile) -> None:
 
 
 def slug(name: str) -> str:
-    """A name fit for a feature set and a folder: lower case, letters, digits and '-'."""
+    """Make a name for a feature set and a folder: lower case, letters, digits and '-'."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "corpus"
 
 
 def assemble(file: FeatureFile, name: str, kind: str, statement: str) -> Corpus:
-    """A file without errors -> Corpus.
+    """Build the corpus of a file without errors.
 
-    Args: kind: first word of the feature set's id, unless the file names its own. statement: for the manifest.
-    Raises: MsaError when the corpus does not hold together.
+    Args:
+        kind: first word of the feature set's id, unless the file names its own.
+        statement: for the manifest.
+
+    Raises:
+        MsaError: the corpus does not hold together.
     """
     n = len(file.ids)
     pools, index = {}, {}
@@ -199,7 +204,7 @@ def assemble(file: FeatureFile, name: str, kind: str, statement: str) -> Corpus:
 
 
 def _stream(file: FeatureFile, stream: str, width: int) -> tuple[Ragged, Ragged]:
-    """Pool with one entry per utterance that has the stream, and the index into it."""
+    """Pack a stream: a pool with one entry per utterance that has it, and the index into it."""
     values = [p.streams[stream].values for p in file.parts if stream in p.streams]
     lengths = file.lengths_of(stream)
     present = (lengths > 0).astype(np.int64)
@@ -211,7 +216,7 @@ def _stream(file: FeatureFile, stream: str, width: int) -> tuple[Ragged, Ragged]
 
 
 def _manifest(file: FeatureFile, statement: str, n_groups: int) -> dict[str, Any]:
-    """Source, counts and every decision that was taken."""
+    """Collect source, counts and every decision that was taken."""
     split = Counter({p.split: len(p.ids) for p in file.parts})
     source: dict[str, Any] = {"file": file.path.name, "format": file.kind}
     if file.path.is_file():

@@ -1,4 +1,4 @@
-"""One's own clips: the folder that `python -m msa_core extract CLIPS --out FEATURES` writes, and a table of scores.
+"""Reader of one's own clips: the folder that `python -m msa_core extract` writes, and a table of labels.
 
 The table is a CSV with the columns clip (the name below CLIPS, e.g. anna/01.mp4), score (in [-3, 3]), split (train,
 valid or test) and, if wanted, speaker. Every clip with features stands in it once, and the other way round.
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, named
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import FeatureError, MsaError
 from msa_core.features import FEATURE_SETS, store
 from msa_core.schema import STREAMS, Utterance
@@ -26,10 +27,12 @@ TableRow = dict[str, str]
 
 
 def read(features_folder: str | Path, table_csv: str | Path, name: str) -> Corpus:
-    """Extracted clips and their scores as a corpus of the clips' feature set.
+    """Read extracted clips and their labels as a corpus of the clips' feature set.
 
     Absent modalities are counted by reason in the manifest ("absent_reasons").
-    Raises: MsaError for a clip without features or without a row, and for what else `findings` calls an error.
+
+    Raises:
+        MsaError: a clip has no features or no row, or something else that `findings` calls an error.
     """
     file = load(features_folder, table_csv)
     findings.refuse(file)
@@ -37,9 +40,10 @@ def read(features_folder: str | Path, table_csv: str | Path, name: str) -> Corpu
 
 
 def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFile:
-    """Everything usable, and what is wrong with the rest.
+    """Read everything usable; the rest becomes findings.
 
-    Raises: MsaError when the folder has no features or the table no rows.
+    Raises:
+        MsaError: the folder has no features or the table no rows.
     """
     folder = Path(features_folder)
     file = FeatureFile(folder, KIND, needs_all_splits=False, group="speaker")
@@ -65,7 +69,11 @@ def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFi
 
 
 def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
-    """Rows of the table by clip; bad ones become findings. Raises: MsaError for no table or no such columns."""
+    """Read the rows of the table by clip; bad ones become findings.
+
+    Raises:
+        MsaError: the table cannot be read or lacks a column.
+    """
     try:
         with open(path, newline="", encoding="utf-8-sig") as f:
             table = list(csv.DictReader(f))
@@ -81,9 +89,9 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
     twice: list[str] = []
     for line, raw in enumerate(table, start=2):
         row = {k: (v or "").strip() for k, v in raw.items() if k and not isinstance(v, list)}
-        wrong = _wrong(row)
-        if wrong:
-            file.findings.append(Finding("error", f"{path.name}, line {line}: {wrong}"))
+        mistake = _mistake(row)
+        if mistake:
+            file.findings.append(Finding("error", f"{path.name}, line {line}: {mistake}"))
         elif row["clip"] in rows:
             twice.append(row["clip"])
         else:
@@ -95,8 +103,8 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
     return rows
 
 
-def _wrong(row: TableRow) -> str | None:
-    """What is wrong with a row of the table."""
+def _mistake(row: TableRow) -> str | None:
+    """Describe the first mistake in a row of the table."""
     if not row["clip"]:
         return "no clip. Give its name, or delete the line."
     if row["split"] not in SPLITS:
@@ -111,7 +119,7 @@ def _wrong(row: TableRow) -> str | None:
 
 
 def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: dict[str, TableRow]) -> Part:
-    """The clips of a split with their streams."""
+    """Collect the clips of a split with their streams."""
     loaded = [(clip, _utterance(file, folder, clip)) for clip in clips]
     read = [(clip, u) for clip, u in loaded if u is not None]
     groups = [rows[clip].get("speaker", "") for clip, _ in read]
@@ -134,7 +142,7 @@ def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: d
 
 
 def _utterance(file: FeatureFile, folder: Path, clip: str) -> Utterance | None:
-    """Features of a clip, of the feature set of the first; None and a finding when they are not."""
+    """Load the features of a clip; None and a finding unless they are of the first clip's feature set."""
     try:
         utterance = store.load(folder / f"{clip}.npz")
     except FeatureError as e:
@@ -143,14 +151,14 @@ def _utterance(file: FeatureFile, folder: Path, clip: str) -> Utterance | None:
     known = file.feature_set or utterance.feature_set
     if known not in FEATURE_SETS or utterance.feature_set != known:
         others = ", ".join(FEATURE_SETS)
-        said = f"{clip} has features {utterance.feature_set!r}; needed are {file.feature_set or others!r}"
-        file.findings.append(Finding("error", f"{said}. Extract all clips with the same version."))
+        problem = f"{clip} has features {utterance.feature_set!r}; needed are {file.feature_set or others!r}"
+        file.findings.append(Finding("error", f"{problem}. Extract all clips with the same version."))
         return None
     file.feature_set = known
     for stream, width in FEATURE_SETS[known].dims.items():
         values = utterance.stream(stream).values
         if values is not None and (values.ndim != 2 or values.shape[1] != width or not len(values)):
-            said = f"{stream} of {clip} has shape {values.shape}; {known} has (T >= 1, {width})"
-            file.findings.append(Finding("error", f"{said}. Extract the clip again."))
+            problem = f"{stream} of {clip} has shape {values.shape}; {known} has (T >= 1, {width})"
+            file.findings.append(Finding("error", f"{problem}. Extract the clip again."))
             return None
     return utterance

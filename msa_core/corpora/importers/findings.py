@@ -1,4 +1,4 @@
-"""What is wrong with a feature file: the one list that the readers refuse by and `check` prints."""
+"""Findings in a feature file: the one list that the readers refuse by and `check` prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from msa_core.schema import MODALITIES
 
 @dataclass(frozen=True)
 class Published:
-    """A data set as MMSA publishes it: widths of text, audio, vision; utterances in train, valid, test."""
+    """Data set as MMSA publishes it: widths of text, audio, vision; utterances in train, valid, test."""
 
     name: str
     widths: tuple[int, int, int]
@@ -35,7 +35,7 @@ WIDTHS = {  # extractors whose width gives them away; wav2vec and BERT share 768
 
 
 def examine(file: FeatureFile) -> list[Finding]:
-    """Everything found while reading and in the content: errors, then warnings, then notes."""
+    """List everything found while reading and in the content: errors, then warnings, then notes."""
     found = list(file.findings)
     found += _splits(file) + _names(file) + _groups(file) + _widths(file) + _swapped(file)
     found += _values(file) + _labels(file) + _absent(file) + _sizes(file)
@@ -44,7 +44,11 @@ def examine(file: FeatureFile) -> list[Finding]:
 
 
 def refuse(file: FeatureFile) -> None:
-    """Put all findings into the file. Raises: MsaError with the first error, and how many more there are."""
+    """Store all findings in the file and refuse errors.
+
+    Raises:
+        MsaError: there are errors; the message has the first and the number of the others.
+    """
     file.findings = examine(file)
     errors = [f.sentence for f in file.findings if f.level == "error"]
     if errors:
@@ -53,7 +57,7 @@ def refuse(file: FeatureFile) -> None:
 
 
 def published(file: FeatureFile) -> Published | None:
-    """The data set a file is of: by its name, else by the widths of audio and vision."""
+    """Recognise the data set of a file by its name, else by the widths of audio and vision."""
     words = re.split(r"[^a-z0-9]+", file.path.stem.lower())
     named_so = [p for p in PUBLISHED if p.name.lower() in words]
     shaped_so = [p for p in PUBLISHED if tuple(file.widths.get(m) for m in MODALITIES[1:]) == p.widths[1:]]
@@ -61,11 +65,12 @@ def published(file: FeatureFile) -> Published | None:
 
 
 def _error(sentence: str) -> Finding:
+    """Make an error."""
     return Finding("error", sentence)
 
 
 def _splits(file: FeatureFile) -> list[Finding]:
-    """Empty and absent splits."""
+    """Find empty and absent splits."""
     have = {p.split: len(p.ids) for p in file.parts}
     empty = [s for s in SPLITS if have.get(s) == 0 or (s not in have and not file.needs_all_splits)]
     if not any(have.values()) and not any(f.level == "error" for f in file.findings):
@@ -77,7 +82,7 @@ def _splits(file: FeatureFile) -> list[Finding]:
 
 
 def _names(file: FeatureFile) -> list[Finding]:
-    """Ids that occur twice."""
+    """Find ids that occur twice."""
     found, where = [], defaultdict(set)
     for part in file.parts:
         twice = [name for name, times in Counter(part.ids).items() if times > 1]
@@ -95,7 +100,7 @@ def _names(file: FeatureFile) -> list[Finding]:
 
 
 def _groups(file: FeatureFile) -> list[Finding]:
-    """Videos or speakers in two splits."""
+    """Find videos or speakers in two splits."""
     where = defaultdict(set)
     for part in file.parts:
         for group in part.groups:
@@ -115,7 +120,7 @@ def _groups(file: FeatureFile) -> list[Finding]:
 
 
 def _widths(file: FeatureFile) -> list[Finding]:
-    """Modalities that differ in width, and a file without any."""
+    """Find modalities that differ in width, or a file without any."""
     found = []
     for modality in (*MODALITIES, "simulated"):
         widths = {p.split: p.streams[modality].values.shape[1] for p in file.parts if modality in p.streams}
@@ -128,7 +133,7 @@ def _widths(file: FeatureFile) -> list[Finding]:
 
 
 def _swapped(file: FeatureFile) -> list[Finding]:
-    """Modalities in each other's place, by known widths."""
+    """Find modalities in each other's place, by known widths."""
     widths = tuple(file.widths.get(m, 0) for m in MODALITIES)
     text, audio, vision = widths
     for known in PUBLISHED:
@@ -152,7 +157,7 @@ def _swapped(file: FeatureFile) -> list[Finding]:
 
 
 def _values(file: FeatureFile) -> list[Finding]:
-    """NaN and infinity in real frames."""
+    """Find NaN and infinity in real frames."""
     found = []
     for stream in file.widths:
         count, who = 0, []
@@ -174,7 +179,7 @@ def _values(file: FeatureFile) -> list[Finding]:
 
 
 def _labels(file: FeatureFile) -> list[Finding]:
-    """Labels that are no numbers, out of range or all the same."""
+    """Find labels that are no numbers, out of range or all the same."""
     found, limit = [], file.scale.limit
     for part in file.parts:
         for what, labels in {"": part.labels, **part.ratings}.items():
@@ -199,7 +204,7 @@ def _labels(file: FeatureFile) -> list[Finding]:
 
 
 def _range(file: FeatureFile, part: Part, name: str, labels: np.ndarray, far: list[str]) -> str:
-    """The sentence for labels beyond the limit."""
+    """Write the sentence for labels beyond the limit."""
     limit = file.scale.limit
     said = f"{len(far)} {name} of {part.split} are outside [-{limit:g}, {limit:g}]"
     out = f"{said}, from {np.nanmin(labels):g} to {np.nanmax(labels):g}: {named(far)}. "
@@ -211,7 +216,7 @@ def _range(file: FeatureFile, part: Part, name: str, labels: np.ndarray, far: li
 
 
 def _constant(part: Part) -> list[Finding]:
-    """Labels of a split that are all the same."""
+    """Find labels of a split that are all the same."""
     if (
         part.labels is None
         or len(part.labels) < 2
@@ -226,7 +231,7 @@ def _constant(part: Part) -> list[Finding]:
 
 
 def _absent(file: FeatureFile) -> list[Finding]:
-    """Modalities that are zero in a whole split, utterances without anything."""
+    """Find modalities that are zero in a whole split, and utterances without any modality."""
     found = []
     for modality in (m for m in MODALITIES if m in file.widths):
         silent = [p.split for p in file.parts if len(p.ids) and not _has(p, modality)]
@@ -240,11 +245,12 @@ def _absent(file: FeatureFile) -> list[Finding]:
 
 
 def _has(part: Part, modality: str) -> bool:
+    """True when any utterance of a split has the modality."""
     return modality in part.streams and bool(part.streams[modality].lengths.any())
 
 
 def _sizes(file: FeatureFile) -> list[Finding]:
-    """Sizes of splits beside the published ones."""
+    """Compare the sizes of the splits with the published ones."""
     known, have = published(file), {p.split: len(p.ids) for p in file.parts}
     sizes = tuple(have.get(s, 0) for s in SPLITS)
     if known is None or file.feature_set is not None or sizes == known.sizes:

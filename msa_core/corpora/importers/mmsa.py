@@ -1,7 +1,7 @@
-"""Feature files of MMSA (github.com/thuiar/MMSA) and of MMSA-FET: MOSI, MOSEI, CH-SIMS, aligned or not.
+"""Reader of MMSA (github.com/thuiar/MMSA) and MMSA-FET feature files: MOSI, MOSEI, CH-SIMS, aligned or not.
 
 A pickle of split -> {id, text (N, L, D), text_bert (N, 3, L: ids, mask, segment), audio (N, Ta, Da), audio_lengths,
-vision, vision_lengths, regression_labels, regression_labels_T/_A/_V ..}. What is a real frame:
+vision, vision_lengths, regression_labels, regression_labels_T/_A/_V ..}. A frame is real:
 - text: where the mask of text_bert is 1; without text_bert, zeros at the end are padding;
 - audio and vision: the first `*_lengths` frames (the last ones in files padded in front); without lengths, when the
   file is aligned (as many frames as the text has) the frames of the text, unless something stands outside them;
@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings, safe_pickle
 from msa_core.corpora.importers import token_ids as encoder
 from msa_core.corpora.importers.arrays import (
     Span,
     cut,
     declared_lengths,
+    labels,
     nonzero,
     numbers,
     outside,
-    scores,
     span_of_lengths,
     span_of_mask,
     span_of_zeros,
@@ -44,6 +44,7 @@ from msa_core.corpora.importers.contents import (
     video,
     zero_out,
 )
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
 
@@ -61,14 +62,16 @@ NO_TEXT = (
 def read(
     path: str | Path, name: str, lengths: str = "auto", bert: str | Path | None = None, repair: bool = False
 ) -> Corpus:
-    """An MMSA pickle as a corpus; `check.problems` lists all that would be refused.
+    """Read an MMSA pickle as a corpus; `check.problems` lists all that would be refused.
 
     Args:
         name: of the corpus; its feature set is mmsa-<name>-<width of text>-<audio>-<vision>, 0 where there is none.
         lengths: "auto" as above, or one rule only: "declared" lengths, frames of the "text", trailing "zeros".
         bert: a local folder or hub name to encode text_bert with, when the file has no `text`.
         repair: values that are not finite (COVAREP has some) become 0 and are counted in the manifest.
-    Raises: MsaError for what `findings` calls an error.
+
+    Raises:
+        MsaError: what `findings` calls an error.
     """
     file = load(path, lengths, bert, repair)
     findings.refuse(file)
@@ -78,9 +81,10 @@ def read(
 def load(
     path: str | Path, lengths: str = "auto", bert: str | Path | None = None, repaired: bool = False
 ) -> FeatureFile:
-    """Everything usable in the file, and what is wrong with the rest; arguments as `read`.
+    """Read everything usable in the file; the rest becomes findings. Arguments as `read`.
 
-    Raises: MsaError when it is no dict of splits.
+    Raises:
+        MsaError: it is no dict of splits.
     """
     if lengths not in LENGTHS:
         raise MsaError(f"lengths={lengths!r} is unknown. Give one of: {', '.join(LENGTHS)}.")
@@ -108,7 +112,11 @@ def load(
 
 
 def _part(file: FeatureFile, split: str, rows: dict[str, Any], rule: str, bert: str | Path | None) -> Part:
-    """One split. Raises: MsaError when it has no ids."""
+    """Read one split.
+
+    Raises:
+        MsaError: it has no ids.
+    """
     if "id" not in rows:
         raise MsaError(f"{split} has no 'id'. Add the id of every utterance, e.g. 'video$_$clip'.")
     ids = texts(rows["id"], f"id of {split}")
@@ -117,12 +125,12 @@ def _part(file: FeatureFile, split: str, rows: dict[str, Any], rule: str, bert: 
     if not n:
         return part
     if "regression_labels" in rows:
-        part.labels = file.attempt(scores, rows["regression_labels"], f"regression_labels of {split}", n)
+        part.labels = file.attempt(labels, rows["regression_labels"], f"regression_labels of {split}", n)
     else:
         file.findings.append(Finding("error", f"{split} has no 'regression_labels'. Add a score per utterance."))
     for modality, ending in RATINGS.items():
         key = f"regression_labels_{ending}"
-        rating = file.attempt(scores, rows[key], f"{key} of {split}", n) if key in rows else None
+        rating = file.attempt(labels, rows[key], f"{key} of {split}", n) if key in rows else None
         if rating is not None:
             part.ratings[modality] = rating
     _text(file, part, rows, rule, bert)
@@ -133,6 +141,7 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: 
     """Fill the streams of `part`, the text first because aligned files have its frames everywhere."""
     n, frames_of_text = len(part.ids), None
     pieces, text = rows.pop("text_bert", None), rows.pop("text", None)
+    # vectors of the text: those of the file, or its word pieces encoded
     if pieces is not None:
         pieces = file.attempt(_pieces, pieces, f"text_bert of {part.split}", n)
     if text is not None:
@@ -141,6 +150,7 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: 
         text = file.attempt(encoder.encode, pieces, bert)
     elif pieces is not None and not any(f.sentence == NO_TEXT for f in file.findings):
         file.findings.append(Finding("error", NO_TEXT))
+    # its real frames: the mask of the word pieces, else zeros are padding
     if pieces is not None and rule != "zeros":
         mask = pieces[:, 1] == 1
         frames_of_text = span_of_mask(mask), mask.shape[1], "mask of text_bert"
@@ -150,6 +160,7 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: 
     if text is not None and frames_of_text is not None:
         file.found_by("text", frames_of_text[2])
         part.streams["text"] = cut(text, frames_of_text[0])
+    # audio and vision, which may be aligned to the text
     for modality in ("audio", "vision"):
         if rows.get(modality) is not None:
             stream = file.attempt(_stream, file, part, modality, rows, rule, frames_of_text)
@@ -158,7 +169,11 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: 
 
 
 def _vectors(value: Any, what: str, n: int) -> np.ndarray:
-    """Vectors of text (N, L, D). Raises: MsaError, also when it holds word-piece ids."""
+    """Check vectors of text (N, L, D).
+
+    Raises:
+        MsaError: the array has another shape or holds word-piece ids.
+    """
     text = numbers(value, what, n, (3,))
     if text.shape[1] == 3 and np.isin(text[:, 1], (0, 1)).all() and (text[:, 0] == np.floor(text[:, 0])).all():
         raise MsaError(f"{what} has shape {text.shape} and holds ids, mask and segment. Call it text_bert.")
@@ -166,7 +181,11 @@ def _vectors(value: Any, what: str, n: int) -> np.ndarray:
 
 
 def _pieces(value: Any, what: str, n: int) -> np.ndarray:
-    """text_bert (N, 3, L) of whole numbers. Raises: MsaError."""
+    """Check text_bert (N, 3, L) of whole numbers.
+
+    Raises:
+        MsaError: the array has another shape or other values.
+    """
     pieces = numbers(value, what, n, (3,))
     if pieces.shape[1] != 3:
         raise MsaError(f"{what} has shape {pieces.shape}; give (N, 3, L): ids, mask and segment.")
@@ -183,9 +202,14 @@ def _stream(
     rule: str,
     frames_of_text: tuple[Span, int, str] | None,
 ) -> Ragged:
-    """Real frames of audio or vision, and how they were found noted in `file.lengths`. Raises: MsaError."""
+    """Cut out the real frames of audio or vision; `file.lengths` records how they were found.
+
+    Raises:
+        MsaError: the array has another shape, or its lengths do not fit it.
+    """
     values = numbers(rows[modality], f"{modality} of {part.split}", len(part.ids), (3,))
     used, key = nonzero(values), f"{modality}_lengths"
+    # first rule: declared lengths
     if rule in ("auto", "declared") and rows.get(key) is not None:
         lengths = declared_lengths(rows[key], f"{key} of {part.split}", values.shape, part.ids)
         span, front = span_of_lengths(used, lengths)
@@ -194,6 +218,7 @@ def _stream(
         return cut(values, span)
     if rule == "declared":
         raise MsaError(f"{part.split} has no {key}. Add them, or read with lengths='auto'.")
+    # second rule: the frames of an aligned text
     aligned = frames_of_text is not None and values.shape[1] == frames_of_text[1]
     if rule == "text" and not aligned:
         raise MsaError(f"{modality} of {part.split} is not aligned to the text. Read with lengths='auto'.")
@@ -201,13 +226,18 @@ def _stream(
         if rule == "text" or not outside(used, frames_of_text[0]).any():
             file.found_by(modality, f"frames of the text ({frames_of_text[2]})")
             return cut(values, frames_of_text[0])
+    # third rule: zeros are padding
     span, front = span_of_zeros(used)
     file.found_by(modality, FRONT if front else ZEROS)
     return cut(values, span)
 
 
 def _beyond(file: FeatureFile, part: Part, key: str, used: np.ndarray, span: Span) -> None:
-    """Find frames outside declared lengths. Raises: MsaError for a length of 0 where there are frames."""
+    """Find frames outside declared lengths.
+
+    Raises:
+        MsaError: a length of 0 where there are frames.
+    """
     lost = outside(used, span)
     empty = lost & (span[0] == span[1])
     if empty.any():

@@ -1,13 +1,13 @@
-"""One .npz of arrays, for features of any origin.
+"""Reader of one .npz of arrays, for features of any origin.
 
-| array | shape | what |
+| array | shape | meaning |
 |---|---|---|
 | `id` | (N,) text | unique; 'video$_$clip', 'video[3]' and 'video_3' tell the video |
 | `split` | (N,) text | train, valid or test |
 | `score` | (N,) | in [-3, 3]; or `label` on the data set's own scale: [-1, 1] (CH-SIMS) is multiplied by 3 |
 | `text`, `audio`, `vision` | (N, D) or (N, T, D) | one vector an utterance, or frames; any may be left out |
 | `text_lengths` .. | (N,) | real frames of (N, T, D); without it zeros at the end are padding |
-| `speaker` or `video` | (N,) text | who belongs together; without it the video in the id |
+| `speaker` or `video` | (N,) text | groups of utterances; without it the video in the id |
 
 An utterance whose vector or frames are all zero lacks that modality. Write it with `numpy.savez(path, id=.., ..)`.
 """
@@ -20,15 +20,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from msa_core.corpora.corpus import SPLITS, Corpus, Ragged
+from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.importers import findings
 from msa_core.corpora.importers.arrays import (
     cut,
     declared_lengths,
+    labels,
     nonzero,
     numbers,
     outside,
-    scores,
     span_of_lengths,
     span_of_zeros,
     texts,
@@ -44,6 +44,7 @@ from msa_core.corpora.importers.contents import (
     video,
     zero_out,
 )
+from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
 
@@ -54,11 +55,14 @@ STATEMENT = "Features as the file has them; scores are its labels times score_fa
 
 
 def read(path: str | Path, name: str, repair: bool = False) -> Corpus:
-    """An .npz of the layout above as a corpus; `check.problems` lists all that would be refused.
+    """Read an .npz of the layout above as a corpus; `check.problems` lists all that would be refused.
 
-    Args: name: of the corpus; its feature set is npz-<name>-<width of text>-<audio>-<vision>.
-    repair: values that are not finite become 0 and are counted in the manifest.
-    Raises: MsaError for what `findings` calls an error.
+    Args:
+        name: of the corpus; its feature set is npz-<name>-<width of text>-<audio>-<vision>.
+        repair: values that are not finite become 0 and are counted in the manifest.
+
+    Raises:
+        MsaError: what `findings` calls an error.
     """
     file = load(path, repair)
     findings.refuse(file)
@@ -66,9 +70,10 @@ def read(path: str | Path, name: str, repair: bool = False) -> Corpus:
 
 
 def load(path: str | Path, repaired: bool = False) -> FeatureFile:
-    """Everything usable in the file, and what is wrong with the rest.
+    """Read everything usable in the file; the rest becomes findings.
 
-    Raises: MsaError when it is no .npz, or has no `id` or `split`.
+    Raises:
+        MsaError: it is no .npz, or has no `id` or `split`.
     """
     path = Path(path)
     file = FeatureFile(path, KIND, needs_all_splits=False)
@@ -95,7 +100,11 @@ def load(path: str | Path, repaired: bool = False) -> FeatureFile:
 
 
 def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
-    """The arrays that are read; others are noted. Raises: MsaError when the file is no .npz."""
+    """Load the arrays in NAMES; others are noted.
+
+    Raises:
+        MsaError: the file is no .npz.
+    """
     arrays = {}
     try:
         stored = np.load(path, allow_pickle=False)
@@ -116,11 +125,11 @@ def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
 
 
 def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str]) -> Part:
-    """All utterances as one part."""
+    """Collect all utterances as one part."""
     part = Part("", ids, None, groups=[video(name) for name in ids])
     key = next((k for k in ("score", "label") if k in arrays), None)
     if key is not None:
-        part.labels = file.attempt(scores, arrays[key], key, len(ids))
+        part.labels = file.attempt(labels, arrays[key], key, len(ids))
     elif not any(f.level == "error" for f in file.findings):
         file.findings.append(Finding("error", "There is no array 'score' (or 'label'). Add one number per utterance."))
     for group in (g for g in GROUPS if g in arrays):
@@ -138,7 +147,11 @@ def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str]) 
 
 
 def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], ids: list[str]) -> Ragged:
-    """Real frames of a modality, and how they were found noted in `file.lengths`. Raises: MsaError."""
+    """Cut out the real frames of a modality; `file.lengths` records how they were found.
+
+    Raises:
+        MsaError: the array has another shape, or its lengths do not fit it.
+    """
     values, key = numbers(arrays[modality], modality, len(ids), (2, 3)), f"{modality}_lengths"
     if values.ndim == 2:
         file.found_by(modality, "one vector an utterance")
@@ -158,7 +171,7 @@ def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], 
 
 
 def _rows(whole: Part, split: str, rows: np.ndarray) -> Part:
-    """The utterances `rows` of a part."""
+    """Select the utterances `rows` of a part."""
     streams = {}
     for modality, ragged in whole.streams.items():
         lengths = np.where(np.isin(np.arange(len(ragged)), rows), ragged.lengths, 0)

@@ -1,4 +1,4 @@
-"""A pickle reader that cannot run code: numpy arrays, numpy scalars and builtin data types only.
+"""Pickle reader that cannot run code: numpy arrays, numpy scalars and builtin data types only.
 
 Feature files of the field are pickles from strangers' drives, and an ordinary `pickle.load` obeys whatever such a
 file asks for. Here every name that the file asks for must stand in `ALLOWED`; each stands for a function of this
@@ -37,9 +37,10 @@ DAMAGE = (
 
 
 def load(path: str | Path) -> Any:
-    """The content of a pickle: dict, list, tuple, set, str, bytes, numbers, numpy arrays and scalars.
+    """Read a pickle: dict, list, tuple, set, str, bytes, numbers, numpy arrays and scalars.
 
-    Raises: MsaError when the file cannot be read, is truncated or no pickle, or asks for any other name.
+    Raises:
+        MsaError: the file cannot be read, is truncated or no pickle, or asks for any other name.
     """
     path = Path(path)
     try:
@@ -59,7 +60,7 @@ def load(path: str | Path) -> Any:
 
 
 class _Bounded:
-    """A file that never asks the system for more bytes than are left in it."""
+    """File that never asks the system for more bytes than are left in it."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file, self.size = file, size
@@ -74,7 +75,7 @@ class _Bounded:
 
 
 class _Array(np.ndarray):
-    """An array whose shape is compared with its payload before numpy reserves memory."""
+    """Array whose shape is compared with its payload before numpy reserves memory."""
 
     def __setstate__(self, state: tuple) -> None:
         shape, dtype, fortran, data = state[-4:]
@@ -85,7 +86,7 @@ class _Array(np.ndarray):
 
 
 class _Dtype:
-    """A numpy dtype by kind, size and byte order only; its other flags in the file are not believed."""
+    """Dtype by kind, size and byte order only; its other flags in the file are ignored."""
 
     def __init__(self, spec: str) -> None:
         self.spec, self.order = spec, "|"
@@ -97,21 +98,21 @@ class _Dtype:
 
 
 def _real(dtype: object) -> np.dtype:
-    """The numpy dtype of a `_Dtype`."""
+    """Return the numpy dtype of a `_Dtype`."""
     if not isinstance(dtype, _Dtype):
         raise ValueError("an array without a dtype")
     return np.dtype(f"{dtype.order}{dtype.spec}")
 
 
 def _count(shape: object) -> int:
-    """Items in an array of this shape."""
+    """Count the items in an array of this shape."""
     if not isinstance(shape, tuple) or any(type(n) is not int or n < 0 for n in shape):
         raise ValueError("an array of impossible shape")
     return math.prod(shape)
 
 
 def _payload(dtype: np.dtype, count: int, data: Any) -> Any:
-    """The data of `count` items, if it is just that much: a list for objects, bytes otherwise."""
+    """Check the data of `count` items: a list for objects, bytes otherwise, of exactly that size."""
     if dtype.kind == "O":
         if not isinstance(data, list) or len(data) != count:
             raise ValueError(f"{count} objects announced")
@@ -135,14 +136,14 @@ def _new_dtype(spec: str, align: object = False, copy: object = True) -> _Dtype:
 
 
 def _new_array(kind: object, shape: object, code: object) -> _Array:
-    """An empty array: the file fills it through `_Array.__setstate__`."""
+    """Make an empty array; the file fills it through `_Array.__setstate__`."""
     if kind is not _no_call:
         raise ValueError("an array of another class")
     return np.ndarray.__new__(_Array, (0,), np.int8)
 
 
 def _from_buffer(data: Any, dtype: object, shape: Any, order: str, axes: Any = None) -> np.ndarray:
-    """An array as protocol 5 writes it."""
+    """Make an array as protocol 5 writes it."""
     real = _real(dtype)
     if real.kind == "O":
         raise ValueError("objects in a buffer")
@@ -160,7 +161,7 @@ def _scalar(dtype: object, data: Any) -> Any:
 
 
 def _encode(text: str, encoding: str = "") -> bytes:
-    """Bytes as protocols 0 to 2 write them."""
+    """Make bytes as protocols 0 to 2 write them."""
     if encoding != "latin1" or not isinstance(text, str):
         raise ValueError(f"encoding {str(encoding)[:40]!r}")
     return text.encode("latin1")
@@ -185,7 +186,7 @@ def _frozenset(items: list) -> frozenset:
 
 
 def _no_call(*_: object) -> None:
-    """Stands for numpy.ndarray, which a file names but never calls."""
+    """Stand for numpy.ndarray, which a file names but never calls."""
     raise ValueError("a bare numpy.ndarray")
 
 
@@ -209,7 +210,7 @@ _PURE: Any = pickle._Unpickler
 
 
 class _Reader(_PURE):  # type: ignore[misc]
-    """The interpreter of pickle, in which only names of `ALLOWED` exist, be called and be filled.
+    """Interpreter of pickle in which only the names of `ALLOWED` exist and can be called or filled.
 
     It is the one written in Python: its memo is a dict, so that a file cannot reserve memory by a large number,
     and calling and filling can be taken over. Arrays arrive as whole blocks, so it is as fast as the other.
@@ -222,7 +223,11 @@ class _Reader(_PURE):  # type: ignore[misc]
         self.name = name
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in of a global. Raises: MsaError for one that is not allowed."""
+        """Return the stand-in of a global.
+
+        Raises:
+            MsaError: one that is not allowed.
+        """
         if (module, name) not in ALLOWED:
             raise MsaError(f"{self.name} asks for {str(module)[:80]}.{str(name)[:80]}: refused; {WAY_OUT}")
         return ALLOWED[module, name]
@@ -243,12 +248,12 @@ class _Reader(_PURE):  # type: ignore[misc]
         self.stack[-1].__setstate__(state)
 
     def load_bytearray8(self) -> None:
-        """A bytearray, as bytes: the announced size is read, not reserved."""
+        """Read a bytearray as bytes: the announced size is read, not reserved."""
         (size,) = struct.unpack("<Q", self.read(8))
         self.append(self.read(size))
 
     def load_never(self) -> None:
-        """Ways to make objects that data does not need."""
+        """Refuse the ways to make objects that data does not need."""
         raise ValueError("an object of a class")
 
     dispatch[pickle.REDUCE[0]] = load_reduce

@@ -1,4 +1,4 @@
-"""Word-piece ids -> hidden states, for feature files that carry the text as ids only."""
+"""Encoder of word-piece ids, for feature files that carry the text as ids only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ BATCH = 64
 
 
 def encode(pieces: np.ndarray, name: str | Path) -> np.ndarray:
-    """Last hidden state of every piece: (N, L, D) float32, zeros where the mask is 0.
+    """Encode word pieces to their last hidden states (N, L, D) float32, zeros where the mask is 0.
 
-    Args: pieces: (N, 3, L) ids, mask and segment. name: a local folder or the name of a model on the hub.
-    Raises: MsaError when the model does not load, or knows fewer pieces, segments or places than are used.
+    Args:
+        pieces: (N, 3, L) ids, mask and segment.
+        name: a local folder or the name of a model on the hub.
+
+    Raises:
+        MsaError: the model does not load, or knows fewer pieces, segments or places than are used.
     """
     ids, mask, segments = (torch.from_numpy(part.astype(np.int64)) for part in pieces.transpose(1, 0, 2))
     model = _model(name)
@@ -36,6 +40,11 @@ def encode(pieces: np.ndarray, name: str | Path) -> np.ndarray:
 
 
 def _model(name: str | Path) -> Any:
+    """Load a text model.
+
+    Raises:
+        MsaError: it does not load.
+    """
     from transformers import AutoModel  # here: the import takes seconds
     from transformers.utils import logging
 
@@ -51,7 +60,7 @@ def _model(name: str | Path) -> Any:
 
 @torch.inference_mode()
 def _forward(model: Any, ids: torch.Tensor, mask: torch.Tensor, segments: torch.Tensor) -> np.ndarray:
-    """Hidden states (B, L, D) of one batch."""
+    """Compute the hidden states (B, L, D) of one batch."""
     more = {"token_type_ids": segments} if bool(segments.any()) else {}
     states = model(input_ids=ids, attention_mask=mask, **more).last_hidden_state
     return torch.where(mask[..., None].bool(), states, 0.0).numpy()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from msa_core.tables import markdown_table
+
 STYLE = """
 @page { size: A4; margin: 15mm 16mm 16mm; }
 body { font: 9.6pt/1.5 Sheet, sans-serif; color: #17191f; margin: 0; }
@@ -81,8 +83,7 @@ def _markdown(block: Block) -> str:
         return "\n".join(f"{f'{i}.' if block.numbered else '-'} {item}" for i, item in enumerate(block.items, 1))
     if isinstance(block, Box):
         return "\n".join(f"> {line}" for line in (f"**{block.title}**", "", *(f"- {item}" for item in block.items)))
-    cells = [block.head, tuple("---" for _ in block.head), *block.rows]
-    return "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in cells)
+    return markdown_table(block.head, block.rows, rule=" --- ")
 
 
 def bold(blocks: Sequence[Block]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feature_files import Call, Content, dump, mmsa, npz, own, save_npz
+from feature_files import Call, Content, dump, extracted_folder, mmsa, npz, save_npz
 
 from msa_core.corpora import importers
 from msa_core.corpora.importers import describe, problems, report
@@ -18,7 +18,7 @@ def of_level(found: list[str], level: str) -> list[str]:
     return [f.removeprefix(f"{level}: ") for f in found if f.startswith(f"{level}: ")]
 
 
-def wrong(path: Path, content: Content) -> str:
+def only_error(path: Path, content: Content) -> str:
     """The only error of a file; the reader must refuse with it."""
     dump(path, content)
     (error,) = of_level(problems(path), "error")
@@ -42,7 +42,7 @@ def change(split: str, key: str, value) -> Content:
 
 
 @pytest.mark.parametrize(
-    "split, key, value, said",
+    "split, key, value, message",
     [
         ("train", "audio", lambda a: a[:4], "audio of train has 4 rows for 5 ids. Export both from the same table"),
         ("valid", "vision", lambda v: v[:, 0], r"vision of valid has shape \(3, 20\) \(rank 2\); give \(N, T, D\)"),
@@ -82,10 +82,10 @@ def change(split: str, key: str, value) -> Content:
         ),
     ],
 )
-def test_each_error_is_said_and_refused(tmp_path: Path, split: str, key: str, value, said: str) -> None:
+def test_each_error_is_listed_and_refused(tmp_path: Path, split: str, key: str, value, message: str) -> None:
     import re
 
-    assert re.search(said, wrong(tmp_path / "f.pkl", change(split, key, value)))
+    assert re.search(message, only_error(tmp_path / "f.pkl", change(split, key, value)))
 
 
 ODD = (None, 5, "text", b"bytes", {}, set(), (), [[]], [None] * 5, [10**400] * 5, [{}] * 5, np.array("x"), np.zeros(0))
@@ -113,7 +113,7 @@ def test_odd_content_is_never_a_crash(tmp_path: Path, key: str) -> None:
 def test_test_ids_in_train(tmp_path: Path) -> None:
     content = mmsa()
     content["test"]["id"] = content["train"]["id"][:4]
-    error = wrong(tmp_path / "f.pkl", content)
+    error = only_error(tmp_path / "f.pkl", content)
     assert error.startswith("4 ids are in train and in test: 'video0$_$0', 'video0$_$1', 'video1$_$2' and 1 more.")
 
 
@@ -131,14 +131,14 @@ def test_videos_in_two_splits_are_a_warning(tmp_path: Path) -> None:
 def test_splits_that_are_empty_or_not_there(tmp_path: Path) -> None:
     content = mmsa()
     content["valid"] = {key: value[:0] for key, value in content["valid"].items()}
-    assert wrong(tmp_path / "f.pkl", content) == "Split 'valid' is empty. Give every split some utterances."
+    assert only_error(tmp_path / "f.pkl", content) == "Split 'valid' is empty. Give every split some utterances."
     del content["valid"]
-    assert wrong(tmp_path / "f.pkl", content).startswith("There is no 'valid' in the file.")
+    assert only_error(tmp_path / "f.pkl", content).startswith("There is no 'valid' in the file.")
     content["valid"] = {"text": 1}
-    assert wrong(tmp_path / "f.pkl", content).startswith("valid has no 'id'.")
+    assert only_error(tmp_path / "f.pkl", content).startswith("valid has no 'id'.")
     content = mmsa()
     del content["test"]["regression_labels"]
-    assert wrong(tmp_path / "f.pkl", content).startswith("test has no 'regression_labels'.")
+    assert only_error(tmp_path / "f.pkl", content).startswith("test has no 'regression_labels'.")
     arrays = npz()
     arrays["split"][arrays["split"] == "valid"] = "train"
     path = save_npz(tmp_path / "f.npz", arrays)
@@ -147,7 +147,7 @@ def test_splits_that_are_empty_or_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "widths, said",
+    "widths, message",
     [
         ((6, 20, 5), "audio is 20 wide and vision 5: that is MOSI with the two swapped; exchange the arrays."),
         ((6, 35, 74), "audio is 35 wide and vision 74: that is MOSEI with the two swapped; exchange the arrays."),
@@ -156,8 +156,8 @@ def test_splits_that_are_empty_or_not_there(tmp_path: Path) -> None:
         ((5, 768, 20), "text is 5 wide, audio 768 and vision 20: that is MOSI in another order (text 768, audio 5, "),
     ],
 )
-def test_modalities_in_the_wrong_place(tmp_path: Path, widths: tuple[int, int, int], said: str) -> None:
-    assert wrong(tmp_path / "f.pkl", mmsa(widths)).startswith(said)
+def test_modalities_in_the_wrong_place(tmp_path: Path, widths: tuple[int, int, int], message: str) -> None:
+    assert only_error(tmp_path / "f.pkl", mmsa(widths)).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -176,16 +176,16 @@ def test_one_suspicious_width_is_a_warning(tmp_path: Path) -> None:
 def test_labels_of_sims(tmp_path: Path) -> None:
     content = mmsa(sims=True)
     content["test"]["regression_labels"][1] = -1.2
-    error = wrong(tmp_path / "f.pkl", content)
+    error = only_error(tmp_path / "f.pkl", content)
     assert error.startswith(r"1 labels of test are outside [-1, 1], from -1.2 to 1: 'video8$_$1'. A file with unimodal")
     content = mmsa(sims=True)
     content["test"]["regression_labels_A"][1] = np.nan
-    assert wrong(tmp_path / "f.pkl", content).startswith("1 audio labels of test are no numbers: 'video8$_$1'.")
+    assert only_error(tmp_path / "f.pkl", content).startswith("1 audio labels of test are no numbers: 'video8$_$1'.")
     (note, _) = of_level(problems(dump(tmp_path / "sims.pkl", mmsa(sims=True))), "note")
     assert "scores are 3 times these" in note
 
 
-def test_what_is_only_suspicious(tmp_path: Path) -> None:
+def test_suspicious_content_is_a_warning(tmp_path: Path) -> None:
     content = mmsa((6, 7, 8))
     content["test"]["regression_labels"][:] = 1
     content["train"]["vision"][:] = 0
@@ -204,7 +204,7 @@ def test_what_is_only_suspicious(tmp_path: Path) -> None:
 def test_ids_under_the_name_of_text(tmp_path: Path) -> None:
     content = mmsa()
     content["train"]["text"] = content["train"].pop("text_bert")
-    assert wrong(tmp_path / "f.pkl", content).endswith("holds ids, mask and segment. Call it text_bert.")
+    assert only_error(tmp_path / "f.pkl", content).endswith("holds ids, mask and segment. Call it text_bert.")
 
 
 def test_everything_is_collected_and_counted(tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ def test_everything_is_collected_and_counted(tmp_path: Path) -> None:
     path = dump(tmp_path / "f.pkl", content)
     errors = of_level(problems(path), "error")
     assert len(errors) == 4
-    for said in ("swapped", "NaN or infinite", "outside [-3, 3]", "in train and in valid"):
-        assert any(said in e for e in errors)
+    for message in ("swapped", "NaN or infinite", "outside [-3, 3]", "in train and in valid"):
+        assert any(message in e for e in errors)
     with pytest.raises(MsaError) as caught:
         importers.read(path)
     assert str(caught.value) == f"f.pkl: {errors[0]} (3 more: python -m msa_core check f.pkl)"
@@ -233,7 +233,7 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     assert problems(tmp_path / "g.npz") == ["error: There is no g.npz. Give the path of a feature file or folder."]
 
 
-def test_what_a_file_is(tmp_path: Path) -> None:
+def test_description_of_an_mmsa_file(tmp_path: Path) -> None:
     content = mmsa()
     content["train"]["vision"][1] = 0
     for part in content.values():
@@ -250,7 +250,7 @@ def test_what_a_file_is(tmp_path: Path) -> None:
     assert lines[6] == "videos: 7" and report(path) == (describe(path), problems(path))
 
 
-def test_what_other_files_are(tmp_path: Path) -> None:
+def test_description_of_other_files(tmp_path: Path) -> None:
     arrays = npz() | {"visual": np.zeros(9)}
     path = save_npz(tmp_path / "f.npz", arrays)
     lines = describe(path).splitlines()
@@ -260,7 +260,7 @@ def test_what_other_files_are(tmp_path: Path) -> None:
         == "text: 6 wide, 1 / 1 / 1 frames (min / median / max), absent in 0.0%; real frames: one vector an utterance"
     )
     assert problems(path)[0].startswith("note: Not read: 'visual'. Names that are read: id, split, score, label, text")
-    features, table = own(tmp_path)
+    features, table = extracted_folder(tmp_path)
     text, found = report(features, table)
     assert text.startswith("features: folder of extracted features, 6 utterances\nsplits: train 2, valid 2, test 2")
     assert "absent in 33.3%" in text and text.endswith("speakers: 3") and found == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from feature_files import Content, dump, mmsa, npz, own, save_npz, utterance
+from feature_files import Content, dump, extracted_folder, mmsa, npz, save_npz, utterance
 
 from msa_core.corpora import importers
 from msa_core.corpora.corpus import SPLITS, Corpus
@@ -192,14 +192,17 @@ def test_infinities_are_refused_or_repaired_and_counted(tmp_path: Path) -> None:
     content["test"]["audio"][1, 0, 0] = np.nan
     content["test"]["vision"][0, 9] = np.nan if content["test"]["vision_lengths"][0] < 10 else 1  # padding is not read
     path = dump(tmp_path / "f.pkl", content)
-    said = r"f.pkl: 3 values of audio are NaN or infinite in 2 utterances: 'video1\$_\$3', 'video8\$_\$1'.*repair=True"
-    with pytest.raises(MsaError, match=said):
+    message = (
+        r"f.pkl: 3 values of audio are NaN or infinite in 2 utterances: 'video1\$_\$3', 'video8\$_\$1'.*repair=True"
+    )
+    with pytest.raises(MsaError, match=message):
         importers.read(path)
     corpus = importers.read(path, repair=True)
     assert corpus.manifest["repaired"] == {"audio": 3} and not frames(corpus, 3, "audio")[1, :2].any()
     assert np.array_equal(frames(corpus, 3, "audio")[1, 2:], content["train"]["audio"][3, 1, 2:])
 
 
+@pytest.mark.slow
 def test_text_as_ids_is_encoded(tmp_path: Path) -> None:
     from transformers import BertConfig, BertModel
 
@@ -279,7 +282,7 @@ def test_npz_never_unpickles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    "change, message",
     [
         ({"id": None}, "has no array 'id'"),
         ({"split": None}, "has no array 'split'"),
@@ -300,14 +303,14 @@ def test_npz_never_unpickles(tmp_path: Path) -> None:
         ({"id": np.zeros((9, 2))}, r"id has shape \(9, 2\); give one text per utterance"),
     ],
 )
-def test_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict, said: str) -> None:
+def test_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict, message: str) -> None:
     arrays = {k: v for k, v in (npz() | change).items() if v is not None}
-    with pytest.raises(MsaError, match=said):
+    with pytest.raises(MsaError, match=message):
         importers.read(save_npz(tmp_path / "f.npz", arrays))
 
 
 def test_own_clips_with_a_table(tmp_path: Path) -> None:
-    features, table = own(tmp_path)
+    features, table = extracted_folder(tmp_path)
     corpus = importers.read(features, "mine", table=table)
     corpus.save(tmp_path / "corpus")
     corpus = Corpus.load(tmp_path / "corpus", COMPACT.id)
@@ -342,7 +345,7 @@ def test_own_clips_without_any_text_keep_its_width(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line, replaced, said",
+    "line, replaced, message",
     [
         (6, "", "1 clips with features have no row: 'c/clip 5.mp4'. Add their scores, or remove their .npz"),
         (6, "c/clip 7.mp4,1,test,c", "1 clips have no features: 'c/clip 7.mp4'. Extract them, or correct the names"),
@@ -356,17 +359,17 @@ def test_own_clips_without_any_text_keep_its_width(tmp_path: Path) -> None:
         (0, "clip;score;split;speaker", "has no column 'clip' but 'clip;score;split;speaker'"),
     ],
 )
-def test_own_tables_that_do_not_fit_are_refused(tmp_path: Path, line: int, replaced: str, said: str) -> None:
-    features, table = own(tmp_path)
+def test_own_tables_that_do_not_fit_are_refused(tmp_path: Path, line: int, replaced: str, message: str) -> None:
+    features, table = extracted_folder(tmp_path)
     lines = table.read_text().splitlines()
     lines[line] = replaced
     table.write_text("\n".join(lines))
-    with pytest.raises(MsaError, match=said):
+    with pytest.raises(MsaError, match=message):
         importers.read(features, "mine", table=table)
 
 
 def test_own_features_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    features, table = own(tmp_path)
+    features, table = extracted_folder(tmp_path)
     with pytest.raises(MsaError, match=r"features is a folder of features. Give the table of scores too \(clip, score"):
         importers.read(features, "mine")
     with pytest.raises(MsaError, match="Cannot read the table x.csv"):
@@ -391,6 +394,6 @@ def test_arguments_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         importers.read(pkl, table="t.csv")
     with pytest.raises(MsaError, match="bert encodes the text of MMSA pickles; .npz needs none"):
         importers.read(file, bert="bert-base-uncased")
-    features, table = own(tmp_path)
+    features, table = extracted_folder(tmp_path)
     with pytest.raises(MsaError, match="cannot be repaired in a folder"):
         importers.read(features, table=table, repair=True)

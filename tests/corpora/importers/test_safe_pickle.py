@@ -187,7 +187,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path: Path, protocol: int) 
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, message",
     [
         (b"", "f.pkl is empty"),
         (b"id,score\na,1\n", "f.pkl is no pickle"),
@@ -199,10 +199,10 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path: Path, protocol: int) 
         (b"\x93NUMPY\x01", "f.pkl is one numpy array"),
     ],
 )
-def test_what_is_no_pickle_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+def test_another_kind_of_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "f.pkl"
     path.write_bytes(content)
-    with pytest.raises(MsaError, match=f"^{said}.*Download it again.$"):
+    with pytest.raises(MsaError, match=f"^{message}.*Download it again.$"):
         load(path)
     with pytest.raises(MsaError, match=r"Cannot read g.pkl \(No such file"):
         load(tmp_path / "g.pkl")
