@@ -30,7 +30,7 @@ from msa_core import checkpoint, methods
 from msa_core.corpora.corpus import Corpus, Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
-from msa_core.evaluation.runs import label_of
+from msa_core.evaluation.runs import run_name_of
 from msa_core.evaluation.subsets import RATINGS
 from msa_core.explain.shapley import shapley
 from msa_core.methods import Displayed, Method
@@ -193,7 +193,7 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test") -> dict[st
         if model.dims != corpus.dims:
             raise MsaError(f"Run {run.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
         found = follows_truth(model, corpus, float(manifest["mean_score"]), split), follows_model(model, corpus, split)
-        by_label.setdefault(label_of(run.name), []).append(found)
+        by_label.setdefault(run_name_of(run.name), []).append(found)
     rows = complete_rows(corpus, split)
     return {
         "corpus": corpus.name,
@@ -248,10 +248,10 @@ def command(corpus_path: Path, runs: Path, labels: Sequence[str], out: Path) -> 
     corpus = Corpus.load(corpus_path)
     known_contributions(corpus, corpus.rows("test")[:1])
     folders = [p.parent for p in sorted(Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))]
-    chosen = [f for label in labels for f in folders if label_of(f.name) == label]
-    lost = [label for label in labels if not any(label_of(f.name) == label for f in chosen)]
+    chosen = [f for label in labels for f in folders if run_name_of(f.name) == label]
+    lost = [label for label in labels if not any(run_name_of(f.name) == label for f in chosen)]
     if lost:
-        there = ", ".join(sorted({label_of(f.name) for f in folders}))
+        there = ", ".join(sorted({run_name_of(f.name) for f in folders}))
         raise MsaError(f"{runs} has no run {lost[0]!r}. There are: {there}.")
     result = report(corpus, chosen)
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from msa_core import checkpoint, methods
 from msa_core.config import from_dict
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
-from msa_core.evaluation.evaluate import patterns_of
+from msa_core.evaluation.protocols import patterns_of
 from msa_core.evaluation.runs import Run, check
 from msa_core.evaluation.score_store import Kept, Store
 from msa_core.methods import Recipe

@@ -314,8 +314,8 @@ def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
     assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6
     for path in KEPT_HERE:
         run, result = Run.gone(Kept.read(path)), checkpoint.ROOT / "evaluation" / f"{path.parent.name}.json"
-        assert run.manifest["corpus"]["name"] == path.parent.name and run.label in labels
-        assert path.stem == f"{run.label}-seed{run.seed}"
+        assert run.manifest["corpus"]["name"] == path.parent.name and run.run_name in labels
+        assert path.stem == f"{run.run_name}-seed{run.seed}"
         tested = json.loads(result.read_text())
         assert run.kept.scores.shape[2] == tested["n"] or tested["folds"]
         assert np.abs(np.where(run.kept.scores == NOTHING, 0, run.kept.scores)).max() <= 3 * UNIT
