@@ -136,7 +136,7 @@ def test_best_is_marked_by_direction_nearness_and_as_written() -> None:
         if row["label"] == "corrkd":
             row["table"]["text"]["mae"] = 0.97004  # written like the specialist's 0.970
     shown = results.table(result, "patterns")
-    assert {shown.lines[i].label for i, j in shown.best() if j == 0} == {"corrkd", "specialists"}
+    assert {shown.lines[i].name for i, j in shown.best() if j == 0} == {"corrkd", "specialists"}
     assert figures_numbers.table_html(shown, "x").count('aria-label="best"') == len(shown.best())
 
 
