@@ -1,4 +1,4 @@
-"""Time and memory on this machine: loading, one clip from file to gauges, a switch, Rank-N-Contrast."""
+"""Measure time and memory on this machine: loading, a clip from file to gauges, a switch, Rank-N-Contrast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from msa_core.schema import MODALITIES
 
 
 def table(clip: Path, repeats: int = 5) -> str:
-    """A Markdown table of medians over `repeats` runs, after one warm-up run."""
+    """Measure medians over `repeats` runs, after one warm-up run. Returns: a Markdown table."""
     start = time.perf_counter()
     analyser = Analyser.load()
     loading = time.perf_counter() - start
@@ -52,10 +52,12 @@ def table(clip: Path, repeats: int = 5) -> str:
 
 
 def _ms(seconds: float) -> str:
+    """Write seconds in milliseconds."""
     return f"{1000 * seconds:.1f} ms"
 
 
 def _median(work: Callable[[], object], repeats: int) -> float:
+    """Time some work `repeats` times. Returns: the median in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -25,7 +25,7 @@ CLUSTERS = ("row", "speaker", "video", "text_piece")  # columns whose equal valu
 
 @dataclass(frozen=True)
 class Tested:
-    """What was tested: rows of a split of a corpus, and the conditions of every protocol."""
+    """The tested rows of a split of a corpus, and the conditions of every protocol."""
 
     corpus: Corpus
     split: str
@@ -55,7 +55,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class References:
-    """What a row is measured against; None where no run stands for it.
+    """The references that a row is measured against; None where no run stands for one.
 
     Args:
         naive: a model of complete input that was told nothing of missing modalities.

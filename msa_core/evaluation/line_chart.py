@@ -101,14 +101,17 @@ class _Chart(NamedTuple):
     axes: Axes
 
     def x(self, value: float) -> float:
+        """Place an x value in pixels."""
         first, last = self.axes.x_range
         return self.frame.left + (value - first) / (last - first or 1) * (self.end - self.frame.left)
 
     def y(self, value: float) -> float:
+        """Place a y value in pixels."""
         low, high = self.axes.y_ticks[0], self.axes.y_ticks[-1]
         return self.floor - (value - low) / (high - low) * (self.floor - self.frame.top)
 
     def at(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Place a point in pixels, rounded to a tenth."""
         return round(self.x(point[0]), 1), round(self.y(point[1]), 1)
 
     @property
@@ -130,7 +133,7 @@ def drawn(frame: Frame, axes: Axes, lines: Sequence[Line]) -> str:
 
 
 def _axes(chart: _Chart) -> str:
-    """Grid with the texts of both axes."""
+    """Draw the grid with the texts of both axes."""
     frame, axes = chart.frame, chart.axes
     p, shapes = frame.prefix, ""
     for value in axes.y_ticks:
@@ -146,7 +149,7 @@ def _axes(chart: _Chart) -> str:
 
 
 def _band(chart: _Chart, line: Line) -> str:
-    """Area between the low and the high ends of a line's band."""
+    """Draw the area between the low and the high ends of a line's band."""
     pairs = list(zip(line.points, line.band, strict=True))
     there = [chart.at((x, high)) for (x, _), (_, high) in pairs]
     back = [chart.at((x, low)) for (x, _), (low, _) in reversed(pairs)]
@@ -155,7 +158,7 @@ def _band(chart: _Chart, line: Line) -> str:
 
 
 def _line(chart: _Chart, line: Line) -> str:
-    """A line and its marks, each with a title that says its value."""
+    """Draw a line and its marks, each with a title that says its value."""
     css, dash, marker = line.look
     at = [chart.at(point) for point in line.points]
     path = "M" + "L".join(f"{a} {b}" for a, b in at)
@@ -168,7 +171,7 @@ def _line(chart: _Chart, line: Line) -> str:
 
 
 def _names(chart: _Chart, lines: Sequence[Line]) -> str:
-    """Names at the ends of the lines, moved apart; a thin line leads from each end to its name."""
+    """Draw the names at the ends of the lines, moved apart; a thin line leads from each end to its name."""
     frame, p = chart.frame, chart.frame.prefix
     # Order the names from top to bottom, break them, and move them apart.
     ends = [(chart.x(line.points[-1][0]), chart.y(line.points[-1][1])) for line in lines]
