@@ -97,13 +97,6 @@ def groups_of(
     recipe = recipe_of(first)
     factor = metrics.on_scale(scale_of(corpus))[2]
     repetitions = _repetitions(runs, max(1, corpus.n_folds))
-    members = {
-        key: r
-        for r, numbers in enumerate(repetitions)
-        for i in numbers
-        for key in (runs[i].weights, runs[i].folder.name)
-    }
-    taught_by = [run.manifest["teacher"] for run in runs if run.manifest.get("teacher")]
     groups = []
     for v, settings in enumerate(request.variants):
         # Put the folds of every repetition together, on the corpus' scale.
@@ -129,11 +122,26 @@ def groups_of(
                 label=on_scale(corpus.label[tested], factor),
                 covered=covered,
                 width=width,
-                members=members,
-                teachers=tuple((teacher["sha256"], teacher["checkpoint"]) for teacher in taught_by),
+                members=_members(runs, repetitions),
+                teachers=_teachers(runs),
             )
         )
     return groups
+
+
+def _members(runs: Sequence[Run], repetitions: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Map the weights and the folder's name of every run to its repetition."""
+    found: dict[str, int] = {}
+    for repetition, numbers in enumerate(repetitions):
+        for run in (runs[i] for i in numbers):
+            found |= {run.weights: repetition, run.folder.name: repetition}
+    return found
+
+
+def _teachers(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+    """List sha256 and name of the teachers of the runs that have one."""
+    taught_by = [run.manifest["teacher"] for run in runs if run.manifest.get("teacher")]
+    return tuple((teacher["sha256"], teacher["checkpoint"]) for teacher in taught_by)
 
 
 def _need_one_setting(runs: Sequence[Run]) -> None:

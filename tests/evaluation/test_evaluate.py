@@ -52,6 +52,7 @@ def test_the_conditions_of_every_protocol():
     assert protocols.auilc([0.0, 0.2, 0.6]) == pytest.approx(0.1 * (0.1 + 0.4))
 
 
+@pytest.mark.slow
 def test_scores_in_one_pass_equal_scores_one_by_one(tmp_path):
     """Sorted, trimmed, shared batches and derived conditions against the plain way."""
     folder, rows = trained(tmp_path / "s-seed0", method="sdumc"), CORPUS.rows("test")
@@ -68,6 +69,7 @@ def test_scores_in_one_pass_equal_scores_one_by_one(tmp_path):
     assert np.isnan(scores[COMPLETE][CORPUS.rows("train")]).all()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_scores(tmp_path):
     CORPUS.save(tmp_path / "corpus")
     big = replace(CORPUS, split=np.array(["test"] * len(CORPUS)))  # more than one batch

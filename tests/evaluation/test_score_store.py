@@ -237,6 +237,7 @@ def retrained(run, folder, difference):
     checkpoint.write(folder, tensors | {key: tensors[key] + difference}, manifest)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     """On a second machine: what was kept is not trained, but for the teacher of a student that was not."""
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
