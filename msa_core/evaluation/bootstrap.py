@@ -1,4 +1,4 @@
-"""Paired bootstrap intervals that know which utterances belong together.
+"""Paired bootstrap intervals over clusters of utterances that belong together.
 
 Utterances of one source row share a label, those of one speaker or video a voice: neither is a new observation. Whole
 clusters are drawn anew, in every direction at once: the weight of an utterance is the product of how often its row
@@ -17,10 +17,12 @@ LEVEL = 0.95
 
 
 def independent(clusters: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The label columns (U,) without those that lie inside another one: a row of one video is drawn with its video."""
-    numbers = [np.unique(labels, return_inverse=True)[1] for labels in clusters]
+    """Leave out the columns (U,) whose clusters lie inside another's: a row of one video is drawn with its video."""
+    # Number the clusters of each column from 0.
+    numbers = [np.unique(column, return_inverse=True)[1] for column in clusters]
     kept: list[np.ndarray] = []
     for i, inner in enumerate(numbers):
+        # `inner` lies inside `outer` when there are as many pairs as inner clusters; of two equal ones keep the first.
         coarser = (
             np.unique(np.stack([inner, outer]), axis=1).shape[1] == inner.max() + 1
             and (outer.max() < inner.max() or j < i)
@@ -33,9 +35,10 @@ def independent(clusters: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def cluster_weights(clusters: Sequence[np.ndarray], n: int = N_RESAMPLES) -> np.ndarray:
-    """Weights (n, U) of the utterances in every resample. clusters: one label per utterance (U,) each."""
+    """Draw the weights (n, U) of the utterances in every resample. clusters: a column (U,) of cluster names each."""
     rng = np.random.default_rng(0)
     weights = np.ones((n, len(clusters[0])), np.float32)
+    # Pigeonhole bootstrap: draw the m clusters of each direction with replacement, multiply the counts.
     for number in independent(clusters):
         m = int(number.max()) + 1
         weights *= rng.multinomial(m, np.full(m, 1 / m), n).astype(np.float32)[:, number]
@@ -43,10 +46,13 @@ def cluster_weights(clusters: Sequence[np.ndarray], n: int = N_RESAMPLES) -> np.
 
 
 def pattern_means(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the incomplete patterns (all but the last) of the weighted mean error, per resample (n,).
+    """Average the weighted mean error over the incomplete patterns (all but the last), per resample (n,).
 
-    errors (P, U), NaN = nothing left.
+    Args:
+        errors: (P, U), NaN = nothing left.
+        weights: (n, U), see `cluster_weights`.
     """
+    # Weighted sums and counts (n, P - 1) over the utterances that have something left.
     there = np.isfinite(errors[:-1])
     total = weights @ np.where(there, errors[:-1], 0.0).T.astype(np.float32)
     count = weights @ there.T.astype(np.float32)
@@ -57,7 +63,13 @@ def pattern_means(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def gap_interval(
     naive: np.ndarray, method: np.ndarray, specialists: np.ndarray, weights: np.ndarray, level: float = LEVEL
 ) -> tuple[float, float] | None:
-    """Interval of (N - M) / (N - S); None when N - S may well be 0 or less. Errors (P, U), weights (n, U)."""
+    """Compute the interval of (N - M) / (N - S); None when N - S may well be 0 or less.
+
+    Args:
+        naive, method, specialists: errors (P, U) of N, M and S.
+        weights: (n, U), see `cluster_weights`.
+    """
+    # The three means of every resample: paired, because all are weighted alike.
     n, m, s = (pattern_means(errors, weights) for errors in (naive, method, specialists))
     gap = n - s
     if (gap <= 0).mean() > (1 - level) / 2:
@@ -69,7 +81,7 @@ def gap_interval(
 def difference_interval(
     method: np.ndarray, other: np.ndarray, weights: np.ndarray, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Interval of the difference of the two means over the incomplete patterns, paired."""
+    """Compute the interval of the difference of two incomplete_mae, paired. Errors (P, U), weights (n, U)."""
     difference = pattern_means(method, weights) - pattern_means(other, weights)
     low, high = np.nanquantile(difference, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

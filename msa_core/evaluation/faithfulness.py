@@ -1,8 +1,8 @@
-"""Do displayed weights mean anything? Exact Shapley values and a method's own weights against what is known.
+"""Measure whether displayed weights mean anything: exact Shapley values and a method's own weights against the truth.
 
 On the composite corpus the human ratings of every clip's text, voice and face are known. The **known contribution** of
-a modality is c_m = b_m (r_m - mean r_m), with b the least-squares weights of the ratings for the rating of the whole
-on training rows: the Shapley value of that linear human model.
+a modality is c_m = b_m (r_m - mean r_m), with b the least-squares weights of the ratings for the label of the whole
+clip on training rows: the Shapley value of that linear human model (Lundberg and Lee 2017, NeurIPS, Corollary 1).
 
 Three questions, always beside a control that knows nothing of the clip:
 - Do they follow the truth? *Row-centred* rank correlation: from every clip's three numbers their mean is taken away, on
@@ -31,7 +31,7 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
-from msa_core.evaluation.runs import label_of
+from msa_core.evaluation.runs import run_name_of
 from msa_core.evaluation.subsets import RATINGS
 from msa_core.explain.shapley import shapley
 from msa_core.methods import Displayed, Method
@@ -46,7 +46,7 @@ Numbers = dict[str, float | None]
 
 
 def complete_rows(corpus: Corpus, split: str) -> np.ndarray:
-    """The clips of a held-out split that have all three modalities. Raises: MsaError when there is none."""
+    """Select the clips of a held-out split that have all three modalities. Raises: MsaError when there is none."""
     rows = corpus.rows(split)
     rows = rows[np.all([corpus.index[m].lengths[rows] > 0 for m in MODALITIES], 0)]
     if split == "train" or not len(rows):
@@ -55,21 +55,23 @@ def complete_rows(corpus: Corpus, split: str) -> np.ndarray:
 
 
 def known_contributions(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
-    """The contributions c (len(rows), 3) from the human ratings. Raises: MsaError when the corpus has none."""
+    """Compute the contributions c (len(rows), 3) from the human ratings. Raises: MsaError when there are none."""
     lost = [name for name in RATINGS if name not in corpus.columns]
     if lost:
         raise MsaError(f"Corpus {corpus.name} has no column {lost[0]!r}: the true contributions are not known there.")
+    # Least squares on the training rows, without an intercept because both sides are centred.
     ratings, train = np.stack([corpus.columns[name] for name in RATINGS], 1), corpus.rows("train")
     centred = ratings[train] - ratings[train].mean(0)
     weights, *_ = np.linalg.lstsq(centred, corpus.label[train] - corpus.label[train].mean(), rcond=None)
+    # c = b (r - mean r), the mean over the training rows.
     result: np.ndarray = weights * (ratings[rows] - ratings[train].mean(0))
     return result
 
 
 def repaired(corpus: Corpus, rows: np.ndarray, modalities: Sequence[str] = MODALITIES, seed: int = SEED) -> Corpus:
-    """The corpus with some modalities of `rows` exchanged among them at random, independently of each other.
+    """Exchange some modalities of `rows` among them at random, independently of each other.
 
-    Their ratings go along; scores and imagined text stay where they are and mean nothing any more.
+    Their ratings go along; labels and simulated text stay where they are and mean nothing any more.
     """
     index, columns = dict(corpus.index), dict(corpus.columns)
     for i, m in enumerate(MODALITIES):
@@ -84,7 +86,7 @@ def repaired(corpus: Corpus, rows: np.ndarray, modalities: Sequence[str] = MODAL
 
 
 def row_centred(values: np.ndarray, truth: np.ndarray) -> float | None:
-    """Rank correlation over all (clip, modality) after each clip's mean is taken away; None for a constant. (N, 3)."""
+    """Compute Spearman's correlation of two (N, 3) after each clip's mean is taken away; None for a constant."""
     x, y = (v - v.mean(1, keepdims=True) for v in (values, truth))
     if np.ptp(x) < 1e-9:
         return None
@@ -92,19 +94,19 @@ def row_centred(values: np.ndarray, truth: np.ndarray) -> float | None:
 
 
 def top_1(values: np.ndarray, truth: np.ndarray) -> float | None:
-    """Share of clips whose largest number is at the truly largest modality, ties to the first; None without a clip."""
+    """Compute the share of clips whose largest number is at the truly largest modality, ties to the first."""
     return float((values.argmax(1) == truth.argmax(1)).mean()) if len(values) else None
 
 
 def shapley_values(scores: Mapping[str, np.ndarray], base: float) -> np.ndarray:
-    """Exact Shapley values (N, 3) of the scores (N,) of the seven patterns."""
+    """Compute the exact Shapley values (N, 3) from the scores (N,) of the seven patterns; base: score of nothing."""
     values: Any = {tuple(p.split("+")): s for p, s in scores.items()}
     return np.stack(list(shapley(MODALITIES, values, base).values()), 1)
 
 
 @torch.no_grad()
 def displayed(model: Method, corpus: Corpus, rows: np.ndarray) -> dict[str, Displayed]:
-    """What the method shows per modality for complete clips, (len(rows), 3) each."""
+    """Collect the numbers that a method displays per modality for complete clips, (len(rows), 3) each."""
     parts: dict[str, list[Displayed]] = {}
     for start in range(0, len(rows), 256):
         output = model.eval()(corpus.batch(rows[start : start + 256]))
@@ -114,19 +116,27 @@ def displayed(model: Method, corpus: Corpus, rows: np.ndarray) -> dict[str, Disp
 
 
 def follows_truth(model: Method, corpus: Corpus, base: float, split: str = "test") -> dict[str, Numbers]:
-    """Per displayed number, Shapley values and controls: the measures named in the head of this file."""
+    """Compare every displayed number, the Shapley values and the controls with the known contributions.
+
+    Returns:
+        Per number: "natural" and "decorrelated", row-centred rank correlations; "conflict_top_1" and
+        "decorrelated_top_1"; "signed", 1 when it is compared with c, 0 with |c|.
+    """
+    # The truth, and everything that is displayed, on the natural clips and on those that were paired anew.
     rows = complete_rows(corpus, split)
     apart = repaired(corpus, rows)
     truth, truth_apart = known_contributions(corpus, rows), known_contributions(apart, rows)
     conflict = subsets.conflict(corpus, rows)
     shown = _all_shown(model, corpus, rows, base)
     shown_apart = _all_shown(model, apart, rows, base)
+    # A control that always names one modality: numbers as often as each is the largest on training rows.
     first = known_contributions(corpus, corpus.rows("train"))
     for signed in (True, False):
         often = np.bincount((first if signed else np.abs(first)).argmax(1), minlength=3) / len(first)
         for there in (shown, shown_apart):
             same = Displayed(torch.from_numpy(np.tile(often, (len(rows), 1))), signed)
             there[f"control: always {MODALITIES[int(often.argmax())]}{'' if signed else ', without sign'}"] = same
+    # Signed numbers against c, the others against |c|; a constant has no correlation.
     result: dict[str, Numbers] = {}
     for name, (values, signed) in shown.items():
         x, x_apart = values.numpy(), shown_apart[name].values.numpy()
@@ -143,7 +153,7 @@ def follows_truth(model: Method, corpus: Corpus, base: float, split: str = "test
 
 
 def _all_shown(model: Method, corpus: Corpus, rows: np.ndarray, base: float) -> dict[str, Displayed]:
-    """Displayed numbers, Shapley values, and the control that gives each modality a third of the score."""
+    """Collect displayed numbers, Shapley values, and the control that gives each modality a third of the score."""
     scores = pattern_scores(model, corpus, rows, tuple(PATTERNS), simulated=False)
     third = np.tile(scores[COMPLETE][:, None] / 3, (1, 3))
     return {
@@ -154,11 +164,13 @@ def _all_shown(model: Method, corpus: Corpus, rows: np.ndarray, base: float) -> 
 
 
 def follows_model(model: Method, corpus: Corpus, split: str = "test") -> dict[str, dict[str, Any]]:
-    """Deletion and permutation: how far the score moves, by the place of the modality in the order of |number|.
+    """Test deletion and permutation: how far the score moves, by the place of the modality in the order of |number|.
 
-    Returns: per displayed number and test: "moves" from the largest to the smallest number, "top_1": share of clips
-        whose largest number is at the modality that moves the score most, "control": of always the same modality.
+    Returns:
+        Per displayed number and test: "moves" from the largest to the smallest number, "top_1": share of clips whose
+        largest number is at the modality that moves the score most, "control": of always the same modality.
     """
+    # Scores without each modality, and with that modality of another clip.
     rows = complete_rows(corpus, split)
     patterns = [COMPLETE, *("+".join(o for o in MODALITIES if o != m) for m in MODALITIES)]
     scores = pattern_scores(model, corpus, rows, patterns, simulated=False)
@@ -166,10 +178,12 @@ def follows_model(model: Method, corpus: Corpus, split: str = "test") -> dict[st
         pattern_scores(model, repaired(corpus, rows, (m,)), rows, (COMPLETE,), simulated=False)[COMPLETE]
         for m in MODALITIES
     ]
+    # Moves (N, 3) of the score from that on the complete clip.
     moved = {
         "deletion": np.stack([np.abs(scores[COMPLETE] - scores[p]) for p in patterns[1:]], 1),
         "permutation": np.stack([np.abs(scores[COMPLETE] - s) for s in others], 1),
     }
+    # Order the moves of every clip by the size of its displayed numbers.
     result: dict[str, dict[str, Any]] = {}
     for name, (values, _) in displayed(model, corpus, rows).items():
         order = np.argsort(-np.abs(values.numpy()), 1, kind="stable")
@@ -185,17 +199,19 @@ def follows_model(model: Method, corpus: Corpus, split: str = "test") -> dict[st
 
 
 def report(corpus: Corpus, runs: Sequence[Path], split: str = "test") -> dict[str, Any]:
-    """Every run's evidence, averaged over the seeds of a label.
+    """Report the evidence of every run name, averaged over its seeds.
 
-    Returns: {"corpus", "split", "n", "conflict", "rows": [{"label", "seeds", "truth", "model"}]}.
+    Returns:
+        {"corpus", "split", "n", "conflict", "rows": [{"label", "seeds", "truth", "model"}]}; key "label" holds the run
+        name.
     """
-    by_label: dict[str, list[tuple[dict[str, Numbers], dict[str, dict[str, Any]]]]] = {}
+    by_run_name: dict[str, list[tuple[dict[str, Numbers], dict[str, dict[str, Any]]]]] = {}
     for run in runs:
         model, manifest = methods.load(run, corpus.feature_set)
         if model.dims != corpus.dims:
             raise MsaError(f"Run {run.name} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
         found = follows_truth(model, corpus, float(manifest["mean_score"]), split), follows_model(model, corpus, split)
-        by_label.setdefault(label_of(run.name), []).append(found)
+        by_run_name.setdefault(run_name_of(run.name), []).append(found)
     rows = complete_rows(corpus, split)
     return {
         "corpus": corpus.name,
@@ -203,15 +219,15 @@ def report(corpus: Corpus, runs: Sequence[Path], split: str = "test") -> dict[st
         "n": len(rows),
         "conflict": int(subsets.conflict(corpus, rows).sum()),
         "rows": [
-            {"label": label, "seeds": len(found), "truth": _mean([t for t, _ in found]),
+            {"label": run_name, "seeds": len(found), "truth": _mean([t for t, _ in found]),
              "model": _mean([m for _, m in found])}
-            for label, found in by_label.items()
+            for run_name, found in by_run_name.items()
         ],
     }  # fmt: skip
 
 
 def _mean(parts: Sequence[Any]) -> Any:
-    """Mean over seeds of nested dictionaries and lists of numbers; None where a value does not exist."""
+    """Average nested dictionaries and lists of numbers over seeds; None where a value does not exist."""
     first = parts[0]
     if isinstance(first, Mapping):
         return {key: _mean([p[key] for p in parts]) for key in first}
@@ -221,7 +237,7 @@ def _mean(parts: Sequence[Any]) -> Any:
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """Two tables: against the known contributions, and against the model's own moves."""
+    """Write two tables: against the known contributions, and against the model's own moves."""
     head = f"{result['n']} {result['split']} clips, {result['conflict']} of them in conflict."
     known = []
     for row in result["rows"]:
@@ -244,18 +260,19 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def _seeds(row: Mapping[str, Any]) -> str:
+    """Write a run name with its number of seeds."""
     return f"{row['label']} ({row['seeds']} seed{'s' if row['seeds'] > 1 else ''})"
 
 
-def command(corpus_path: Path, runs: Path, labels: Sequence[str], out: Path) -> dict[str, Any]:
-    """The command line: the runs of some labels -> out/CORPUS-evidence.json and .md; the report."""
+def command(corpus_path: Path, runs: Path, run_names: Sequence[str], out: Path) -> dict[str, Any]:
+    """Report the evidence of some run names; write out/CORPUS-evidence.json and .md. Returns: the report."""
     corpus = Corpus.load(corpus_path)
     known_contributions(corpus, corpus.rows("test")[:1])
     folders = [p.parent for p in sorted(Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))]
-    chosen = [f for label in labels for f in folders if label_of(f.name) == label]
-    lost = [label for label in labels if not any(label_of(f.name) == label for f in chosen)]
+    chosen = [f for name in run_names for f in folders if run_name_of(f.name) == name]
+    lost = [name for name in run_names if not any(run_name_of(f.name) == name for f in chosen)]
     if lost:
-        there = ", ".join(sorted({label_of(f.name) for f in folders}))
+        there = ", ".join(sorted({run_name_of(f.name) for f in folders}))
         raise MsaError(f"{runs} has no run {lost[0]!r}. There are: {there}.")
     result = report(corpus, chosen)
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -1,19 +1,20 @@
-"""An evaluation report as Markdown: the headline for README, and all of it for the file beside the JSON."""
+"""An evaluation as Markdown: the tables of README and docs/results.md, and all of it for the file beside the JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from msa_core.evaluation.result_columns import EvaluationRow, Result
 from msa_core.tables import markdown_table
 
-EvaluationRow = Mapping[str, Any]
 
+def headline(result: Result, ablations: bool = False) -> str:
+    """Tabulate the MAE by pattern, incomplete_mae, gap closed, excess over the specialists, cost on complete input.
 
-def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
-    """MAE by pattern, mean of the incomplete ones, gap closed, distance to the specialists, price on complete input.
+    Key "six" of the file holds incomplete_mae, "distance" the excess, "price" the cost.
 
-    Main rows only, or the ablations and variants only.
+    Args:
+        ablations: ablations and variants only, else the main rows only.
     """
     names = list(result["patterns"])
     incomplete = {6: "six", 2: "two"}.get(len(names) - 1, "incomplete")
@@ -31,7 +32,7 @@ def headline(result: Mapping[str, Any], ablations: bool = False) -> str:
     return markdown_table(head, rows)
 
 
-def brief(result: Mapping[str, Any]) -> str:
+def brief(result: Result) -> str:
     """Format the main rows in three columns: complete input, mean over the incomplete patterns, gap closed."""
     lines = ["| test MAE | nothing missing | mean over incomplete patterns | gap closed (95 %) |", "|---|---|---|---|"]
     for row in (r for r in result["rows"] if r["kind"] in ("naive", "masked", "method")):
@@ -42,8 +43,8 @@ def brief(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def parts(result: Mapping[str, Any]) -> dict[str, str]:
-    """Format the further tables that a Markdown file may hold, by the ending of their block's name."""
+def parts(result: Result) -> dict[str, str]:
+    """Write the further tables that a page of Markdown may have, by the ending of their block's name."""
     return {
         "brief": brief(result),
         "ablations": headline(result, ablations=True),
@@ -52,8 +53,8 @@ def parts(result: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """Everything: headline, ablations, robustness, intervals, slices, then all metrics of every condition."""
+def markdown(result: Result) -> str:
+    """Write everything: headline, ablations, robustness, intervals, slices, then all metrics of every condition."""
     folds = f", {result['folds']} folds by video or clip" if result["folds"] else ""
     lines = [f"# {result['corpus']}, {result['split']} ({result['n']} utterances{folds})", "", result["statement"], ""]
     lines += [headline(result), "", f"![MAE against the share of dropped frames]({result['corpus']}.svg)", ""]
@@ -68,8 +69,8 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def robustness(result: Mapping[str, Any]) -> str:
-    """MAE under every condition that is no pattern, and AUILC of the frame rates."""
+def robustness(result: Result) -> str:
+    """Tabulate the MAE under every condition that is no pattern, and the AUILC of the frame rates."""
     conditions = [c for name, found in result["protocols"].items() if name != "patterns" for c in found]
     rows = []
     for row in (r for r in result["rows"] if r.get("auilc")):
@@ -80,8 +81,8 @@ def robustness(result: Mapping[str, Any]) -> str:
     return f"{table}\n\nShare of absent modalities that the modality rates gave: {realised}."
 
 
-def coverage(result: Mapping[str, Any]) -> str:
-    """Share of test utterances inside their conformal interval, and the interval's width."""
+def coverage(result: Result) -> str:
+    """Tabulate the share of test utterances inside their conformal interval, and the interval's width."""
     names = result["patterns"]
     level = f"{100 * result['level']:.0f} %"
     rows = []
@@ -93,8 +94,8 @@ def coverage(result: Mapping[str, Any]) -> str:
     return f"Share inside the interval ({level} asked) / its width.\n\n{markdown_table([None, *names], rows)}"
 
 
-def slices(result: Mapping[str, Any]) -> str:
-    """MAE on every slice, by pattern."""
+def slices(result: Result) -> str:
+    """Tabulate the MAE on every slice, by pattern."""
     names = result["patterns"]
     rows = []
     for name, n in result["slices"].items():
@@ -104,8 +105,8 @@ def slices(result: Mapping[str, Any]) -> str:
     return markdown_table([None, "slice", *names], rows)
 
 
-def metrics_table(result: Mapping[str, Any], condition: str) -> str:
-    """All metrics under one condition, mean ± sd over seeds."""
+def metrics_table(result: Result, condition: str) -> str:
+    """Tabulate all metrics under one condition, mean ± sd over seeds."""
     names = result["metrics"]
     rows = []
     for row in (r for r in result["rows"] if condition in r["table"]):
@@ -113,33 +114,39 @@ def metrics_table(result: Mapping[str, Any], condition: str) -> str:
     return markdown_table([None, *names], rows)
 
 
-def _chosen(result: Mapping[str, Any], ablations: bool) -> Sequence[EvaluationRow]:
+def _chosen(result: Result, ablations: bool) -> Sequence[EvaluationRow]:
+    """Choose the main rows, or the ablations and variants; specialists have a line of their own."""
     rest = ("ablation", "variant")
     return [r for r in result["rows"] if (r["kind"] in rest) == ablations and r["kind"] != "specialist"]
 
 
 def _title(row: EvaluationRow) -> str:
+    """Write the title of a row with its number of seeds."""
     return str(row["title"]) + (f" ({_seeds(row['seeds'])})" if row["seeds"] else "")
 
 
 def _seeds(n: int) -> str:
+    """Write a number of seeds."""
     return f"{n} seed{'s' if n > 1 else ''}"
 
 
 def _number(value: float | None) -> str:
+    """Write a value, a dash for none."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def _pair(value: float | None, spread: float | None) -> str:
+    """Write a value with its standard deviation."""
     return _number(value) + ("" if spread is None or value is None else f" ± {spread:.3f}")
 
 
 def _share(value: float | None) -> str:
+    """Write a share with its sign in percent."""
     return "" if value is None else f"{100 * value:+.1f} %"
 
 
 def _gap(row: EvaluationRow) -> str:
-    """The gap closed with its interval; a dash where the gap itself could as well be none."""
+    """Write the gap closed with its interval; a dash where the gap itself could as well be none."""
     gap, interval = row.get("gap_closed"), row.get("gap_interval")
     if gap is None:
         return ""

@@ -19,7 +19,7 @@ SIMS_FACTOR = 3.0  # a CH-SIMS label in [-1, 1] times this is a score in [-3, 3]
 
 
 def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """All metrics of NAMES for predicted and true scores (N,); a value that does not exist is NaN."""
+    """Compute all metrics of NAMES for predicted and true scores (N,); a value that does not exist is NaN."""
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
     keep = true != 0
     return {
@@ -36,7 +36,7 @@ def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
 
 
 def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """All metrics of SIMS_NAMES as `metricsTop.py` defines them for CH-SIMS: labels (N,) in [-1, 1], clipped to it.
+    """Compute all metrics of SIMS_NAMES as `metricsTop.py` does for CH-SIMS: labels (N,) in [-1, 1], clipped to it.
 
     acc2: cut at 0, which is negative. acc3: cuts at -0.1 and 0.1. acc5: at -0.7, -0.1, 0.1, 0.7. A value on a cut is
     in the lower class. MAE and correlation use the clipped values too, as there.
@@ -52,17 +52,17 @@ def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
 
 
 def on_scale(scale: str) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], dict[str, float]], float]:
-    """Names and function of a corpus' metrics, and what divides a score in [-3, 3] first: 3 for "sims", else 1."""
+    """Choose names and function of a corpus' metrics, and the divisor of scores in [-3, 3]: 3 for "sims", else 1."""
     return (SIMS_NAMES, sims_scores, SIMS_FACTOR) if scale == "sims" else (NAMES, scores, 1.0)
 
 
 def mae(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Mean absolute error."""
+    """Compute the mean absolute error."""
     return float(np.mean(np.abs(predicted - true))) if len(true) else math.nan
 
 
 def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Pearson's correlation; NaN when either side is constant, where it is undefined."""
+    """Compute Pearson's correlation; NaN when either side is constant, where it is undefined."""
     if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
         return math.nan
     a, b = predicted - np.mean(predicted), true - np.mean(true)
@@ -70,21 +70,21 @@ def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
 
 
 def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Share of equal labels."""
+    """Compute the share of equal classes."""
     return float(np.mean(predicted == true)) if len(true) else math.nan
 
 
 def weighted_f1(predicted: np.ndarray, true: np.ndarray) -> float:
-    """F1 per class, averaged with the true class counts; a class never predicted scores 0."""
+    """Average the F1 of the classes, 2 TP / (predicted + true), by true counts; a class never predicted scores 0."""
     if not len(true):
         return math.nan
     total = 0.0
-    for label in np.unique(true):
-        hit = np.sum((predicted == label) & (true == label))
-        total += 2 * hit / (np.sum(predicted == label) + np.sum(true == label)) * np.sum(true == label)
+    for c in np.unique(true):
+        hit, n = np.sum((predicted == c) & (true == c)), np.sum(true == c)
+        total += 2 * hit / (np.sum(predicted == c) + n) * n
     return float(total / len(true))
 
 
 def _classes(values: np.ndarray, limit: int) -> np.ndarray:
-    """2 * limit + 1 classes: clip to [-limit, limit], round half to even."""
+    """Put values into 2 * limit + 1 classes: clip to [-limit, limit], round half to even."""
     return np.round(np.clip(values, -limit, limit))

@@ -1,4 +1,4 @@
-"""What is taken away when a model is tested: named conditions, the same for every method, process and machine.
+"""The conditions that a model is tested under: named, and the same for every method, process and machine.
 
 - patterns: one of the subsets of the modalities is left (seven for three modalities).
 - frames: every frame and token is dropped with probability 0, 0.1, .. 0.9, in all modalities (the protocol of
@@ -18,8 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from msa_core import missing
+from msa_core.corpora.corpus import Corpus
+from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
-from msa_core.schema import Batch
+from msa_core.schema import MODALITIES, Batch
 
 SEED = 0  # of every draw; training draws on other utterances
 FRAME_RATES = tuple(round(0.1 * i, 1) for i in range(10))
@@ -27,8 +29,21 @@ BLOCK_RATES = (0.3, 0.5)
 MODALITY_RATES = tuple(round(0.1 * i, 1) for i in range(1, 8))
 
 
+def patterns_of(corpus: Corpus, split: str) -> tuple[str, ...]:
+    """List the patterns of the modalities that a split has, in the order of PATTERNS; the last one is complete.
+
+    Raises: MsaError when there is one modality only.
+    """
+    rows = np.arange(len(corpus)) if corpus.n_folds else corpus.rows(split)
+    there = {m for m in MODALITIES if corpus.index[m].lengths[rows].any()}
+    found = tuple(p for p, members in PATTERNS.items() if set(members) <= there)
+    if len(found) < 2:
+        raise MsaError(f"{corpus.name}, {split}: only {found or 'nothing'} is there; nothing can go missing.")
+    return found
+
+
 def conditions(patterns: Sequence[str]) -> dict[str, list[str]]:
-    """The conditions of every protocol, for a corpus that has these patterns; the last pattern is the complete one."""
+    """List the conditions of every protocol, for a corpus that has these patterns; the last pattern is complete."""
     n = len(PATTERNS[patterns[-1]])
     highest = round((n - 1) / n, 1)  # 0.7 stands for 2/3
     return {
@@ -40,7 +55,7 @@ def conditions(patterns: Sequence[str]) -> dict[str, list[str]]:
 
 
 def removed(batch: Batch, condition: str) -> Batch:
-    """What a condition leaves of a batch. Raises: MsaError for an unknown condition."""
+    """Remove from a batch what a condition takes away. Raises: MsaError for an unknown condition."""
     kind, _, rate = condition.partition(":")
     if kind == "modality" and rate:
         return missing.modality_rate(batch, min(float(rate), missing.MAX_MISSING_RATE), SEED)
@@ -48,5 +63,5 @@ def removed(batch: Batch, condition: str) -> Batch:
 
 
 def auilc(curve: Sequence[float]) -> float:
-    """Area under the curve of a metric over FRAME_RATES (trapezoids, step 0.1); NaN when a value does not exist."""
+    """Integrate a metric over FRAME_RATES (trapezoids, step 0.1); NaN when a value does not exist."""
     return float(np.trapezoid(np.asarray(curve, np.float64), dx=0.1))

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Insert tables into a page of Markdown, between `<!-- BLOCK:begin -->` and `<!-- BLOCK:end -->`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from msa_core import atomic
 from msa_core.errors import MsaError
 
 
-def has_block(readme: Path, block: str) -> bool:
-    """True when the file has a place for the block."""
-    return readme.is_file() and f"<!-- {block}:begin -->" in readme.read_text()
+def has_block(page: Path, block: str) -> bool:
+    """Check whether a page has a place for the block."""
+    return page.is_file() and f"<!-- {block}:begin -->" in page.read_text()
 
 
-def insert(readme: Path, block: str, text: str) -> None:
-    """Replace what stands between `<!-- BLOCK:begin -->` and `<!-- BLOCK:end -->`, so that no number is typed.
+def insert(page: Path, block: str, text: str) -> None:
+    """Replace the text of a block, so that no number is typed.
 
-    Raises: MsaError when the file has no such block.
+    Raises: MsaError when the page has no such block.
     """
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    head, found, rest = readme.read_text().partition(begin) if readme.is_file() else ("", "", "")
+    head, found, rest = page.read_text().partition(begin) if page.is_file() else ("", "", "")
     _, closed, tail = rest.partition(end)
     if not (found and closed):
-        raise MsaError(f"{readme.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
-    atomic.write_text(readme, f"{head}{begin}\n{text}\n{end}{tail}")
+        raise MsaError(f"{page.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
+    atomic.write_text(page, f"{head}{begin}\n{text}\n{end}{tail}")

@@ -1,14 +1,13 @@
-"""Evaluation files (`checkpoints/evaluation/*.json`) as tables of plain numbers: reading and choosing.
+"""Evaluation files (`checkpoints/evaluation/*.json`) read, checked and laid out as tables of plain numbers.
 
-Nothing is computed anew but means over columns. What a file does not say is None; a file that cannot be read is left
-out with one sentence, so that one bad file never takes the others from the page.
+Nothing is computed anew but means over columns. Values that a file lacks become None; a file that cannot be read is
+left out with one sentence, so that one bad file never takes the others from the page.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +15,19 @@ from typing import Any, NamedTuple
 
 from msa_core import checkpoint
 from msa_core.errors import MsaError
+from msa_core.evaluation.result_columns import (
+    PROTOCOLS,
+    Cell,
+    EvaluationRow,
+    NumbersColumn,
+    Result,
+    cell_of,
+    columns_of,
+    mapping,
+    number,
+    rate_of,
+)
 
-Result = Mapping[str, Any]  # one evaluation file
-EvaluationRow = Mapping[str, Any]  # one of its rows
 FOLDER = checkpoint.ROOT / "evaluation"
 REPORTED = "reported.json"  # typed from papers, never measured here
 METRICS = {  # name in the files -> how people write it
@@ -34,48 +43,15 @@ METRICS = {  # name in the files -> how people write it
     "acc2": "Acc-2 (CH-SIMS)",
     "f1": "F1 (CH-SIMS)",
 }
-PROTOCOLS = {
-    "patterns": "patterns",
-    "frames": "dropped frames",
-    "blocks": "dropped blocks",
-    "modality": "modality rate",
-    "slices": "slices",
-    "intervals": "intervals",
-    "headline": "headline",
-}
 EXTRA_KINDS = ("variant", "ablation")  # rows that the short table leaves out
-COUNTED = {1: "one", 2: "two", 6: "six", 10: "ten"}
-
-
-@dataclass(frozen=True)
-class NumbersColumn:
-    """One column. note: small second line; best: "low", "high", "level" (nearest to the table's level) or "" (none).
-
-    form: "number", "share" (0..1, written in percent), "change" (a share with its sign) or "signed".
-    """
-
-    key: str
-    title: str
-    note: str = ""
-    best: str = "low"
-    form: str = "number"
-    digits: int = 3
-
-
-class Cell(NamedTuple):
-    """A value with its standard deviation over seeds, or with its interval; None where there is none."""
-
-    value: float | None
-    sd: float | None = None
-    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class TableLine:
-    """One row of a table as it is shown. seeds: 0 for none, None for unknown."""
+    """A row of a table as it is shown. name: run name and variant; seeds: 0 for none, None for unknown."""
 
     title: str
-    label: str
+    name: str
     kind: str
     seeds: int | None
     regime: str
@@ -85,7 +61,7 @@ class TableLine:
 
 @dataclass(frozen=True)
 class NumbersTable:
-    """What one choice shows. left_out: rows that have none of these numbers."""
+    """A table as it is shown. left_out: number of rows that have none of these values; level: coverage asked for."""
 
     columns: tuple[NumbersColumn, ...]
     lines: tuple[TableLine, ...]
@@ -93,7 +69,7 @@ class NumbersTable:
     level: float | None = None
 
     def best(self) -> set[tuple[int, int]]:
-        """(line, column) of the best value of every column, equals included; values count as they are written."""
+        """Find (line, column) of the best value of every column, equals included; values count as they are written."""
         found = set()
         for j, column in enumerate(self.columns):
             digits = column.digits + (0 if column.form in ("number", "signed") else 2)
@@ -108,7 +84,7 @@ class NumbersTable:
 
 
 class Curve(NamedTuple):
-    """A row against the share of dropped frames: (rate, value), rates rising."""
+    """A row against the share of dropped frames: points (rate, value), rates rising."""
 
     title: str
     kind: str
@@ -116,7 +92,7 @@ class Curve(NamedTuple):
 
 
 def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
-    """Every evaluation by its corpus, and one sentence for each file that is left out. No folder: the shipped one."""
+    """Load every evaluation by its corpus, and a sentence for each file that is left out; default: shipped ones."""
     found: dict[str, Result] = {}
     left_out = []
     for path in sorted((folder or FOLDER).glob("*.json")):
@@ -133,7 +109,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
 
 
 def of(corpus: str | None) -> Result:
-    """The evaluation of a corpus. Raises: MsaError listing the corpora that have one."""
+    """Load the evaluation of a corpus. Raises: MsaError listing the corpora that have one."""
     found, _ = load()
     if not isinstance(corpus, str) or corpus not in found:
         names = ", ".join(found) or "none; write one with 'python -m msa_core evaluate'"
@@ -142,13 +118,13 @@ def of(corpus: str | None) -> Result:
 
 
 def as_json(corpus: str) -> str:
-    """The evaluation of a corpus as JSON, for a download. Raises: MsaError."""
+    """Write the evaluation of a corpus as JSON, for a download. Raises: MsaError."""
     return json.dumps(of(corpus), indent=1)
 
 
 @lru_cache(maxsize=32)
 def _read(path: Path, changed_ns: int) -> Result:
-    """A checked evaluation file; read again only when it has changed. Raises: MsaError saying what is wrong."""
+    """Read and check an evaluation file, again only when it has changed. Raises: MsaError naming the fault."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as e:
@@ -159,7 +135,7 @@ def _read(path: Path, changed_ns: int) -> Result:
 
 
 def _fault(found: Any) -> str:
-    """What is wrong with the structure of an evaluation, or "". Values are not looked at: what is no number is None."""
+    """Name the fault in the structure of an evaluation, or "". Non-numeric values become None later (`number`)."""
     if not isinstance(found, Mapping) or not isinstance(found.get("corpus"), str):
         return "it names no corpus"
     rows = found.get("rows")
@@ -176,24 +152,29 @@ def _fault(found: Any) -> str:
     if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists):
         return "'patterns' or 'protocols' holds something else than names of conditions"
     rated = [c for name in ("frames", "blocks", "modality") for c in protocols.get(name, ())]
-    wrong = next((c for c in rated if _rate(c) is None), None)
+    wrong = next((c for c in rated if rate_of(c) is None), None)
     return "" if wrong is None else f"the condition {wrong!r} has no rate"
 
 
 def table(result: Result, protocol: str, metric: str = "mae", everything: bool = False) -> NumbersTable:
-    """The table of a protocol. everything: with ablations and variants. Raises: MsaError for an unknown name."""
+    """Lay out the table of a protocol.
+
+    Args:
+        everything: with ablations and variants.
+    Raises:
+        MsaError: for an unknown name.
+    """
     if protocol not in PROTOCOLS or metric not in METRICS:
         known = f"Protocols: {', '.join(PROTOCOLS)}; metrics: {', '.join(METRICS)}"
         raise MsaError(f"There is no table of {protocol!r} in {metric!r}. {known}.")
-    makers = {"slices": _slices, "intervals": _intervals, "headline": _headline}
-    columns, cells = makers[protocol](result) if protocol in makers else _conditions(result, protocol, metric)
+    columns, cells = columns_of(result, protocol, metric)
     lines = [_line(row, tuple(cells(row))) for row in rows_of(result, everything)] if columns else []
     kept = tuple(line for line in lines if any(c.value is not None for c in line.cells))
     return NumbersTable(tuple(columns), kept, len(lines) - len(kept), number(result.get("level")))
 
 
 def rows_of(result: Result, everything: bool) -> list[EvaluationRow]:
-    """The rows in the file's order; specialists, who know one pattern each, are put together as the last one."""
+    """List the rows in the file's order; the specialists, each of one pattern, are put together as the last one."""
     hidden = ("specialist", *(() if everything else EXTRA_KINDS))
     rows = [r for r in result["rows"] if r.get("kind") not in hidden]
     known = [r for r in result["rows"] if r.get("kind") == "specialist"]
@@ -211,22 +192,24 @@ def rows_of(result: Result, everything: bool) -> list[EvaluationRow]:
 
 
 def _own(specialist: EvaluationRow, values: Any) -> dict[str, Any]:
-    """What a specialist has to say: the values of its own pattern."""
+    """Keep the values of a specialist's own pattern."""
     return {c: v for c, v in mapping(values).items() if specialist.get("regime", c) == c}
 
 
 def title_of(row: EvaluationRow) -> str:
-    """How a row is written; one of ProMMA always says that it is a reconstruction."""
+    """Title a row; one of ProMMA always says that it is a reconstruction."""
     title = str(row.get("title") or row["label"])
     rebuilt = row.get("reconstruction") is True or "promma" in f"{row.get('method')} {row['label']} {title}".lower()
     return title if not rebuilt or "(reconstruction)" in title else f"{title} (reconstruction)"
 
 
 def curves(result: Result, metric: str = "mae") -> list[Curve]:
-    """The main rows against the share of dropped frames; rows with fewer than two values are left out."""
+    """Collect the main rows against the share of dropped frames; rows with fewer than two values are left out."""
     found = []
     for row in rows_of(result, everything=False):
-        cells = ((_rate(c), _cell(row, c, metric).value) for c in mapping(result.get("protocols")).get("frames", ()))
+        cells = (
+            (rate_of(c), cell_of(row, c, metric).value) for c in mapping(result.get("protocols")).get("frames", ())
+        )
         points = tuple(sorted((rate, v) for rate, v in cells if rate is not None and v is not None))
         if len(points) > 1:
             found.append(Curve(title_of(row), str(row.get("kind")), points))
@@ -234,7 +217,7 @@ def curves(result: Result, metric: str = "mae") -> list[Curve]:
 
 
 def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
-    """The tables that papers report. Raises: MsaError when the file is missing or not what it should be."""
+    """Load the tables that papers report. Raises: MsaError when the file is missing or malformed."""
     path = (folder or FOLDER) / REPORTED
     try:
         tables = json.loads(path.read_text())["tables"]
@@ -249,127 +232,10 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
     return list(tables)
 
 
-def number(value: Any) -> float | None:
-    """A finite number, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The mapping, or an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def _rate(condition: str) -> float | None:
-    """The rate of "frame:0.3"; None without one."""
-    try:
-        return number(float(condition.partition(":")[2]))
-    except ValueError:
-        return None
-
-
 def _line(row: EvaluationRow, cells: tuple[Cell, ...]) -> TableLine:
+    """Make a line of a row and its cells."""
     seeds, size = number(row.get("seeds")), number(row.get("n_parameters"))
     return TableLine(
         title_of(row), row["label"], str(row.get("kind") or ""), None if seeds is None else int(seeds),
         str(row.get("regime") or ""), None if size is None else int(size), cells,
     )  # fmt: skip
-
-
-def _cell(row: EvaluationRow, condition: str, metric: str) -> Cell:
-    values = mapping(mapping(row["table"]).get(condition))
-    return Cell(number(values.get(metric)), number(mapping(mapping(row.get("sd")).get(condition)).get(metric)))
-
-
-def _interval(pair: Any) -> tuple[float, float] | None:
-    low, high = (number(v) for v in pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
-    return None if low is None or high is None else (low, high)
-
-
-def _mean(cells: Iterable[Cell]) -> float | None:
-    values = [c.value for c in cells]
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
-
-
-def patterns_of(result: Result) -> list[str]:
-    """The patterns of a corpus, the complete one last."""
-    return list(result.get("patterns") or mapping(result.get("protocols")).get("patterns", ()))
-
-
-def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[NumbersColumn], Any]:
-    """Columns of a protocol whose conditions stand in the rows' tables, and their mean where it is customary."""
-    patterns = patterns_of(result)
-    names = patterns if protocol == "patterns" else mapping(result.get("protocols")).get(protocol, [])
-    best, form = "low" if metric == "mae" else "high", "number" if metric in ("mae", "pearson") else "share"
-    style: dict[str, Any] = {"best": best, "form": form, "digits": 3 if form == "number" else 1}
-    columns = []
-    for c in names:
-        rate, note = _rate(c), "complete" if c in patterns[-1:] else ""
-        realised = number(mapping(result.get("realised")).get(c))
-        note = f"realised {100 * realised:.1f} %" if realised is not None else note
-        columns.append(
-            NumbersColumn(c, c.replace("+", " + ") if rate is None else f"{100 * rate:.0f} %", note, **style)
-        )
-    averaged = {"patterns": names[:-1], "frames": names}.get(protocol, [])
-    if len(averaged) > 1:
-        columns.append(NumbersColumn("mean", f"mean of {COUNTED.get(len(averaged), len(averaged))}", **style))
-    area = protocol == "frames" and any(row.get("auilc") for row in result["rows"])
-    if area:
-        columns.append(NumbersColumn("auilc", "AUILC", f"area to {100 * (_rate(names[-1]) or 0):.0f} %", best))
-
-    def cells(row: EvaluationRow) -> list[Cell]:
-        found = [_cell(row, c, metric) for c in names]
-        if len(averaged) > 1:
-            mean, six, sd = _mean(found[: len(averaged)]), number(row.get("six")), number(row.get("six_sd"))
-            known = protocol == "patterns" and metric == "mae" and mean and six and sd
-            found.append(Cell(mean, sd * mean / six if known else None))  # type: ignore[operator]
-        return found + ([Cell(number(mapping(row.get("auilc")).get(metric)))] if area else [])
-
-    return columns, cells
-
-
-def _slices(result: Result) -> tuple[list[NumbersColumn], Any]:
-    """MAE of every pattern on every slice of the test rows."""
-    keys = [(s, p) for s in mapping(result.get("slices")) for p in patterns_of(result)]
-    columns = [NumbersColumn(f"{s} {p}", p.replace("+", " + "), s) for s, p in keys]
-    return columns, lambda row: [Cell(number(mapping(mapping(row.get("slices")).get(s)).get(p))) for s, p in keys]
-
-
-def _intervals(result: Result) -> tuple[list[NumbersColumn], Any]:
-    """Coverage and width of the intervals of every pattern."""
-    patterns = patterns_of(result)
-    columns = [NumbersColumn(f"coverage {p}", p.replace("+", " + "), "coverage", "level", "share", 1) for p in patterns]
-    columns += [NumbersColumn(f"width {p}", p.replace("+", " + "), "width", "", "number", 2) for p in patterns]
-    if not any(row.get("coverage") for row in result["rows"]):
-        columns = []
-    return columns, lambda row: [
-        Cell(number(mapping(row.get(k)).get(p))) for k in ("coverage", "width") for p in patterns
-    ]
-
-
-def _headline(result: Result) -> tuple[list[NumbersColumn], Any]:
-    """What the references say about every row."""
-    columns = [
-        NumbersColumn("gap_closed", "gap closed", "95 % interval", "high", "number", 2),
-        NumbersColumn("distance", "above the specialists", "share of their MAE", "low", "change", 1),
-        NumbersColumn("against_masked", "against masked", "95 % interval", "low", "signed", 3),
-        NumbersColumn("price", "price", "on complete input", "low", "change", 1),
-        NumbersColumn("six", "MAE, incomplete", "mean of patterns", "low", "number", 3),
-        NumbersColumn("complete", "MAE, complete", "", "low", "number", 3),
-    ]
-
-    def cells(row: EvaluationRow) -> list[Cell]:
-        masked = row.get("against_masked")
-        difference = list(masked) if isinstance(masked, Sequence) and len(masked) == 3 else [None] * 3
-        return [
-            Cell(number(row.get("gap_closed")), None, _interval(row.get("gap_interval"))),
-            Cell(number(row.get("distance"))),
-            Cell(number(difference[0]), None, _interval(difference[1:])),
-            Cell(number(row.get("price"))),
-            Cell(number(row.get("six")), number(row.get("six_sd")) or None),
-            Cell(number(row.get("complete"))),
-        ]
-
-    return columns, cells

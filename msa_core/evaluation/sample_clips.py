@@ -1,4 +1,4 @@
-"""Common sense on real clips: every clip of some folders, every model, every reason, as one Markdown table."""
+"""A Markdown table of real clips: the scores of every clip of some folders, and the reasons of what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from msa_core.tables import markdown_table
 
 
 def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:
-    """Analyse every clip with everything and with each single modality; a Markdown table."""
+    """Analyse every clip with all modalities and with each single one. Returns: a Markdown table."""
     analyser = Analyser.load(device, method)
     name = method_name(method)
     head = ["clip", "complete model", name, *(f"{name}: {m} only" for m in MODALITIES), "missing", "transcript"]
@@ -24,6 +24,7 @@ def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = N
 
 
 def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
+    """Write the cells of a clip; of one that cannot be read its fault."""
     try:
         utterance = analyser.extract(path, MediaLimits.command_line())
         full = analyser.predict(utterance, method)
@@ -43,4 +44,5 @@ def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
 
 
 def _score(prediction: Prediction) -> str:
+    """Write the score of the missing-modality model."""
     return f"{prediction.scores['missing_model_left']:+.2f}"

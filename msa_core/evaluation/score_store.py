@@ -1,4 +1,4 @@
-"""What a trained run said on the test set, kept beside the tables after the run itself is gone.
+"""Keep the scores of a trained run on the test set, beside the tables, after the run itself is gone.
 
 So seeds can be added on another day or machine, intervals are drawn anew without a model, and a researcher can compute
 statistics that no table has. A file holds one run: its manifest, and its scores under every condition that needed a
@@ -54,12 +54,12 @@ class Kept:
 
     @property
     def weights(self) -> str:
-        """sha256 of the run's weights."""
+        """The sha256 of the run's weights."""
         return str(self.manifest["sha256"][checkpoint.MODEL])
 
     @staticmethod
     def read(path: Path) -> Kept:
-        """One kept run. Raises: MsaError for a file that is damaged, of another version or something else."""
+        """Read a kept run. Raises: MsaError for a file that is damaged, of another version or something else."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 facts, scores = json.loads(bytes(stored["facts"])), stored["scores"]
@@ -91,11 +91,11 @@ class Store:
     corpus: Corpus
 
     def runs(self) -> dict[str, Kept]:
-        """The kept runs by the name of their run. Raises: MsaError as Kept.read."""
+        """Read the kept runs, by the folder name of each. Raises: MsaError as Kept.read."""
         return {path.stem: Kept.read(path) for path in sorted(self.folder.glob(KEPT))}
 
     def prepare(self) -> None:
-        """Make the folder, before any work is done. Raises: MsaError when nothing can be written there."""
+        """Make the folder before any work is done. Raises: MsaError when nothing can be written there."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
@@ -104,7 +104,7 @@ class Store:
 
     @cached_property
     def features(self) -> dict[str, list[float]]:
-        """Mean size, deviation and frames of every stream: features that another network made are not these.
+        """Mean size, deviation and frames of every stream, which tell features of another network from these.
 
         No digest of the values: on another processor the same corpus differs in the last digits.
         """
@@ -115,9 +115,12 @@ class Store:
         }
 
     def answers(self, kept: Kept, request: Request) -> list[Scores] | None:
-        """Per variant of the request the scores (len(corpus),) of its conditions; None when some were not kept.
+        """Read the answers of a kept run to a request.
 
-        Raises: MsaError when they are of other utterances, labels or features than this corpus has.
+        Returns:
+            Per variant the scores (len(corpus),) of its conditions; None when some were not kept.
+        Raises:
+            MsaError: when they are of other utterances, labels or features than this corpus has.
         """
         what = None
         if kept.tested != self._tested(request) or kept.scores.shape[2] != len(request.rows):
@@ -140,7 +143,7 @@ class Store:
         return found
 
     def write(self, name: str, manifest: Mapping[str, Any], request: Request, found: Sequence[Scores]) -> Path:
-        """Keep what a run answered, `found` per variant. Returns: the file, replaced atomically.
+        """Keep the answers of a run, `found` per variant. Returns: the file, replaced atomically.
 
         Raises: MsaError for a score outside [-3, 3], or when the file cannot be written.
         """
@@ -162,7 +165,7 @@ class Store:
         return path
 
     def _tested(self, request: Request) -> str:
-        """Hex digest of what is tested: ids and labels."""
+        """Digest what is tested: ids and labels."""
         seen = hashlib.sha256(json.dumps(self.corpus.ids[request.rows].tolist()).encode())
         seen.update(self.corpus.label[request.rows].astype(np.float32).tobytes())
         return seen.hexdigest()

@@ -1,9 +1,9 @@
-"""Scores of many trained runs under many conditions, in one pass over the data.
+"""Score many trained runs under many conditions, in one pass over the data.
 
 A batch of utterances of about the same length is made once, each condition is applied to it once, and every run then
-scores it: masks are the same for all by construction, and cost nothing per run. What needs no pass is not computed:
-rate 0 is the complete pattern, under a modality rate every utterance is in one of the patterns, and what a run makes of
-a modality is the same in every pattern that has it. Several processes share the batches.
+scores it: masks are the same for all by construction, and cost nothing per run. Conditions that need no pass are
+derived: rate 0 is the complete pattern, and under a modality rate every utterance is in one of the patterns. A run's
+encoding of a modality is computed once for all patterns that have it. Several processes share the batches.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Scores = dict[str, np.ndarray]  # condition -> scores (U,), NaN where nothing is
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of one run: its folder, the settings of its variants, conditions, utterances (numbers)."""
+    """A question to one run: its folder, the settings of its variants, the conditions, the utterances (row numbers)."""
 
     folder: Path
     variants: tuple[Mapping[str, Any], ...]
@@ -47,9 +47,10 @@ class Request:
 def predict(
     requests: Sequence[Request], corpus: Corpus, path: Path | None = None, jobs: int = 1, device: str = "cpu"
 ) -> list[list[Scores]]:
-    """Answer the requests: per request and variant the scores of every condition, indexed by utterance (len(corpus),).
+    """Score the requests under every condition. Arguments and errors as of `passes`.
 
-    Args and errors as in `passes`.
+    Returns:
+        Per request and variant the scores of every condition, indexed by utterance (len(corpus),).
     """
     return derived(passes(requests, corpus, path, jobs, device), requests, corpus)
 
@@ -57,10 +58,13 @@ def predict(
 def passes(
     requests: Sequence[Request], corpus: Corpus, path: Path | None = None, jobs: int = 1, device: str = "cpu"
 ) -> list[list[Scores]]:
-    """The scores of the conditions that need a pass, with DECIMALS decimals.
+    """Score the requests under the conditions that need a pass, with DECIMALS decimals.
 
-    Args: path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
-    Raises: MsaError when a process was killed; CheckpointError when a run is damaged.
+    Args:
+        path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
+    Raises:
+        MsaError: when a process was killed.
+        CheckpointError: when a run is damaged.
     """
     chunks = list(_chunks(requests, corpus))
     results = [[_empty(r, corpus) for _ in r.variants] for r in requests]
@@ -77,7 +81,7 @@ def passes(
 
 
 def derived(answers: Sequence[Sequence[Scores]], requests: Sequence[Request], corpus: Corpus) -> list[list[Scores]]:
-    """What passes answered, and the conditions that need no pass."""
+    """Add the conditions that need no pass to the answers of `passes`."""
     masks: dict[tuple[bytes, str], np.ndarray] = {}  # of modality rates: the same for all runs of the same utterances
     return [[_derived(s, r, corpus, masks) for s in found] for found, r in zip(answers, requests, strict=True)]
 
@@ -87,7 +91,7 @@ ConditionScores = tuple[int, int, str, np.ndarray]  # request, variant, conditio
 
 
 def _chunks(requests: Sequence[Request], corpus: Corpus) -> Iterator[Chunk]:
-    """Utterances of about equal length, wanted by the same runs."""
+    """Cut the requests into batches of utterances of about equal length, wanted by the same runs."""
     groups: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for number, request in enumerate(requests):
         groups.setdefault(request.rows.tobytes(), (request.rows, []))[1].append(number)
@@ -99,7 +103,7 @@ def _chunks(requests: Sequence[Request], corpus: Corpus) -> Iterator[Chunk]:
 
 
 def frames_of(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
-    """Frames of a stream per utterance (len(rows),)."""
+    """Count the frames of a stream per utterance (len(rows),)."""
     index = corpus.index[stream]
     total = np.concatenate([[0], np.cumsum(corpus.pools[stream].lengths[index.values])])
     found: np.ndarray = total[index.offsets[rows + 1]] - total[index.offsets[rows]]
@@ -107,12 +111,12 @@ def frames_of(corpus: Corpus, stream: str, rows: np.ndarray) -> np.ndarray:
 
 
 def computed(conditions: Sequence[str]) -> list[str]:
-    """The conditions that need a pass."""
+    """List the conditions that need a pass."""
     return [c for c in conditions if c != "frame:0.0" and not c.startswith("modality:")]
 
 
 class _Worker:
-    """A process' corpus and models."""
+    """The corpus and the models of a process; models are loaded when they are first asked."""
 
     def __init__(self, corpus: Corpus, requests: Sequence[Request], device: str):
         self.corpus, self.requests, self.device = corpus, requests, device
@@ -120,7 +124,7 @@ class _Worker:
 
     @torch.inference_mode()
     def answer(self, chunk: Chunk) -> list[ConditionScores]:
-        """All scores that are asked of these utterances."""
+        """Score a batch for every request that wants it."""
         rows, numbers = chunk
         batch = self.corpus.batch(rows)
         asked: dict[str, list[int]] = {}
@@ -128,14 +132,15 @@ class _Worker:
             for condition in computed(self.requests[number].conditions):
                 asked.setdefault(condition, []).append(number)
         batch = batch.to(self.device)
+        # The patterns together: a modality is encoded once for all of them.
         patterns = {c: asked.pop(c) for c in list(asked) if c in PATTERNS}
-        found = self._answers(batch, patterns)  # together: what is left of a modality is the same in all of them
+        found = self._answers(batch, patterns)
         for condition, who in asked.items():
             found += self._answers(batch, {condition: who})
         return found
 
     def _answers(self, batch: Batch, asked: Mapping[str, Sequence[int]]) -> list[ConditionScores]:
-        """The scores of a batch under conditions, by the runs that are asked."""
+        """Score a batch under conditions with the runs that are asked; `asked` is condition -> request numbers."""
         left = {c: protocols.removed(batch, c).trimmed() for c in asked}
         there = {c: b.present.any(1) for c, b in left.items()}
         found: list[ConditionScores] = []
@@ -149,6 +154,7 @@ class _Worker:
         return found
 
     def _model(self, number: int) -> Method:
+        """Load the model of a request, once."""
         if number not in self.models:
             folder = self.requests[number].folder
             model, _ = methods.load(folder, self.corpus.feature_set)
@@ -167,6 +173,7 @@ def _start(path: Path, requests: Sequence[Request], device: str) -> None:
 
 
 def _answer(chunk: Chunk) -> list[ConditionScores]:
+    """Score a batch in a process that `_start` has prepared."""
     assert _worker is not None
     return _worker.answer(chunk)
 
@@ -174,7 +181,7 @@ def _answer(chunk: Chunk) -> list[ConditionScores]:
 def _in_processes(
     chunks: Sequence[Chunk], requests: Sequence[Request], path: Path, jobs: int, device: str
 ) -> Iterator[list[ConditionScores]]:
-    """The answers in the order of the chunks."""
+    """Score the chunks in several processes, in their order."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (path, requests, device)) as pool:
         try:
@@ -184,11 +191,12 @@ def _in_processes(
 
 
 def _empty(request: Request, corpus: Corpus) -> Scores:
+    """Make room for the scores of a request: NaN everywhere."""
     return {c: np.full(len(corpus), np.nan, np.float32) for c in computed(request.conditions)}
 
 
 def _derived(scores: Scores, request: Request, corpus: Corpus, masks: dict[tuple[bytes, str], np.ndarray]) -> Scores:
-    """Add what needs no pass: rate 0, and modality rates as a choice among the patterns; masks are kept in `masks`."""
+    """Add rate 0, and modality rates as a choice among the patterns. masks: a cache of what the rates leave."""
     patterns = [c for c in request.conditions if c in PATTERNS]
     result = {}
     for condition in request.conditions:
@@ -210,7 +218,7 @@ def _derived(scores: Scores, request: Request, corpus: Corpus, masks: dict[tuple
 
 
 def kept(corpus: Corpus, rows: np.ndarray, condition: str) -> np.ndarray:
-    """The modalities (len(rows), 3) that a modality rate leaves."""
+    """Draw the modalities (len(rows), 3) that a modality rate leaves."""
     present = torch.from_numpy(np.stack([frames_of(corpus, m, rows) > 0 for m in MODALITIES], 1))
     nothing = {s: torch.zeros(len(rows), 1, 1) for s in STREAMS}
     valid = {s: torch.zeros(len(rows), 1, dtype=torch.bool) for s in STREAMS}

@@ -1,8 +1,8 @@
-"""Everything that a table needs, trained from one command: every method's recipes on a corpus, several seeds.
+"""Train everything that a table needs: every method's recipes on a corpus, with several seeds.
 
-The recipes stand in the methods (`Method.recipes`): what is here is which of them a corpus can have, in which order,
-and on how many processes. A run that is already there is left alone, so a killed study goes on where it stopped; one of
-another corpus or of other settings is refused.
+The recipes stand in the methods (`Method.recipes`). This file decides which of them a corpus can have, in which order
+they are trained and on how many processes. A run that is already there is left alone, so a killed study goes on where
+it stopped; a run of another corpus or of other settings is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msa_core import checkpoint, methods
 from msa_core.config import from_dict
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
-from msa_core.evaluation.evaluate import patterns_of
+from msa_core.evaluation.protocols import patterns_of
 from msa_core.evaluation.runs import Run, check
 from msa_core.evaluation.score_store import Kept, Store
 from msa_core.methods import Recipe
@@ -35,7 +35,7 @@ FAILED = ": failed: "
 
 
 class Job(NamedTuple):
-    """One run to train: method, recipe, seed, where to."""
+    """A run to train: method, recipe, seed, and the folder that it is written to."""
 
     method: str
     recipe: Recipe
@@ -51,19 +51,23 @@ def plan(
     only: Sequence[str] = (),
     kept: Mapping[str, Kept] | None = None,
 ) -> list[list[Job]]:
-    """The runs that are not there yet, in stages: a stage needs only what the earlier ones train.
+    """Plan the runs that are not there yet, in two stages: the second learns from teachers of the first.
 
-    Args: seeds: of every recipe; of a corpus with n folds each of them has n runs. only: keys of METHODS. kept:
-        runs whose scores were kept, by name: one of them is trained only as the teacher of a run that is not kept.
-    Raises: MsaError for an unknown method or a corpus with one modality.
+    Args:
+        seeds: of every recipe; of a corpus with n folds each of them has n runs.
+        only: keys of METHODS.
+        kept: runs whose scores were kept, by folder name: one of them is trained only as the teacher of a run that is
+            not kept.
+    Raises:
+        MsaError: for an unknown method or a corpus with one modality.
     """
     unknown = [m for m in only if m not in methods.METHODS]
     if unknown:
         raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
     incomplete = patterns_of(corpus, "test")[:-1]
     kept = kept or {}
-    first: dict[str, Job] = {}  # the runs that learn from no teacher, by name
-    then: list[Job] = []
+    without_teacher: dict[str, Job] = {}  # by folder name
+    students: list[Job] = []
     for name in only or methods.METHODS:
         for recipe in methods.METHODS[name].recipes():
             if recipe.kind == "ablation" and not ablations:
@@ -73,15 +77,16 @@ def plan(
             for seed in range(seeds * max(1, corpus.n_folds)):
                 job = Job(name, recipe, seed, out / f"{recipe.label}-seed{seed}")
                 if recipe.teacher is None:
-                    first[job.folder.name] = job
+                    without_teacher[job.folder.name] = job
                 elif not _is_done(job, corpus, kept):
-                    then.append(job)
-    teachers = {f"{job.recipe.teacher}-seed{job.seed}" for job in then}
-    return [[job for n, job in first.items() if not _is_done(job, corpus, {} if n in teachers else kept)], then]
+                    students.append(job)
+    teachers = {f"{job.recipe.teacher}-seed{job.seed}" for job in students}
+    first = [job for n, job in without_teacher.items() if not _is_done(job, corpus, {} if n in teachers else kept)]
+    return [first, students]
 
 
 def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
-    """True when the run is there, or its scores were kept.
+    """Check whether the run is there, or its scores were kept.
 
     Raises: MsaError when it is one of another corpus or other settings.
     """
@@ -105,7 +110,7 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
 
 
 def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
-    """The settings of the training loop on this corpus."""
+    """Make the settings of the training loop for this corpus, see MIN_UPDATES and BATCHES."""
     loop, n = from_dict(TrainConfig, dict(recipe.loop)), len(corpus.for_seed(seed).rows("train"))
     batch = min(max(BATCHES[0], 2 ** int(math.log2(max(1, n / 20)))), BATCHES[1])
     epochs = max(loop.epochs, math.ceil(MIN_UPDATES / math.ceil(n / batch)))
@@ -114,7 +119,7 @@ def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
 
 
 def train(job: Job, corpus: Corpus) -> str:
-    """Train one run. Returns: a line that says how it went; a run that cannot be trained does not stop the others."""
+    """Train one run. Returns: a line with its validation MAE or its failure, which does not stop the other runs."""
     config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
     teacher = None if job.recipe.teacher is None else job.folder.parent / f"{job.recipe.teacher}-seed{job.seed}"
     try:
@@ -135,6 +140,7 @@ def _start(path: Path) -> None:
 
 
 def _train(job: Job) -> str:
+    """Train one run in a process that `_start` has prepared."""
     assert _corpus is not None
     return train(job, _corpus)
 
@@ -148,9 +154,16 @@ def command(
     only: Sequence[str] = (),
     scores: Path | None = None,
 ) -> Iterator[str]:
-    """The command line: train what is missing, a line per run. scores: as of `evaluate`, a folder for each corpus.
+    """Train the runs of a study that are missing.
 
-    Raises: MsaError when runs failed, or a kept teacher that was trained again is not the one that was kept.
+    Args:
+        seeds, ablations, only: see `plan`.
+        jobs: number of processes.
+        scores: folder of kept scores, in it one for each corpus.
+    Returns:
+        A line per run.
+    Raises:
+        MsaError: when runs failed, or a kept teacher that was trained again is not the one that was kept.
     """
     corpus, failed = Corpus.load(corpus_path, memmap=True), 0
     store = None if scores is None else Path(scores) / corpus.name
@@ -169,7 +182,7 @@ def command(
 
 
 def _one_by_one(stage: Sequence[Job], corpus: Corpus) -> Iterator[str]:
-    """A line per run; with one thread as in many processes, because sums over more threads are rounded otherwise."""
+    """Train runs one by one, with one thread as in `_in_processes`: sums over more threads are rounded otherwise."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -179,7 +192,7 @@ def _one_by_one(stage: Sequence[Job], corpus: Corpus) -> Iterator[str]:
 
 
 def _need_kept_teachers(students: Sequence[Job], kept: Mapping[str, Kept]) -> None:
-    """Raises: MsaError when the teacher of a student is another run than was kept."""
+    """Check that the teachers of students are the runs that were kept. Raises: MsaError."""
     for job in students:
         name = f"{job.recipe.teacher}-seed{job.seed}"
         folder = job.folder.parent / name
@@ -193,7 +206,7 @@ def _need_kept_teachers(students: Sequence[Job], kept: Mapping[str, Kept]) -> No
 
 
 def _in_processes(stage: Sequence[Job], corpus_path: Path, jobs: int) -> Iterator[str]:
-    """A line per run, in the order in which they end."""
+    """Train runs in several processes; their lines come in the order in which they end."""
     if not stage:
         return
     context = multiprocessing.get_context("spawn")

@@ -16,13 +16,13 @@ RATINGS = tuple(f"rating_{m}" for m in MODALITIES)
 
 
 def conflict(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
-    """Which of `rows` (U,) are in conflict, bool (U,); the corpus has all ratings."""
+    """Mark the `rows` (U,) in conflict, bool (U,); the corpus has all ratings."""
     found: np.ndarray = np.ptp(np.stack([corpus.columns[name][rows] for name in RATINGS], 1), axis=1) >= CONFLICT
     return found
 
 
 def of(corpus: Corpus, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The slices that a corpus knows, bool (U,) each; an empty one is left out."""
+    """Mark the slices that a corpus knows, bool (U,) each; an empty one is left out."""
     found = {}
     if all(name in corpus.columns for name in RATINGS):
         found["conflict"] = conflict(corpus, rows)

@@ -1,6 +1,6 @@
-"""Text alone on the standard splits of CMU-MOSI and CMU-MOSEI: `fit`, `baselines`, and the table of all runs.
+"""Train and measure text alone on the standard splits of CMU-MOSI and CMU-MOSEI.
 
-Everything is chosen on validation; a run scores the test part once, and the table is read from what it wrote.
+Everything is chosen on validation; a run scores the test part once, and the table is read from the files of the runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from msa_core.tables import markdown_table
 RUNS = Path("runs-text")
 SETTINGS = {"mosi": TextTraining(), "mosei": TextTraining(epochs=2, n_mosei=0)}
 FROZEN = {"mosi": TextTraining(layers=0, epochs=12), "mosei": TextTraining(layers=0, epochs=8, n_mosei=0)}
-METHOD, HEAD, RIDGE = "text", "frozen", "ridge"  # labels of runs; what is not METHOD is a baseline
+METHOD, HEAD, RIDGE = "text", "frozen", "ridge"  # run names; all but METHOD are baselines
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-4, 9))  # of ridge regression, tried on validation
 EXAMPLES = ("I love this film.", "It was not good at all.", "The screen is six inches wide.")
 Say = Callable[[str], None]
@@ -48,9 +48,13 @@ def fit(
 ) -> Path:
     """Fine-tune the top layers, choose the epoch on validation, score the test part once.
 
-    Args: data: folder with `mosi` and `mosei`. settings: of this corpus by default; `seed` replaces theirs.
-    Returns: the checkpoint folder out/text-CORPUS-seedN, which `features.text_training.load` reads.
-    Raises: MsaError when the data are missing or corrupted.
+    Args:
+        data: folder with `mosi` and `mosei`.
+        settings: of this corpus by default; `seed` replaces theirs.
+    Returns:
+        The checkpoint folder out/text-CORPUS-seedN, which `feature_training.text.load` reads.
+    Raises:
+        MsaError: when the data are missing or corrupted.
     """
     settings = replace(settings or SETTINGS.get(corpus, TextTraining()), seed=seed)
     benchmark = read(data, corpus, settings.n_mosei)
@@ -67,10 +71,13 @@ def baselines(
     settings: TextTraining | None = None,
     encoder: TextEncoder | None = None,
 ) -> list[Path]:
-    """What fine-tuning is compared with, all on frozen MiniLM: ridge regression on mean token vectors (the corpus's own
-    training part), and the same attention pooling as in `fit`, same sentences, `seeds` seeds from 0.
+    """Train the baselines of fine-tuning, all on frozen MiniLM.
 
-    Returns: the folders out/ridge-CORPUS-seed0 and out/frozen-CORPUS-seedN.
+    They are ridge regression on mean token vectors (the corpus's own training part), and the attention pooling of
+    `fit` on the same sentences, `seeds` seeds from 0.
+
+    Returns:
+        The folders out/ridge-CORPUS-seed0 and out/frozen-CORPUS-seedN.
     """
     settings = settings or FROZEN.get(corpus, TextTraining(layers=0))
     benchmark = read(data, corpus, settings.n_mosei)
@@ -85,7 +92,7 @@ def baselines(
 def encode(
     benchmark: Benchmark, encoder: TextEncoder, settings: TextTraining, progress: Say = print
 ) -> dict[str, Rated]:
-    """Every part behind the frozen layers; the training part with the extra sentences at its end."""
+    """Pass every part through the frozen layers; the training part has the extra sentences at its end."""
     started, parts = time.perf_counter(), dict(benchmark.parts)
     if benchmark.extra is not None:
         own, extra = parts["train"], benchmark.extra
@@ -97,7 +104,7 @@ def encode(
 
 
 def _run(
-    label: str,
+    run_name: str,
     benchmark: Benchmark,
     rated: Mapping[str, Rated],
     encoder: TextEncoder,
@@ -106,7 +113,7 @@ def _run(
     progress: Say,
 ) -> Path:
     """Train one seed and write its folder."""
-    folder, started = Path(out) / f"{label}-{benchmark.corpus}-seed{settings.seed}", time.process_time()
+    folder, started = Path(out) / f"{run_name}-{benchmark.corpus}-seed{settings.seed}", time.process_time()
     progress(folder.name)
     network, history = train(encoder, rated["train"], rated["valid"], settings, progress)
     seconds = round(time.process_time() - started)
@@ -122,14 +129,14 @@ def _run(
 
 
 def _title(settings: TextTraining, benchmark: Benchmark) -> str:
-    """What a run is, in words."""
+    """Describe a run in words."""
     what = f"MiniLM, top {settings.layers} layers fine-tuned" if settings.layers else "MiniLM frozen"
     beside = f", with {len(benchmark.extra.ids):,} sentences of MOSEI" if benchmark.extra else ""
     return f"{what}, attention pooling{beside}"
 
 
 def _facts(benchmark: Benchmark, scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What every manifest says: counts, versions, metrics on validation and test, and those of a constant."""
+    """Collect the facts of a manifest: counts, versions, metrics on validation and test, and those of a constant."""
     parts, new = benchmark.parts, ~benchmark.seen
     truth = parts["test"].ratings
     mean = np.full(len(truth), parts["train"].ratings.mean(dtype=np.float64))
@@ -148,12 +155,12 @@ def _facts(benchmark: Benchmark, scores: Mapping[str, np.ndarray]) -> dict[str, 
 
 
 def _metrics(predicted: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
-    """All metrics; None where a value does not exist (the correlation of a constant)."""
+    """Compute all metrics; None where a value does not exist (the correlation of a constant)."""
     return {k: v if math.isfinite(v) else None for k, v in metrics.scores(predicted, true).items()}
 
 
 def _run_ridge(benchmark: Benchmark, rated: Mapping[str, Rated], out: Path) -> Path:
-    """Ridge regression on the mean token vector; its penalty by validation MAE."""
+    """Fit ridge regression on the mean token vector; its penalty is chosen by validation MAE."""
     own = len(benchmark.parts["train"].ids)
     means = {
         s: np.stack([_mean_vector(x) for x in r.states[: own if s == "train" else None]]) for s, r in rated.items()
@@ -170,15 +177,17 @@ def _run_ridge(benchmark: Benchmark, rated: Mapping[str, Rated], out: Path) -> P
 
 
 def _mean_vector(states: np.ndarray) -> np.ndarray:
-    """(T, D) with [CLS] and [SEP] -> (D,) float64."""
+    """Average token vectors (T, D) without [CLS] and [SEP] to (D,) float64."""
     return (states[1:-1] if len(states) > 2 else states[:1]).astype(np.float64).mean(0)
 
 
 def ridge(x: np.ndarray, y: np.ndarray, x_valid: np.ndarray, y_valid: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Closed-form ridge regression of y (N,) on x (N, D). Returns: weight (D,), bias, penalty best on validation."""
+    """Fit ridge regression of y (N,) on x (N, D) in closed form. Returns: weight (D,), bias, penalty by validation."""
+    # Eigenvectors of the centred Gram matrix solve every penalty at once: w = V (V' X' y) / (values + penalty).
     centre, mean = x.mean(0), float(y.mean(dtype=np.float64))
     values, vectors = np.linalg.eigh((x - centre).T @ (x - centre))
     along = vectors.T @ ((x - centre).T @ (y - mean))
+    # The penalty of the smallest validation MAE.
     found = []
     for penalty in PENALTIES:
         weight = vectors @ (along / (values + penalty))
@@ -189,24 +198,26 @@ def ridge(x: np.ndarray, y: np.ndarray, x_valid: np.ndarray, y_valid: np.ndarray
 
 
 def report(runs: Path, corpus: str) -> dict[str, Any]:
-    """All stored runs of a corpus as plain numbers, read from their manifests: means and sd over seeds.
+    """Report all stored runs of a corpus from their manifests: means and sd over seeds, as plain numbers.
 
-    Returns: {"corpus": "CORPUS-text", "statement", "split", "n", "seen", "metrics", "patterns", "rows": [{"label",
+    Returns:
+        {"corpus": "CORPUS-text", "statement", "split", "n", "seen", "metrics", "patterns", "rows": [{"label",
         "title", "kind", "seeds", "table", "sd", "unseen", "validation"}]}; tables are {"text": {metric: value}},
         sd None for one seed; the first row is the constant.
-    Raises: MsaError when there is no run, or the runs were tested on different data.
+    Raises:
+        MsaError: when there is no run, or the runs were tested on different data.
     """
-    by_label: dict[str, list[dict[str, Any]]] = {}
+    by_run_name: dict[str, list[dict[str, Any]]] = {}
     for folder in sorted(p.parent for p in Path(runs).glob(f"[!.]*-{corpus}-seed*/{checkpoint.MANIFEST}")):
-        label = re.sub(rf"-{corpus}-seed\d+$", "", folder.name)
-        by_label.setdefault(label, []).append(checkpoint.read_manifest(folder))
-    manifests = [m for group in by_label.values() for m in group]
+        run_name = re.sub(rf"-{corpus}-seed\d+$", "", folder.name)
+        by_run_name.setdefault(run_name, []).append(checkpoint.read_manifest(folder))
+    manifests = [m for group in by_run_name.values() for m in group]
     if not manifests:
         raise MsaError(f"{runs} holds no run of {corpus!r}. Train one first: fit text --data DIR.")
     sizes = {m["data"]["n"]["test"] for m in manifests}
     if len(sizes) > 1:
         raise MsaError(f"The {corpus} runs in {runs} were tested on {sorted(sizes)} utterances. Train them again.")
-    rows = [_row(label, group) for label, group in by_label.items()]
+    rows = [_row(name, group) for name, group in by_run_name.items()]
     constant = {"label": "constant", "title": "Constant (training mean)", "kind": "constant", "seeds": 0}
     constant |= {"table": {"text": manifests[0]["metrics"]["constant"]}, "sd": None}
     return {
@@ -223,17 +234,17 @@ def report(runs: Path, corpus: str) -> dict[str, Any]:
     }
 
 
-def _row(label: str, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The seeds of one label."""
+def _row(run_name: str, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make the row of a run name from the manifests of its seeds; key "label" holds the run name."""
 
     def over(of: str, how: Callable[[list[float]], float]) -> dict[str, dict[str, float]]:
         return {"text": {k: how([m["metrics"][of][k] for m in manifests]) for k in metrics.NAMES}}
 
     several = len(manifests) > 1
     return {
-        "label": label,
+        "label": run_name,
         "title": manifests[0]["title"],
-        "kind": "method" if label == METHOD else "baseline",
+        "kind": "method" if run_name == METHOD else "baseline",
         "seeds": len(manifests),
         "table": over("test", lambda v: float(np.mean(v))),
         "sd": over("test", lambda v: float(np.std(v, ddof=1))) if several else None,
@@ -258,11 +269,12 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def _cell(value: float | None, sd: float | None = None) -> str:
+    """Write a value with its standard deviation, a dash for none."""
     return "-" if value is None else f"{value:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
 
 
 def command(runs: Path, out: Path) -> list[dict[str, Any]]:
-    """The command line: the report of every corpus that has runs -> out/CORPUS-text.json and .md."""
+    """Report every corpus that has runs; write out/CORPUS-text.json and .md. Returns: the reports."""
     there = [c for c in FILES if any(Path(runs).glob(f"[!.]*-{c}-seed*/{checkpoint.MANIFEST}"))]
     results = [report(runs, c) for c in there or list(FILES)[:1]]
     Path(out).mkdir(parents=True, exist_ok=True)
@@ -273,7 +285,7 @@ def command(runs: Path, out: Path) -> list[dict[str, Any]]:
 
 
 def study(data: Path, out: Path = RUNS, seeds: int = 3, progress: Say = print) -> None:
-    """The command line: every run of the table that is not there yet, on both corpora."""
+    """Train every run of the table that is not there yet, on both corpora."""
     for corpus in FILES:
         wanted = [f"{RIDGE}-{corpus}-seed0", *(f"{HEAD}-{corpus}-seed{k}" for k in range(seeds))]
         if not all((out / name / checkpoint.MANIFEST).is_file() for name in wanted):

@@ -289,7 +289,7 @@ def csv_text(shown: NumbersTable) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(head)
     for line in shown.lines:
-        cells: list[object] = [line.title, line.label, line.kind, line.seeds]
+        cells: list[object] = [line.title, line.name, line.kind, line.seeds]
         for cell, (sd, interval) in zip(line.cells, extras, strict=True):
             cells += [cell.value] + [cell.sd] * sd + list(cell.interval or (None, None)) * interval
         writer.writerow("" if c is None else c for c in cells)

@@ -11,13 +11,15 @@ from html import escape
 
 from msa_core import methods
 from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
-from msa_core.evaluation.curve_svg import DASHES, MARKERS, spread, ticks, written
+from msa_core.evaluation import line_chart
+from msa_core.evaluation.curve_svg import written
+from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.i18n import known, say
 from msa_core.views.parts import card, signed
 
 WIDTH, HEIGHT = 560, 360  # of one chart; its names stand in the right margin, which a phone cuts off
-LEFT, RIGHT, TOP, BOTTOM = 44, 170, 14, 48
-LINE_HEIGHT, WRAP = 16, 20
+LEFT, BOTTOM = 48, 48
+FRAME = Frame(WIDTH, HEIGHT, LEFT, right=170, top=14, bottom=BOTTOM, name_gap=22, wrap=20, prefix="mm-")
 
 
 def curve(robustness: Robustness) -> str:
@@ -29,10 +31,9 @@ def curve(robustness: Robustness) -> str:
         f"<figure><figcaption>{escape(score)}</figcaption>{_chart(robustness, score, _score)}</figure>"
     )
     keys = "".join(
-        f'<li><svg class="mm-fan" viewBox="0 0 36 14" aria-hidden="true"><path class="{css}" d="M1 7H35" '
-        f'stroke-dasharray="{dash}"/><path class="{css} mm-spot" transform="translate(18 7)" d="{marker}"/></svg>'
+        f"<li>{line_chart.swatch(look, 'mm-fan', FRAME.prefix)}"
         f"<span>{escape(_line_title(robustness, line))}</span></li>"
-        for line, (css, dash, marker) in zip(lines, _looks(robustness), strict=True)
+        for line, look in zip(lines, _looks(robustness), strict=True)
     )
     hint = say(
         "Frames, sounds and words are dropped at random from every modality; mean of {n} draws, shaded from the "
@@ -77,15 +78,15 @@ def _score(point: Point) -> Spread:
     return point.score
 
 
-def _looks(robustness: Robustness) -> list[tuple[str, str, str]]:
-    """CSS class, dashes and marker of every line: a complete model looks like its first method, dashed and open."""
+def _looks(robustness: Robustness) -> list[Look]:
+    """Choose the look of every line: a complete model looks like its first method, dashed and open."""
     order = list(robustness.complete)
     found = []
     for line in robustness.lines:
         i = order.index(line.methods[0])
         is_ours = line.flow == "missing"
         css = f"mm-hue{i % 3 + 1} {'mm-solid' if is_ours else 'mm-open'}"
-        found.append((css, "none" if is_ours else DASHES[1 + i % 3], MARKERS[i % 4]))
+        found.append(Look(css, "none" if is_ours else DASHES[1 + i % 3], MARKERS[i % 4]))
     return found
 
 
@@ -96,83 +97,38 @@ def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
 
 
 def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> str:
-    """One chart: grid, shades, lines, marks, names."""
-    lines, looks = robustness.lines, _looks(robustness)
-    rates = [p.rate for p in lines[0].points]
-    edges = [v for line in lines for p in line.points for v in _edges(line, of(p))]
-    marks = ticks(min(edges), max(edges))
-    first, last = rates[0], rates[-1]
-
-    def x(rate: float) -> float:
-        return round(LEFT + (rate - first) / (last - first or 1) * (WIDTH - LEFT - RIGHT), 1)
-
-    def y(value: float) -> float:
-        return round(HEIGHT - BOTTOM - (value - marks[0]) / (marks[-1] - marks[0]) * (HEIGHT - TOP - BOTTOM), 1)
-
-    drawn, shades, end = "", "", WIDTH - RIGHT
-    for m in marks:
-        css = "mm-grid mm-nought" if m == 0 else "mm-grid"
-        drawn += f'<path class="{css}" d="M{LEFT} {y(m)}H{end}"/>'
-        drawn += f'<text x="{LEFT - 8}" y="{y(m) + 4.5:.1f}" class="mm-end">{written(m, digits=1)}</text>'
-    for rate in rates:
-        if round(10 * rate) % 3 == 0 or len(rates) < 5:
-            drawn += f'<text x="{x(rate)}" y="{HEIGHT - BOTTOM + 20}" class="mm-middle">{rate:.0%}</text>'
-    under = escape(say("share of frames and words dropped"))
-    drawn += f'<text x="{(LEFT + end) / 2:.0f}" y="{HEIGHT - 8}" class="mm-middle">{under}</text>'
-    strokes = ""
-    for line, (css, dash, marker) in reversed(list(zip(lines, looks, strict=True))):
-        means = [(x(p.rate), y(of(p).mean)) for p in line.points]
-        if line.flow == "missing":
-            there = [f"{x(p.rate)} {y(of(p).high)}" for p in line.points]
-            back = [f"{x(p.rate)} {y(of(p).low)}" for p in reversed(line.points)]
-            shades += f'<path class="{css} mm-shade" d="M{"L".join(there + back)}z"/>'
-        strokes += f'<path class="{css}" d="M{"L".join(f"{a} {b}" for a, b in means)}" stroke-dasharray="{dash}"/>'
-        for a, b in means:
-            strokes += f'<path class="{css} mm-spot" transform="translate({a} {b})" d="{marker}"/>'
-    ends = [(x(line.points[-1].rate), y(of(line.points[-1]).mean)) for line in lines]
-    spoken = "; ".join(
-        f"{_line_title(robustness, line)}: {signed(of(line.points[0]).mean)} → {signed(of(line.points[-1]).mean)}"
-        for line in lines
+    """Draw one value of every model against the share of dropped frames; the first method lies on top."""
+    rates = [p.rate for p in robustness.lines[0].points]
+    edges = [v for line in robustness.lines for p in line.points for v in _edges(line, of(p))]
+    axes = Axes(
+        x_ticks=[r for r in rates if round(10 * r) % 3 == 0 or len(rates) < 5],
+        x_range=(rates[0], rates[-1]),
+        y_ticks=line_chart.ticks(min(edges), max(edges)),
+        x_text=lambda rate: f"{rate:.0%}",
+        y_text=lambda value: written(value, digits=1 if round(value, 1) == value else 2),
+        value_text=signed,
+        caption=say("share of frames and words dropped"),
     )
+    lines = [
+        Line(
+            _line_title(robustness, line),
+            look,
+            tuple((p.rate, of(p).mean) for p in line.points),
+            tuple((of(p).low, of(p).high) for p in line.points) if line.flow == "missing" else (),
+        )
+        for line, look in zip(robustness.lines, _looks(robustness), strict=True)
+    ]
+    spoken = "; ".join(f"{n.name}: {signed(n.points[0][1])} → {signed(n.points[-1][1])}" for n in lines)
+    label, drawn = escape(f"{what}. {spoken}", quote=True), line_chart.drawn(FRAME, axes, lines[::-1])
     return (
         f'<div class="mm-fan-window"><svg class="mm-fan" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(what + ". " + spoken, quote=True)}">{drawn}{shades}{strokes}'
-        f"{_labels(robustness, looks, ends)}</svg></div>"
+        f'aria-label="{label}">{drawn}</svg></div>'
     )
 
 
 def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
     """What has to fit into the chart: shades are drawn for the methods only."""
     return (spread_of.low, spread_of.high) if line.flow == "missing" else (spread_of.mean, spread_of.mean)
-
-
-def _labels(robustness: Robustness, looks: Sequence[tuple[str, str, str]], ends: Sequence[tuple[float, float]]) -> str:
-    """The names at the ends of the lines, moved apart."""
-    order = sorted(range(len(ends)), key=lambda i: ends[i][1])
-    texts = [_wrapped(_line_title(robustness, robustness.lines[i])) for i in order]
-    heights = [LINE_HEIGHT * len(t) + 5.0 for t in texts]
-    places = spread([ends[i][1] for i in order], heights, 2, HEIGHT - 30)
-    left, drawn = WIDTH - RIGHT + 22, ""
-    for i, text, at in zip(order, texts, places, strict=True):
-        a, b = ends[i]
-        drawn += f'<path class="mm-lead" d="M{a + 6:.1f} {b:.1f}L{left - 4} {at:.1f}"/>'
-        for k, part in enumerate(text):
-            base = at + 4.5 + LINE_HEIGHT * (k - (len(text) - 1) / 2)
-            drawn += f'<text x="{left}" y="{base:.1f}" class="{looks[i][0]}">{escape(part)}</text>'
-    return f'<g class="mm-names">{drawn}</g>'
-
-
-def _wrapped(text: str) -> list[str]:
-    """At most two lines; a wide character (Chinese) takes the place of two."""
-    words, rows, width = (text.split(" "), [""], 0) if text.isascii() else (list(text), [""], 0)
-    glue, limit = (" ", WRAP) if text.isascii() else ("", WRAP - 3)
-    for word in words:
-        size = sum(1 if c.isascii() else 2 for c in word) + len(glue)
-        if width and width + size > limit and len(rows) < 2:
-            rows, width = [*rows, ""], 0
-        rows[-1] += (glue if rows[-1] else "") + word
-        width += size
-    return rows
 
 
 def _curve_table(robustness: Robustness) -> str:

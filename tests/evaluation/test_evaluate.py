@@ -9,8 +9,8 @@ from synthetic import AS_TEACHER, corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
-from msa_core.evaluation import bootstrap, evaluate, markdown, metrics, protocols, subsets
-from msa_core.evaluation import runs as groups
+from msa_core.evaluation import bootstrap, evaluate, markdown, metrics, protocols, runs, subsets
+from msa_core.evaluation.compared import gap_closed
 from msa_core.evaluation.scoring import Request, kept, predict
 from msa_core.methods import METHODS, Recipe
 from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
@@ -52,6 +52,7 @@ def test_the_conditions_of_every_protocol():
     assert protocols.auilc([0.0, 0.2, 0.6]) == pytest.approx(0.1 * (0.1 + 0.4))
 
 
+@pytest.mark.slow
 def test_scores_in_one_pass_equal_scores_one_by_one(tmp_path):
     """Sorted, trimmed, shared batches and derived conditions against the plain way."""
     folder, rows = trained(tmp_path / "s-seed0", method="sdumc"), CORPUS.rows("test")
@@ -68,6 +69,7 @@ def test_scores_in_one_pass_equal_scores_one_by_one(tmp_path):
     assert np.isnan(scores[COMPLETE][CORPUS.rows("train")]).all()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_scores(tmp_path):
     CORPUS.save(tmp_path / "corpus")
     big = replace(CORPUS, split=np.array(["test"] * len(CORPUS)))  # more than one batch
@@ -83,7 +85,7 @@ def test_variants_answer_as_separate_models_do(name, tmp_path):
         teacher = trained(tmp_path / "t", "complete", name, **AS_TEACHER[name])
     folder = trained(tmp_path / "run", "complete" if name == "baseline" else "mrm", name, teacher=teacher)
     model, manifest = methods.load(folder, CORPUS.feature_set)
-    variants = model.variants(manifest["config"]) if name != "baseline" else [{"fill": f} for f in groups.FILLS]
+    variants = model.variants(manifest["config"]) if name != "baseline" else [{"fill": f} for f in runs.FILLS]
     for condition in ("text", "audio", "frame:0.4", COMPLETE):
         batch = protocols.removed(CORPUS.batch(CORPUS.rows("test")), condition)
         for settings, score in zip(variants, model.answers(batch, variants), strict=True):
@@ -114,7 +116,7 @@ def test_report_of_every_role(folders):
     naive_six, closed = result["naive"]["six"], masked["gap_closed"]
     assert (closed is None) == (naive_six <= result["specialists"])
     if closed is not None:
-        gap = evaluate.gap_closed(naive_six, masked["six"], result["specialists"])
+        gap = gap_closed(naive_six, masked["six"], result["specialists"])
         assert closed == pytest.approx(gap, rel=1e-3)
     curve = [masked["table"][c]["mae"] for c in ALL["frames"]]
     assert masked["auilc"]["mae"] == pytest.approx(protocols.auilc(curve))
@@ -243,8 +245,8 @@ def test_folds_test_every_utterance_once(tmp_path):
 
 
 def test_gap_closed_by_hand():
-    assert evaluate.gap_closed(1.0, 0.9, 0.8) == pytest.approx(0.5)
-    assert math.isnan(evaluate.gap_closed(0.8, 0.7, 0.8))
+    assert gap_closed(1.0, 0.9, 0.8) == pytest.approx(0.5)
+    assert math.isnan(gap_closed(0.8, 0.7, 0.8))
     truth = np.abs(np.random.default_rng(0).normal(size=(7, 400)))
     weights = bootstrap.cluster_weights([np.arange(400) // 2])
     low, high = bootstrap.gap_interval(truth + 0.2, truth + 0.1, truth, weights)
@@ -276,7 +278,7 @@ def test_runs_that_do_not_belong_are_refused(tmp_path):
     with pytest.raises(MsaError, match="d-seed0 and d-seed1 are both of seed 0. Remove one"):
         evaluate.report(CORPUS, twice)
     unlike = [trained(tmp_path / "e-seed0"), trained(tmp_path / "e-seed1", seed=1, d_model=4)]
-    with pytest.raises(MsaError, match="one label but other settings"):
+    with pytest.raises(MsaError, match="one run name but other settings"):
         evaluate.report(CORPUS, unlike)
     masked = [trained(tmp_path / "f-seed0"), trained(tmp_path / "g-seed0")]
     with pytest.raises(MsaError, match="Several runs could be the masked reference: f, g"):

@@ -237,6 +237,7 @@ def retrained(run, folder, difference):
     checkpoint.write(folder, tensors | {key: tensors[key] + difference}, manifest)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     """On a second machine: what was kept is not trained, but for the teacher of a student that was not."""
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
@@ -314,8 +315,8 @@ def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
     assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6
     for path in KEPT_HERE:
         run, result = Run.gone(Kept.read(path)), checkpoint.ROOT / "evaluation" / f"{path.parent.name}.json"
-        assert run.manifest["corpus"]["name"] == path.parent.name and run.label in labels
-        assert path.stem == f"{run.label}-seed{run.seed}"
+        assert run.manifest["corpus"]["name"] == path.parent.name and run.run_name in labels
+        assert path.stem == f"{run.run_name}-seed{run.seed}"
         tested = json.loads(result.read_text())
         assert run.kept.scores.shape[2] == tested["n"] or tested["folds"]
         assert np.abs(np.where(run.kept.scores == NOTHING, 0, run.kept.scores)).max() <= 3 * UNIT

@@ -51,6 +51,7 @@ def test_a_small_corpus_gets_enough_updates():
     assert large.batch == 64
 
 
+@pytest.mark.slow
 def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
     folded = corpus(60)

@@ -17,7 +17,7 @@ from paths import ROOT
 
 from msa_core import i18n
 from msa_core.errors import MsaError
-from msa_core.evaluation import curve_svg, results
+from msa_core.evaluation import curve_svg, line_chart, results
 from msa_core.i18n import known, use
 from msa_core.schema import Prediction, Stream, Utterance
 from msa_core.views import numbers as figures_numbers
@@ -297,16 +297,20 @@ def test_errors_of_predict_are_said_in_chinese(analyser: Any, clips: list[Uttera
 
 
 def test_names_of_the_curve_are_broken_to_fit() -> None:
+    wrap = curve_svg.FRAME.wrap
     for name in (
         "晚期融合，完整训练，缺失取均值",
         "ProMMA（重构），决策 = 总是",
         "每种组合各一个专用模型，而且名字很长很长很长",
     ):
-        lines = curve_svg.wrapped(name)
+        lines = line_chart.wrapped(name, wrap)
         assert "".join(lines).replace(" ", "") == name.replace(" ", "")
-        assert all(curve_svg._width(line) <= curve_svg.WRAP for line in lines)
+        assert all(line_chart.text_width(line) <= wrap for line in lines)
         assert not any(line.startswith(("，", "）")) for line in lines)
-    assert curve_svg.wrapped("Late fusion, complete, absent = mean") == ["Late fusion, complete, absent", "= mean"]
+    assert line_chart.wrapped("Late fusion, complete, absent = mean", wrap) == [
+        "Late fusion, complete, absent",
+        "= mean",
+    ]
 
 
 def test_the_curve_has_the_same_geometry_in_chinese() -> None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msa_core.evaluation import results as numbers
+from msa_core.evaluation import results
 from msa_core.evaluation.metrics import NAMES, SIMS_NAMES
 
 NASTY = '<img src=x onerror="window.hacked=1">'
 PATTERNS = ["text", "audio", "vision", "text+audio", "text+vision", "audio+vision", "text+audio+vision"]
 RATES = [round(0.1 * i, 1) for i in range(10)]
-MODEL_ROWS = (  # label, title, kind, method, reconstruction, error on text + audio + vision
+MODEL_ROWS = (  # name, title, kind, method, reconstruction, error on text + audio + vision
     ("late fusion, absent = mean", "Late fusion, complete", "naive", "baseline", False, 0.75),
     ("corrkd-teacher", "Teacher of CorrKD", "complete", "corrkd", False, 0.74),
     ("masked late fusion", "Late fusion, masked", "masked", "baseline", False, 0.71),
@@ -26,12 +26,12 @@ MODEL_ROWS = (  # label, title, kind, method, reconstruction, error on text + au
 
 
 def values(error: float, names: Sequence[str] = NAMES) -> dict[str, float | None]:
-    """Metrics that follow from an error, so that every cell of the sample differs."""
+    """Derive metrics from an error, so that every cell of the sample differs."""
     return {m: round(error if m == "mae" else 1 - error / 3, 5) for m in names}
 
 
 def sample(corpus: str = "made-up", patterns: Sequence[str] = PATTERNS, scale: str = "mosi") -> dict[str, Any]:
-    """An evaluation as `evaluate` writes it, with invented numbers."""
+    """Make an evaluation as `evaluate` writes it, with invented numbers."""
     names = SIMS_NAMES if scale == "sims" else NAMES
     frames = [f"frame:{r}" for r in RATES]
     result: dict[str, Any] = {
@@ -67,7 +67,7 @@ def sample(corpus: str = "made-up", patterns: Sequence[str] = PATTERNS, scale: s
 
 def _model(
     i: int,
-    label: str,
+    name: str,
     title: str,
     kind: str,
     method: str,
@@ -77,30 +77,30 @@ def _model(
     frames: Sequence[str],
     names: Sequence[str],
 ) -> dict[str, Any]:
-    """One row; teachers and ablations know patterns only."""
+    """Make a row; teachers and ablations know patterns only."""
     table = {p: values(error + 0.1 * (len(patterns) - 1 - j), names) for j, p in enumerate(patterns)}
     if kind not in ("complete", "ablation"):
         table |= {c: values(error + (0.5 + 0.04 * i) * r, names) for c, r in zip(frames, RATES, strict=True)}
         table |= {c: values(error + 0.2, names) for c in ("block:0.3", "block:0.5", "modality:0.1", "modality:0.2")}
     measured = kind not in ("naive", "complete")
-    six = sum(table[p]["mae"] for p in patterns[:-1]) / max(1, len(patterns) - 1)  # type: ignore[misc]
+    incomplete_mae = sum(table[p]["mae"] for p in patterns[:-1]) / max(1, len(patterns) - 1)  # type: ignore[misc]
     return {
-        "label": label, "title": title, "kind": kind, "method": method, "reconstruction": rebuilt, "seeds": 5,
+        "label": name, "title": title, "kind": kind, "method": method, "reconstruction": rebuilt, "seeds": 5,
         "regime": "subset", "n_parameters": 1_230_000, "table": table,
         "sd": {c: dict.fromkeys(names, 0.0123) for c in table},
         "slices": {s: {p: error + 0.3 for p in patterns} for s in ("conflict", "decorrelated")},
         "auilc": dict.fromkeys(names, 0.9 * error) if "frame:0.0" in table else None,
         "coverage": {p: 0.79 + 0.004 * i for p in patterns}, "width": {p: 2.5 + error for p in patterns},
-        "six": six, "six_sd": 0.0044, "complete": error,
+        "six": incomplete_mae, "six_sd": 0.0044, "complete": error,
         "complete_model": "late fusion", "price": error / 0.75 - 1 if measured else None,
         "gap_closed": 1.2 + i / 100 if measured else None, "gap_interval": [1.1, 1.3] if measured else None,
         "distance": -0.02 if measured else None, "against_masked": [-0.01 * i, -0.1, 0.02] if measured else None,
     }  # fmt: skip
 
 
-def write(folder: Path, *results: dict[str, Any]) -> None:
-    """Evaluation files in a folder, with the shipped file of reported numbers."""
+def write(folder: Path, *evaluations: dict[str, Any]) -> None:
+    """Write evaluation files to a folder, with the shipped file of reported numbers."""
     folder.mkdir(exist_ok=True)
-    for result in results:
+    for result in evaluations:
         (folder / f"{result['corpus']}.json").write_text(json.dumps(result))
-    (folder / numbers.REPORTED).write_text((numbers.FOLDER / numbers.REPORTED).read_text())
+    (folder / results.REPORTED).write_text((results.FOLDER / results.REPORTED).read_text())

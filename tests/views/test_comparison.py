@@ -123,7 +123,7 @@ def test_curves_start_at_nothing_and_tell_who_moved() -> None:
         in (html)
     )
     charts = re.findall(r'<svg class="mm-fan" viewBox="0 0 560.*?</svg>', html, re.S)
-    assert len(charts) == 2 and all(chart.count("mm-shade") == 3 for chart in charts)
+    assert len(charts) == 2 and all(chart.count("mm-band") == 3 for chart in charts)
     found = r'<path class="(mm-hue\d mm-(?:solid|open))" d="M([\d.]+) ([\d.]+)L[^"]*" stroke-dasharray="([^"]+)"'
     drawn = re.findall(found, charts[0])
     assert len(drawn) == 6
