@@ -14,12 +14,12 @@ from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.methods.base import KINDS, PANELS, Displayed, Mechanism, Method, MethodConfig, Recipe
 from msa_core.methods.corrkd import CorrKD
-from msa_core.methods.late_fusion import Baseline
+from msa_core.methods.late_fusion import LateFusion
 from msa_core.methods.promma.model import ProMMA
 from msa_core.methods.sdumc import SDUMC
 from msa_core.schema import STREAMS, Batch
 
-METHODS: dict[str, type[Method]] = {m.name: m for m in (Baseline, SDUMC, CorrKD, ProMMA)}
+METHODS: dict[str, type[Method]] = {m.name: m for m in (LateFusion, SDUMC, CorrKD, ProMMA)}
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
 __all__ = [

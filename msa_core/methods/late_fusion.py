@@ -27,7 +27,7 @@ MOMENTUM = 0.02  # of the running mean of the modality vectors
 
 
 @dataclass(frozen=True)
-class BaselineConfig:
+class LateFusionConfig:
     """Settings of the baseline."""
 
     d_model: int = 64  # width of a modality vector
@@ -51,20 +51,20 @@ class BaselineConfig:
         return {"mse": 1.0}
 
     @staticmethod
-    def debug() -> BaselineConfig:
+    def debug() -> LateFusionConfig:
         """Tiny, for tests."""
-        return BaselineConfig(d_model=8, d_fusion=8, dropout=0.1)
+        return LateFusionConfig(d_model=8, d_fusion=8, dropout=0.1)
 
 
-class Baseline(Method):
+class LateFusion(Method):
     """Late fusion over the modalities that are there."""
 
     name = "baseline"
     title = "Late fusion"
     published = False
-    Config = BaselineConfig
+    Config = LateFusionConfig
 
-    def __init__(self, config: BaselineConfig, dims: Mapping[str, int]):
+    def __init__(self, config: LateFusionConfig, dims: Mapping[str, int]):
         super().__init__(config, dims)
         d = config.d_model
         inputs = list(zip(MODALITIES, config.input_dropout, config.input_noise, strict=True))
