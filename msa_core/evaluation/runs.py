@@ -166,7 +166,7 @@ def label_of(run: str) -> str:
 def recipe_of(run: Run) -> Recipe:
     """The recipe of a run's label when it was trained on that recipe's input, else what its manifest says it is."""
     method, regime = methods.method_of(run.manifest, run.folder.name), str(run.manifest["train"]["regime"])
-    known = {r.label: r for r in method.recipes()}.get(run.label)
+    known = {r.run_name: r for r in method.recipes()}.get(run.label)
     if known is not None and known.loop.get("regime", TrainConfig.regime) == regime:
         return known
     if regime == "complete":

@@ -40,15 +40,19 @@ KINDS = ("constant", "naive", "complete", "masked", "method", "variant", "ablati
 
 
 class Recipe(NamedTuple):
-    """How the runs of one row of a table are trained: `study` trains them, `evaluate` knows them by their label.
+    """Training of the runs behind one row of a table: `study` trains them, `evaluate` knows them by their run name.
 
-    label: of the run folders. title: as people read it. kind: one of KINDS but "constant" and "variant", which are not
-    trained; "naive" is a complete model that others are measured against, "complete" a method's own. config, loop:
-    settings of the method and of the training loop.
-    teacher: label of the runs that the teacher of the same seed comes from.
+    Attributes:
+        run_name: name of the run folders, without the seed.
+        title: name of the row for readers.
+        kind: one of KINDS but "constant" and "variant", which are not trained. "naive": a complete model that others
+            are measured against; "complete": a method's own complete model.
+        config: settings of the method.
+        loop: settings of the training loop.
+        teacher: run name of the teacher; every seed learns from the teacher of its seed.
     """
 
-    label: str
+    run_name: str
     title: str
     kind: str
     config: Mapping[str, Any] = {}
