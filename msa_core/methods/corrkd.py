@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from msa_core.errors import MsaError
 from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.gather import gather
-from msa_core.methods.layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
+from msa_core.methods.layers import Dropout, bounded, masked_mean, mlp, usable
 from msa_core.methods.losses import (
     cross_entropy,
     mse,
@@ -65,6 +65,7 @@ from msa_core.methods.losses import (
     response_parts,
     sample_contrast,
 )
+from msa_core.methods.sequences import SequenceEncoder
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Batch, Output
 
 # Names of the classes: 7 bins are the rounded scores, 3 bins their signs.
@@ -90,7 +91,7 @@ class CorrKDConfig:
     d_feedforward: int = 80  # inside such a layer
     d_critic: int = 32  # hidden width of the statistics networks
     dropout: float = 0.3  # inside the Transformer layers
-    frame_dropout: float = 0.2  # channels of what the convolution says
+    frame_dropout: float = 0.2  # channels of the convolution's output
     head_dropout: float = 0.4  # of the layers behind the encoders
     input_dropout: tuple[float, float, float] = (0.1, 0.3, 0.1)  # channels of text, audio, vision switched off
     input_noise: tuple[float, float, float] = (0.0, 0.2, 0.0)  # Gaussian offset of a channel, in standard deviations
