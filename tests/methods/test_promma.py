@@ -12,8 +12,8 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
+from msa_core.methods.promma.answers import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.methods.promma.config import ProMMAConfig
-from msa_core.methods.promma.modules import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.training.loop import TrainConfig, fit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,11 +14,6 @@ from msa_core.methods.promma.config import ProMMAConfig
 from msa_core.methods.sequences import CrossAttention, SelfAttention, SequenceEncoder
 from msa_core.schema import MODALITIES, SCORE_LIMIT
 
-# Answers that are compared: nothing generated, text, audio or vision alone, everything that is missing.
-N_ANSWERS = len(MODALITIES) + 2
-EVERYTHING = N_ANSWERS - 1
-N_SITUATIONS = 2 ** (len(MODALITIES) + 1)  # patterns of present modalities, without and with simulated text
-BOUND = 30.0  # a logit that no gate reaches
 SMALL = 0.05  # standard deviation of the initial prompts, random so that every factor of a product learns
 
 
@@ -38,6 +33,16 @@ class EncodedModalities:
     frames: dict[str, Tensor]
     keep: dict[str, Tensor]
     attention: dict[str, Tensor]
+
+    def completed(self, made: Tensor, missing: Tensor) -> EncodedModalities:
+        """Put what was generated, made (B, 3, d), in as summary and only frame of what is missing (B, 3)."""
+        frames, keep = {}, {}
+        for i, m in enumerate(MODALITIES):
+            first = (torch.arange(self.frames[m].shape[1], device=made.device) == 0) & missing[:, i, None]
+            frames[m] = torch.where(first[..., None], made[:, i, None], self.frames[m])
+            keep[m] = self.keep[m] | first
+        summary = torch.where(missing[..., None], made, self.summary)
+        return replace(self, summary=summary, frames=frames, keep=keep)
 
 
 class Backbone(nn.Module):
@@ -82,7 +87,7 @@ class Backbone(nn.Module):
         return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
 
     def crossed(self, queries: Tensor, encoded: EncodedModalities) -> Tensor:
-        """Attend with queries (B, Q, d), or (B, 3, Q, d) for each source, to the frames of each source: (B, 3, Q, d)."""
+        """Attend with queries (B, Q, d), or (B, 3, Q, d) by source, to the frames of each source: (B, 3, Q, d)."""
         of = queries.unbind(1) if queries.ndim == 4 else [queries] * 3
         found = [self.cross[m](q, encoded.frames[m], encoded.keep[m]) for m, q in zip(MODALITIES, of, strict=True)]
         return torch.stack(found, 1)
@@ -241,30 +246,6 @@ class Evaluator(nn.Module):
         return torch.cat(logits, 1)
 
 
-def best_thresholds(
-    gate: Tensor, error: Tensor, missing: Tensor, column: Callable[[Tensor], Tensor], n_steps: int = 41
-) -> Tensor:
-    """Search the thresholds (3,) of gates' logits (N, 3) with the lowest mean error, modality by modality, twice.
-
-    Candidates are quantiles of the logits, and a bound below and above all of them (always, never).
-
-    Args:
-        error: (N, A) of every answer.
-        missing: (3,).
-        column: the answer (N,) in which the modalities (N, 3) are generated.
-    """
-    best = torch.full((len(missing),), -BOUND, device=gate.device)
-    for i in missing.nonzero().squeeze(-1).tolist() * 2:
-        inner = torch.quantile(gate[:, i], torch.linspace(0.025, 0.975, n_steps, device=gate.device))
-        candidates = torch.cat([best.new_tensor([-BOUND]), inner, best.new_tensor([BOUND])])
-        trial = best.repeat(len(candidates), 1)
-        trial[:, i] = candidates
-        generated = missing & (gate > trial[:, None])  # (C, N, 3)
-        chosen = column(generated.flatten(0, 1)).view(len(candidates), len(gate))
-        best[i] = candidates[int(error.gather(1, chosen.T).mean(0).argmin())]
-    return best
-
-
 class Weighting(nn.Module):
     """DPW: posterior over prompts given a modality's cross-attention output, and its information.
 
@@ -301,35 +282,3 @@ class Weighting(nn.Module):
         """Share labels (B,) among their two neighbours of the L places on the scale, by nearness: q (B, L)."""
         step = self.places[1] - self.places[0]
         return (1 - (label[:, None] - self.places).abs() / step).clamp(min=0.0)
-
-
-def situation_of(real: Tensor, heard: Tensor) -> Tensor:
-    """Number the situation in [0, N_SITUATIONS): present modalities (B, 3), simulated text for missing text (B,)."""
-    return (real * torch.tensor([1, 2, 4], device=real.device)).sum(1) + 8 * heard
-
-
-def first_alike(there: Tensor) -> Tensor:
-    """Find for every choice of what takes part (B, A, 3) the first equal choice of its row (B, A)."""
-    alike = (there[:, :, None] == there[:, None]).all(-1)  # (B, A, A)
-    return alike.to(torch.uint8).argmax(-1)
-
-
-def column_of(generated: Tensor) -> Tensor:
-    """Find the answer (B,) that generates exactly these modalities (B, 3); two or more are everything missing."""
-    n = generated.sum(1)
-    return torch.where(n == 1, 1 + generated.to(torch.uint8).argmax(1), torch.where(n == 0, 0, EVERYTHING))
-
-
-def at(values: Tensor, column: Tensor) -> Tensor:
-    """Select from values (B, A, ...) the answer column (B,): (B, ...)."""
-    return values[torch.arange(len(values), device=values.device), column]
-
-
-def completed(encoded: EncodedModalities, made: Tensor, missing: Tensor) -> EncodedModalities:
-    """Put what was generated, made (B, 3, d), in as summary and only frame of what is missing (B, 3)."""
-    frames, keep = {}, {}
-    for i, m in enumerate(MODALITIES):
-        first = (torch.arange(encoded.frames[m].shape[1], device=made.device) == 0) & missing[:, i, None]
-        frames[m] = torch.where(first[..., None], made[:, i, None], encoded.frames[m])
-        keep[m] = encoded.keep[m] | first
-    return replace(encoded, summary=torch.where(missing[..., None], made, encoded.summary), frames=frames, keep=keep)
