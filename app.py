@@ -465,7 +465,7 @@ def _changes(words: Words) -> dict[str, Any]:
 
 def _absent_text(analyser: Analyser, method: str, language: str) -> Any:
     """The choice behind a switched-off text is only there for methods that read imagined text."""
-    reads = analyser.reads_simulated(method)
+    reads = analyser.reads_simulated_text(method)
     with use(language):
         info = "" if reads else say("{method} reads no imagined text", method=method_name(method))
     return gr.update(interactive=reads, info=info)

@@ -61,9 +61,9 @@ class Analyser:
         """Names accepted by `predict`."""
         return tuple(self._by_method)
 
-    def reads_simulated(self, method: str) -> bool:
+    def reads_simulated_text(self, method: str) -> bool:
         """True when text imagined from the voice can change the answer of a loaded method."""
-        return self._method(method).model.reads_simulated
+        return self._method(method).model.reads_simulated_text
 
     def manifest(self, method: str) -> dict[str, Any]:
         """The manifest of a loaded method."""
@@ -133,7 +133,9 @@ class Analyser:
         base = float(loaded.manifest["mean_score"])
         score = answers.score[0].item()
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
-        reads = loaded.model.reads_simulated and bool(mechanism.get("text_simulated", True))  # it may decide against
+        reads = loaded.model.reads_simulated_text and bool(
+            mechanism.get("text_simulated", True)
+        )  # it may decide against
         interval = self.interval(method, left, score)
         uncalibrated = (NOT_CALIBRATED,) if interval and any(m in players for m in rates) else ()
         return Prediction(

@@ -135,7 +135,7 @@ def _claim(groups: Sequence[Group], kind: str) -> list[Group]:
     Raises: MsaError when several run names could.
     """
     found = [g for g in groups if g.recipe.kind == kind]
-    official = {r.label for g in found for r in g.method.recipes() if r.kind == kind}
+    official = {r.run_name for g in found for r in g.method.recipes() if r.kind == kind}
     known = [g for g in found if g.run_name in official]
     if not known and len({g.run_name for g in found}) > 1:
         names = ", ".join(sorted({g.run_name for g in found}))

@@ -109,7 +109,7 @@ def run_name_of(folder: str) -> str:
 def recipe_of(run: Run) -> Recipe:
     """Find the recipe of a run's name when it was trained on that recipe's input, else make one from its manifest."""
     method, regime = methods.method_of(run.manifest, run.folder.name), str(run.manifest["train"]["regime"])
-    known = {r.label: r for r in method.recipes()}.get(run.run_name)
+    known = {r.run_name: r for r in method.recipes()}.get(run.run_name)
     if known is not None and known.loop.get("regime", TrainConfig.regime) == regime:
         return known
     if regime == "complete":

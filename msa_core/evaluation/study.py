@@ -75,7 +75,7 @@ def plan(
             if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
                 continue
             for seed in range(seeds * max(1, corpus.n_folds)):
-                job = Job(name, recipe, seed, out / f"{recipe.label}-seed{seed}")
+                job = Job(name, recipe, seed, out / f"{recipe.run_name}-seed{seed}")
                 if recipe.teacher is None:
                     without_teacher[job.folder.name] = job
                 elif not _is_done(job, corpus, kept):

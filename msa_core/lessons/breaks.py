@@ -35,7 +35,7 @@ class Breaks(Lesson):
     name = "breaks"
     clip = "crema_happy.mp4"
     minutes = 2
-    code = (Code("msa_core/methods/late_fusion.py", "Baseline"), Code("msa_core/missing.py", "subset"))
+    code = (Code("msa_core/methods/late_fusion.py", "LateFusion"), Code("msa_core/missing.py", "subset"))
 
     def _texts(self) -> Texts:
         return Texts(

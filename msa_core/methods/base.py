@@ -1,4 +1,4 @@
-"""What the trainer, the evaluation and the page may rely on in every method."""
+"""Contract of a method: its facts, its forward pass, its losses and the description of its mechanism."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from msa_core.schema import STREAMS, Batch, Output
 
 
 class Displayed(NamedTuple):
-    """A number per modality that a screen shows for a clip: values (B, 3).
+    """Number per modality that the page shows for a clip: values (B, 3).
 
-    signed: its sign says in which direction the modality moves the score; else only how much it counts.
+    signed: the sign gives the direction in which the modality moves the score; else it is only a weight.
     """
 
     values: Tensor
@@ -40,15 +40,19 @@ KINDS = ("constant", "naive", "complete", "masked", "method", "variant", "ablati
 
 
 class Recipe(NamedTuple):
-    """How the runs of one row of a table are trained: `study` trains them, `evaluate` knows them by their label.
+    """Training of the runs behind one row of a table: `study` trains them, `evaluate` knows them by their run name.
 
-    label: of the run folders. title: as people read it. kind: one of KINDS but "constant" and "variant", which are not
-    trained; "naive" is a complete model that others are measured against, "complete" a method's own. config, loop:
-    settings of the method and of the training loop.
-    teacher: label of the runs that the teacher of the same seed comes from.
+    Attributes:
+        run_name: name of the run folders, without the seed.
+        title: name of the row for readers.
+        kind: one of KINDS but "constant" and "variant", which are not trained. "naive": a complete model that others
+            are measured against; "complete": a method's own complete model.
+        config: settings of the method.
+        loop: settings of the training loop.
+        teacher: run name of the teacher; every seed learns from the teacher of its seed.
     """
 
-    label: str
+    run_name: str
     title: str
     kind: str
     config: Mapping[str, Any] = {}
@@ -57,18 +61,22 @@ class Recipe(NamedTuple):
 
 
 class MethodConfig(Protocol):
-    """A frozen dataclass of plain numbers; `debug` is the smallest that takes the same path."""
+    """Settings of a method: a frozen dataclass of plain numbers."""
 
     def loss_weights(self) -> dict[str, float]:
-        """The weight of every term that `losses` returns."""
+        """Return the weight of every term that `losses` returns."""
 
     @staticmethod
     def debug() -> Any:
-        """A tiny configuration for tests."""
+        """Return the smallest configuration that takes the same path, for tests."""
 
 
 def check_ranges(config: Any) -> None:
-    """Widths at least 1, every dropout in [0, 1), noise and weights at least 0. Raises: MsaError naming the setting."""
+    """Check that widths are at least 1, every dropout is in [0, 1), noise and weights are at least 0.
+
+    Raises:
+        MsaError: naming the setting.
+    """
     for field in fields(config):
         value, name = getattr(config, field.name), field.name
         for v in value if isinstance(value, tuple) else (value,):
@@ -83,13 +91,17 @@ def check_ranges(config: Any) -> None:
 
 
 class Method(nn.Module):
-    """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
+    """Base of the methods: facts about the class and the statistics of the training data.
 
-    name: key of METHODS. title: how people write it. panel: the view that shows its mechanism, one of PANELS.
-    published: a system from a paper, offered on the page and the
-    command line. reconstruction: rebuilt from less than a paper, which is said wherever it is shown. double_flow: the
-    trainer also runs the complete batch, with the same weights.
-    Config: the dataclass of `config`. dims: width per stream.
+    Attributes:
+        name: key of METHODS.
+        title: name for readers.
+        panel: view that shows its mechanism, one of PANELS.
+        published: True for a system from a paper, which the page and the command line offer.
+        double_flow: True when the complete batch passes the model too in training, with the same weights.
+        reconstruction: True when it is rebuilt from less than a paper, which is said wherever it is shown.
+        Config: dataclass of the settings.
+        dims: width per stream.
     """
 
     name: ClassVar[str]
@@ -111,25 +123,28 @@ class Method(nn.Module):
             self.statistics(stream).set(mean, std)
 
     def statistics(self, stream: str) -> Standardise:
-        """What standardises a stream."""
+        """Return the module that standardises a stream."""
         module = self.standardise[stream]
         assert isinstance(module, Standardise)
         return module
 
     def forward(self, batch: Batch) -> Output:
-        """Score a batch; never reads `batch.score`."""
+        """Score a batch; never reads `batch.label`."""
         raise NotImplementedError
 
-    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """Unweighted named terms; score (B,).
+    def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
+        """Compute the unweighted loss terms by name.
 
-        full: the complete flow, of the model itself (`double_flow`) or of its teacher (`needs_teacher`), else None.
+        Args:
+            full: complete flow, of the model itself (`double_flow`) or of its teacher (`needs_teacher`), else None.
+            dropped: answer to what is left of the batch.
+            label: human scores (B,).
         """
         raise NotImplementedError
 
     @property
-    def reads_simulated(self) -> bool:
-        """True when text imagined from the voice can change the score."""
+    def reads_simulated_text(self) -> bool:
+        """True when text simulated from the voice can change the score."""
         return False
 
     @property
@@ -139,16 +154,16 @@ class Method(nn.Module):
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
-        """The rows that this method has in every table: itself, what it learns from, its ablations."""
+        """List the rows of the method in every table: itself, its teacher, its ablations."""
         return [Recipe(cls.name, cls.title, "method")]
 
     @classmethod
     def variants(cls, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Settings of a trained config that change nothing about its weights and get their own row in every table."""
+        """List settings of a trained config that leave the weights alone and get their own row in every table."""
         return [{}]
 
     def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
-        """Scores (B,) of a batch under each of `variants`, settings that change nothing about the weights."""
+        """Score a batch (B,) under each of `variants`, settings that leave the weights alone."""
         own, scores = self.config, []
         try:
             for settings in variants:
@@ -164,23 +179,26 @@ class Method(nn.Module):
     def conclude(self, seen: Iterable[tuple[Output | None, Output, Tensor]]) -> None:
         """Keep facts of the training data once training is over.
 
-        seen: (full, dropped, score) as for `losses`, batch by batch over the training rows; computed when iterated.
+        Args:
+            seen: (full, dropped, label) as for `losses`, batch by batch over the training rows; computed when iterated.
         """
 
     def tune(self, held_out: Iterable[tuple[Output, Tensor]]) -> None:
         """Choose what must be chosen on held-out data, such as thresholds, before each validation.
 
-        held_out: (output, score) of validation rows, batch by batch, under every pattern of what is there.
+        Args:
+            held_out: (output, label) of validation rows, batch by batch, under every pattern of present modalities.
         """
 
     def mechanism(self, output: Output, row: int, real: int | None = None, teacher: Output | None = None) -> Mechanism:
-        """Describe one row in plain numbers; "attention": frame weights per modality.
+        """Describe the inner quantities of one row in plain numbers.
 
-        real: the row of the same clip with everything that was observed, to compare what was imagined with it.
-        teacher: of a method with a teacher, its answers to the clip (row 0: everything, row 1: what is left).
+        Args:
+            real: row of the same clip with everything observed, to compare what was imagined with it.
+            teacher: for a method with a teacher, its answers to everything (row 0) and to what is left (row 1).
         """
         raise NotImplementedError
 
     def displayed(self, output: Output) -> dict[str, Displayed]:
-        """What `mechanism` shows per modality, by name, for a whole batch: `evidence` checks it against the truth."""
+        """Return what `mechanism` shows per modality, by name, for a whole batch; faithfulness tests check it."""
         return {}

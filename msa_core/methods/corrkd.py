@@ -1,23 +1,31 @@
-"""CorrKD: correlation-decoupled knowledge distillation (CVPR 2024, arXiv 2404.16456).
+"""CorrKD: correlation-decoupled knowledge distillation for incomplete modalities.
 
-Figure -> class: encoder of a modality (convolution, positions, Transformer) -> `layers.SequenceEncoder`; the network
-that teacher and student share in structure, not in weights -> `CorrKD`; statistics network of RCD -> `Critic`.
-Equation -> function (losses.py): L_task -> `cross_entropy`; sample-level contrastive distillation (SCD) ->
-`sample_contrast`; prototypes c_k, similarities M_k and category-guided prototype distillation (CPD) -> `prototypes`,
-`prototype_similarity`, `prototype_distillation`; response-disentangled consistency distillation (RCD) ->
-`response_parts`, `mutual_information`. Modality Random Missing (MRM) -> `missing.mrm`, deterministic per utterance.
-The paper's symbol stands in comments.
+Paper: "Correlation-Decoupled Knowledge Distillation for Multimodal Sentiment Analysis with Incomplete Modalities",
+CVPR 2024, arXiv 2404.16456. The paper's symbols stand in comments.
 
-The teacher is this network trained with distil = false on complete input; frozen, it answers the complete batch and
-the student learns from it what it can still know from what is left. A visitor's score is the student's; the teacher
-stands beside it as the complete-modality model.
+Figure -> class
+- encoder of a modality (convolution, positions, Transformer) -> `layers.SequenceEncoder`
+- teacher and student, equal in structure but not in weights -> `CorrKD`
+- statistics network of RCD -> `Critic`
+
+Equation -> function
+- task loss L_task -> `losses.cross_entropy`
+- sample-level contrastive distillation (SCD) -> `losses.sample_contrast`
+- category-guided prototype distillation (CPD): prototypes c_k -> `losses.prototypes`, similarities M_k ->
+  `losses.prototype_similarity`, loss -> `losses.prototype_distillation`
+- response-disentangled consistency distillation (RCD) -> `losses.response_parts`, `losses.mutual_information`
+- Modality Random Missing (MRM) -> `missing.mrm`, deterministic per utterance
+
+The teacher is this network trained with distil = false on complete input. Frozen, it answers the complete batch, and
+the student, which sees what is left, is drawn to it. A user's score is the student's; the teacher is shown beside it
+as the complete-modality model.
 
 Departures
 - The public text gives the structure of SCD, CPD and RCD, not every detail, and no code: SCD takes means, and its
   distance is divided by the root of the width; CPD skips classes that a batch lacks; RCD shuffles its negatives by one
   place.
-- The paper pools the concatenated streams into H and classifies it. Here H is what two fully connected layers of the
-  same width make of the pooled streams, and the classifier reads its positive part: the pooled stream of a missing
+- The paper pools the concatenated streams into H and classifies it. Here two fully connected layers of the same width
+  follow the pooling, their output is H, and the classifier reads its positive part: the pooled stream of a missing
   modality is the same for every clip, so that a student could not come nearer to its teacher there, and a linear
   classifier could not lean more on what is left. fuse = false is the paper's form; the tables have both.
 - The paper classifies. So that MAE and correlation can be compared, a linear layer beside the classifier reads a
@@ -26,8 +34,8 @@ Departures
 - Frames that were dropped are zero to the convolution as in the paper, but leave attention and average, as padding
   does: a modality without a single frame must be the same thing as an absent one. It enters as one zero frame.
 - Encoder layers are normalised first, and not once more at the end: with it, a silent frame weighs as much in the
-  mean as a telling one (audio alone: 1.26 on validation instead of 1.21). Positions are divided by the root of the
-  width, which is MulT's scaling seen from the other side. The convolution's taps for the neighbours start at zero.
+  mean as an informative one (MAE of audio alone on validation: 1.26 instead of 1.21). Positions are divided by the
+  root of the width; MulT multiplies the features by it instead. The convolution's taps for the neighbours start at 0.
 - The paper draws the share of dropped frames from [0, 1]; the shipped student was trained with shares up to 0.2.
   Channel dropout and noise, drawn once per utterance, and averaged weights are ours, as in the other methods.
   The settings stand in `CorrKDConfig`.
@@ -45,7 +53,7 @@ from torch import Tensor, nn
 from msa_core.errors import MsaError
 from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.gather import gather
-from msa_core.methods.layers import Dropout, SequenceEncoder, bounded, masked_mean, mlp, usable
+from msa_core.methods.layers import Dropout, bounded, masked_mean, mlp, usable
 from msa_core.methods.losses import (
     cross_entropy,
     mse,
@@ -57,6 +65,7 @@ from msa_core.methods.losses import (
     response_parts,
     sample_contrast,
 )
+from msa_core.methods.sequences import SequenceEncoder
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Batch, Output
 
 # Names of the classes: 7 bins are the rounded scores, 3 bins their signs.
@@ -82,7 +91,7 @@ class CorrKDConfig:
     d_feedforward: int = 80  # inside such a layer
     d_critic: int = 32  # hidden width of the statistics networks
     dropout: float = 0.3  # inside the Transformer layers
-    frame_dropout: float = 0.2  # channels of what the convolution says
+    frame_dropout: float = 0.2  # channels of the convolution's output
     head_dropout: float = 0.4  # of the layers behind the encoders
     input_dropout: tuple[float, float, float] = (0.1, 0.3, 0.1)  # channels of text, audio, vision switched off
     input_noise: tuple[float, float, float] = (0.0, 0.2, 0.0)  # Gaussian offset of a channel, in standard deviations
@@ -110,7 +119,7 @@ class CorrKDConfig:
             )
 
     def loss_weights(self) -> dict[str, float]:
-        """Weight per loss term; the distillations only where there is a teacher."""
+        """Return the weight per loss term; the distillations only where there is a teacher."""
         weights = {"task": self.weight_task, "score": self.weight_score}
         if self.distil:
             weights |= {"scd": self.weight_scd} if self.use_scd else {}
@@ -120,7 +129,7 @@ class CorrKDConfig:
 
     @staticmethod
     def debug() -> CorrKDConfig:
-        """Tiny, for tests."""
+        """Return tiny settings for tests."""
         return CorrKDConfig(d_model=8, n_heads=2, d_feedforward=8, d_critic=4, dropout=0.1, head_dropout=0.1)
 
 
@@ -166,7 +175,7 @@ class CorrKDMechanism(Mechanism, total=False):
 
 
 class Critic(nn.Module):
-    """T of RCD: how well a student's and a teacher's response belong together."""
+    """Statistics network T of RCD: scores whether a student's and a teacher's response belong together."""
 
     def __init__(self, width: int, d_hidden: int):
         super().__init__()
@@ -179,7 +188,7 @@ class Critic(nn.Module):
 
 
 class CorrKD(Method):
-    """One network; as a student it learns from a frozen one of the same structure."""
+    """The network of teacher and student; a student learns from a frozen one of the same structure."""
 
     name = "corrkd"
     title = "CorrKD"
@@ -212,12 +221,12 @@ class CorrKD(Method):
 
     @property
     def needs_teacher(self) -> bool:
-        """A student does."""
+        """True for a student."""
         return bool(self.config.distil)
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
-        """Teacher, student, and the student's ablations; pooled streams as H is the paper's joint representation."""
+        """List teacher, student and ablations; "pooled streams as H" is the paper's joint representation."""
         complete = {"regime": "complete", "epochs": 5, "lr": 0.0015}
         loop, teacher = {"regime": "mrm:0.2", "epochs": 7, "lr": 0.002}, "corrkd-teacher"
         pooled = "pooled streams as H"
@@ -241,10 +250,11 @@ class CorrKD(Method):
         ]
 
     def forward(self, batch: Batch) -> Output:
-        """Score a batch (schema.Batch). Logits (B, K); trace: attention_<modality> (B, T)."""
+        """Score a batch. Logits (B, K); trace: attention_<modality> (B, T)."""
         keep = usable(batch)
         means, trace = [], {}
         for m in MODALITIES:
+            # R_m = Conv1d(X_m) + positions; F_m = Transformer(R_m) (B, T', d); then the mean over frames (B, d)
             encoded, frames, trace[f"attention_{m}"] = self.encode[m](batch.features[m], keep[m], self.statistics(m))
             means.append(masked_mean(encoded, frames))
         joint = self.fuse(torch.cat(means, 1))  # H (B, 3 d)
@@ -252,32 +262,38 @@ class CorrKD(Method):
         score = bounded(self.read_out(seen).squeeze(-1))
         return Output(score=score, joint=joint, logits=self.head(seen), trace=trace)
 
-    def classes(self, score: Tensor) -> Tensor:
-        """Class numbers (B,) of scores (B,): rounded, or the sign of the rounded score."""
-        rounded = torch.round(score.clamp(-SCORE_LIMIT, SCORE_LIMIT)).long()
+    def classes(self, label: Tensor) -> Tensor:
+        """Return class numbers (B,) of labels (B,): of the rounded label, or of its sign."""
+        rounded = torch.round(label.clamp(-SCORE_LIMIT, SCORE_LIMIT)).long()
         return rounded + 3 if self.config.n_classes == 7 else rounded.sign() + 1
 
-    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """Task terms; a student's three distillations compare the rows of all processes."""
+    def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
+        """Compute the task terms, and for a student the three distillations over the rows of all processes."""
         assert dropped.logits is not None
-        terms = {"task": cross_entropy(dropped.logits, self.classes(score)), "score": mse(dropped.score, score)}
+        terms = {"task": cross_entropy(dropped.logits, self.classes(label)), "score": mse(dropped.score, label)}
         if not self.config.distil:
             return terms
         assert full is not None and full.logits is not None, "a student is trained with its teacher's answer"
-        classes = gather(self.classes(score))
-        h_s, h_t = gather(dropped.joint), gather(full.joint.detach())
+        classes = gather(self.classes(label))
+        h_s, h_t = gather(dropped.joint), gather(full.joint.detach())  # H^s, H^t (B, 3 d)
+        # L_SCD
         if self.config.use_scd:
             unit = h_s.shape[1] ** -0.5  # distances per dimension, so that the margin fits every width
             terms["scd"] = sample_contrast(unit * h_s, unit * h_t, self.config.margin)
+        # L_CPD
         if self.config.use_cpd:
             c_t, c_s, there = self._prototypes(h_t, h_s, classes)
             terms["cpd"] = prototype_distillation(h_s, h_t, c_s, c_t, there)
+        # L_RCD
         if self.config.response != "none":
             terms["rcd"] = self._response(gather(dropped.logits), gather(full.logits.detach()), classes)
         return terms
 
     def _prototypes(self, h_t: Tensor, h_s: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """c_k of teacher and student (K, 3 d) and which classes have one (K,): of the batch, or with its memory."""
+        """Compute c_k of teacher and student (K, 3 d), and which classes have one (K,).
+
+        "batch": class means of the batch; "ema": means that remember earlier batches.
+        """
         both = [prototypes(h, classes, self.config.n_classes) for h in (h_t, h_s)]
         there = both[TEACHER][1]
         if self.config.prototypes == "batch":
@@ -291,7 +307,7 @@ class CorrKD(Method):
         return mixed[TEACHER], mixed[STUDENT], there | known
 
     def _response(self, student: Tensor, teacher: Tensor, classes: Tensor) -> Tensor:
-        """RCD from logits (B, K) of both, or the divergence that an ablation puts in its place."""
+        """Compute RCD from logits (B, K) of both, or the divergence that an ablation puts in its place."""
         if self.config.response == "kl":
             return response_divergence(student, teacher)
         ours, theirs = response_parts(student, classes), response_parts(teacher, classes)
@@ -300,22 +316,24 @@ class CorrKD(Method):
         return -torch.stack(parts).sum()
 
     def conclude(self, seen: Iterable[tuple[Output | None, Output, Tensor]]) -> None:
-        """Prototypes over all training data and the teacher's typical distance of two clips, for `mechanism`."""
+        """Keep prototypes over all training data and the teacher's typical distance of two clips, for `mechanism`."""
         if not self.config.distil:
             return
         k = self.config.n_classes
         total, count = torch.zeros_like(self.prototypes), torch.zeros(k, device=self.prototypes.device)
         distance, pairs = 0.0, 0
-        for full, dropped, score in seen:
+        for full, dropped, label in seen:
             assert full is not None
-            classes = self.classes(score)
+            # Sums of H per class, for the teacher with everything and the student with what is left.
+            classes = self.classes(label)
             n = torch.bincount(classes, minlength=k).to(total)
             for row, h in ((TEACHER, full.joint), (STUDENT, dropped.joint)):
                 total[row] += prototypes(h, classes, k)[0] * n[:, None]
             count = count + n
-            if len(score) > 1:  # every clip with the one before it: the order is random
+            # Distance of every clip to the one before it: the order is random.
+            if len(label) > 1:
                 distance += float((full.joint - full.joint.roll(1, 0)).norm(dim=1).sum())
-                pairs += len(score)
+                pairs += len(label)
         self.prototypes.copy_(total / count.clamp(min=1.0)[:, None])
         self.typical_distance.fill_(distance / max(pairs, 1))
 

@@ -1,8 +1,8 @@
-"""Late fusion: the simple thing to beat, and the complete-modality model of methods that have none of their own.
+"""Late fusion: the baseline, and the complete-modality model of methods that have none of their own.
 
-No paper: per modality standardise -> frame projection -> masked attention pooling -> MLP; the three vectors are
-concatenated and fused by an MLP. Trained on complete input it is the complete-modality model, under random missing
-modalities (`mrm`) the masked baseline, on one pattern only a specialist. It never looks at simulated text.
+No paper. Per modality: standardise -> frame projection -> masked attention pooling -> MLP; the three vectors are
+concatenated and fused by an MLP. Trained on complete input it is "late fusion (complete)", under random missing
+modalities (`subset`) the masked baseline, on one pattern only a specialist. It never reads simulated text.
 """
 
 from __future__ import annotations
@@ -27,18 +27,14 @@ MOMENTUM = 0.02  # of the running mean of the modality vectors
 
 
 @dataclass(frozen=True)
-class BaselineConfig:
-    """Settings of the baseline."""
+class LateFusionConfig:
+    """Settings of late fusion, chosen on the composite corpus' validation split."""
 
     d_model: int = 64  # width of a modality vector
     d_fusion: int = 128  # width of the fused vector
     dropout: float = 0.4  # after every hidden layer
     input_dropout: tuple[float, float, float] = (0.1, 0.3, 0.1)  # channels of text, audio, vision switched off
-    input_noise: tuple[float, float, float] = (
-        0.0,
-        0.2,
-        0.0,
-    )  # Gaussian offset of a channel, in training standard deviations
+    input_noise: tuple[float, float, float] = (0.0, 0.2, 0.0)  # Gaussian offset of a channel, in standard deviations
     fill: str = "zero"  # vector of an absent modality: zero, or the mean over the training data
 
     def __post_init__(self) -> None:
@@ -47,24 +43,24 @@ class BaselineConfig:
             raise MsaError(f"fill is {self.fill!r}; choose one of: {', '.join(FILLS)}.")
 
     def loss_weights(self) -> dict[str, float]:
-        """Weight per loss term."""
+        """Return the weight per loss term."""
         return {"mse": 1.0}
 
     @staticmethod
-    def debug() -> BaselineConfig:
-        """Tiny, for tests."""
-        return BaselineConfig(d_model=8, d_fusion=8, dropout=0.1)
+    def debug() -> LateFusionConfig:
+        """Return tiny settings for tests."""
+        return LateFusionConfig(d_model=8, d_fusion=8, dropout=0.1)
 
 
-class Baseline(Method):
-    """Late fusion over the modalities that are there."""
+class LateFusion(Method):
+    """Late fusion over the present modalities."""
 
     name = "baseline"
     title = "Late fusion"
     published = False
-    Config = BaselineConfig
+    Config = LateFusionConfig
 
-    def __init__(self, config: BaselineConfig, dims: Mapping[str, int]):
+    def __init__(self, config: LateFusionConfig, dims: Mapping[str, int]):
         super().__init__(config, dims)
         d = config.d_model
         inputs = list(zip(MODALITIES, config.input_dropout, config.input_noise, strict=True))
@@ -73,12 +69,12 @@ class Baseline(Method):
         self.utterance = nn.ModuleDict({m: mlp((d, d), config.dropout) for m in MODALITIES})
         self.fuse = mlp((3 * d, config.d_fusion, config.d_fusion), config.dropout)
         self.head = nn.Linear(config.d_fusion, 1)
-        self.register_buffer("mean_vector", torch.zeros(3, d))
+        self.register_buffer("mean_vector", torch.zeros(3, d))  # running mean over the training data
         self.mean_vector: Tensor
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
-        """The naive complete model, the masked baseline, and a specialist for each incomplete pattern."""
+        """List late fusion (complete), the masked baseline, and a specialist for each incomplete pattern."""
         complete = {"regime": "complete", "epochs": 6, "lr": 0.0005}
         return [
             Recipe("late fusion", "Late fusion, complete", "naive", {"dropout": 0.5}, complete),
@@ -97,39 +93,39 @@ class Baseline(Method):
         return self._fused(stacked, there, self.config.fill, trace)
 
     def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
-        """As in the contract; every fill of an absent modality reads the same vectors."""
+        """Score a batch under each of `variants`; every fill of an absent modality reads the same vectors."""
         if not all(set(settings) <= {"fill"} for settings in variants):
             return super().answers(batch, variants)
         stacked, there, trace = self._vectors(batch)
         return [self._fused(stacked, there, v.get("fill", self.config.fill), trace).score for v in variants]
 
     def _vectors(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The modality vectors (B, 3, d), which are there (B, 3), and the trace."""
+        """Return the modality vectors (B, 3, d), which modalities are present (B, 3), and the trace."""
         keep = usable(batch)
         vectors, trace = [], {}
         for m in MODALITIES:
             frames = self.encode[m](batch.features[m], keep[m], self.statistics(m))
-            pooled, weights = self.pool[m](replace(frames, values=F.gelu(frames.values)))
+            pooled, weights = self.pool[m](replace(frames, values=F.gelu(frames.values)))  # (B, d), (B, T)
             vectors.append(self.utterance[m](pooled))
             trace[f"attention_{m}"] = weights
         return torch.stack(vectors, 1), available(keep), trace
 
     def _fused(self, stacked: Tensor, there: Tensor, fill: str, trace: dict[str, Tensor]) -> Output:
-        """The answer from modality vectors (B, 3, d) of what is there (B, 3)."""
+        """Fuse the modality vectors (B, 3, d) of present modalities (B, 3) to an answer."""
         absent = self.mean_vector if fill == "mean" else torch.zeros_like(self.mean_vector)
-        joint = self.fuse(torch.where(there[..., None], stacked, absent).flatten(1))
+        joint = self.fuse(torch.where(there[..., None], stacked, absent).flatten(1))  # (B, 3 d) -> (B, d_fusion)
         return Output(score=bounded(self.head(joint).squeeze(-1)), joint=joint, trace=trace)
 
-    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """Squared error of what was seen."""
-        return {"mse": mse(dropped.score, score)}
+    def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
+        """Compute the squared error of the answer to what is left."""
+        return {"mse": mse(dropped.score, label)}
 
     def mechanism(self, output: Output, row: int, real: int | None = None, teacher: Output | None = None) -> Mechanism:
         """Return the attention over the frames of each modality."""
         return {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
 
     def _track(self, vectors: Tensor, there: Tensor) -> None:
-        """Running mean of the modality vectors, for the fill "mean". vectors (B, 3, d), there (B, 3)."""
-        count = there.sum(0)[:, None]
+        """Move the running mean towards vectors (B, 3, d) of present modalities (B, 3), for the fill "mean"."""
+        count = there.sum(0)[:, None]  # (3, 1)
         mean = torch.where(there[..., None], vectors, 0.0).sum(0) / count.clamp(min=1)
         self.mean_vector.copy_(torch.where(count > 0, torch.lerp(self.mean_vector, mean, MOMENTUM), self.mean_vector))

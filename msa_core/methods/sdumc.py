@@ -1,15 +1,23 @@
-"""SDUMC: Simulated Double-flow Unified Modality Cross-attention network (ICASSP 2025, arXiv 2410.15029).
+"""SDUMC: self-distillation and unified modality cross-attention for missing text.
 
-Figure -> class: unified modality cross-attention (UMCA) -> `UnifiedCrossAttention`; modality imagination
-autoencoder (MIA) -> `Imagination`; the network of both flows -> `SDUMC`.
-Equation -> function (losses.py): sentiment regression of both flows -> `mse`; representation similarity (RS) on the
-text view and on the text cross-attention -> `representation_similarity`; modality knowledge distillation (MKD) ->
-`knowledge_distillation`; Rank-N-Contrast (RNC) -> `rank_n_contrast`. The paper's symbol stands in comments.
+Paper: "Enhancing Multimodal Sentiment Analysis for Missing Modality through Self-Distillation and Unified Modality
+Cross-Attention", ICASSP 2025, arXiv 2410.15029. Symbols of paper and public code stand in comments.
+
+Figure -> class
+- unified modality cross-attention (UMCA) -> `UnifiedCrossAttention`
+- modality imagination autoencoder (MIA) -> `Imagination`
+- double flow, one network for both -> `SDUMC`
+
+Equation -> function (losses.py)
+- sentiment regression of both flows -> `mse`
+- representation similarity (RS) of the text view and the text cross-attention -> `representation_similarity`
+- modality knowledge distillation (MKD) -> `knowledge_distillation`
+- Rank-N-Contrast (RNC) -> `rank_n_contrast`
 
 Departures
 - The paper simulates text only. Here every modality may be missing: each has its own MIA at both places, applied to
-  the rows where it is missing, and RS follows it. Missing text is replaced by text simulated from the voice where
-  there is one; a modality without a substitute enters as one learned frame.
+  the rows where it is missing, and RS follows it. Missing text is replaced by simulated text where there is some; a
+  modality without a substitute enters as one learned frame.
 - MIA runs in the missing flow as the paper describes (its calls are commented out in the public model file), with
   the residual on the missing modality.
 - Attention never sees padding or dropped frames (the public code pads with zeros and attends to them); one clip is a
@@ -82,7 +90,7 @@ class SDUMCConfig:
         check_ranges(self)
 
     def loss_weights(self) -> dict[str, float]:
-        """Weight per loss term, w1..w6."""
+        """Return the weight per loss term, w1..w6."""
         weights = {
             "mse_full": self.weight_mse_full,
             "mse_missing": self.weight_mse_missing,
@@ -94,7 +102,7 @@ class SDUMCConfig:
 
     @staticmethod
     def debug() -> SDUMCConfig:
-        """Tiny, for tests."""
+        """Return tiny settings for tests."""
         return SDUMCConfig(d_model=8, d_contrast=4, dropout=0.1, attention_dropout=0.1, frame_dropout=0.1)
 
 
@@ -122,7 +130,10 @@ class SDUMCMechanism(Mechanism):
 
 
 class UnifiedCrossAttention(nn.Module):
-    """UMCA: the seven views attend to the frames of one modality; the values are the frames themselves."""
+    """UMCA: the seven views attend to the frames of one modality; the values are the frames themselves.
+
+    K = tanh(W_k F), Q' = W_q Q, A = softmax over time of scale * Q' K^T, C = A F.
+    """
 
     def __init__(self, d_model: int, scale: float, dropout: float):
         super().__init__()
@@ -131,14 +142,14 @@ class UnifiedCrossAttention(nn.Module):
 
     def forward(self, queries: Tensor, frames: Frames) -> tuple[Tensor, Tensor]:
         """Attend with queries (B, 7, d) to the frames of each row: C (B, 7, d), A (B, 7, T)."""
-        keys = frames.padded(torch.tanh(self.key(frames.values)))
+        keys = frames.padded(torch.tanh(self.key(frames.values)))  # K (B, T, d)
         energy = self.query(queries) @ keys.mT  # (B, 7, T)
         weights = masked_softmax(self.scale * energy, frames.keep[:, None].expand_as(energy))
         return self.dropout(weights @ frames.padded(frames.values)), weights
 
 
 class Imagination(nn.Module):
-    """MIA: a residual autoencoder that corrects one modality from all three (MMIN, ACL 2021)."""
+    """MIA: a residual autoencoder that imagines one modality from all three (after MMIN, ACL 2021)."""
 
     def __init__(self, d: int, dropout: float):
         super().__init__()
@@ -146,7 +157,7 @@ class Imagination(nn.Module):
         self.encoder, self.decoder = nn.Linear(d, d // 2), nn.Linear(d // 2, d)
 
     def forward(self, everything: Tensor, itself: Tensor) -> Tensor:
-        """Imagine from everything (..., 3 d) and what stands in for the modality, itself (..., d)."""
+        """Imagine a modality (..., d) from all three, everything (..., 3 d), and its substitute, itself (..., d)."""
         return itself + self.decoder(self.encoder(self.transition(everything)))
 
 
@@ -190,7 +201,7 @@ class SDUMC(Method):
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
-        """SDUMC and its ablations; without simulated text the text is imagined from what is left."""
+        """List SDUMC and its ablations; without simulated text MIA starts from the learned frame."""
         loop, parts = {"lr": 0.0015}, ("mia", "rnc", "simulated")
         ablations = (
             Recipe(f"sdumc without {part}", f"SDUMC without {part}", "ablation", {f"use_{part}": False}, loop)
@@ -199,29 +210,36 @@ class SDUMC(Method):
         return [Recipe("sdumc", "SDUMC", "method", {}, loop), *ablations]
 
     @property
-    def reads_simulated(self) -> bool:
-        """Unless ablated."""
+    def reads_simulated_text(self) -> bool:
+        """True unless ablated."""
         return bool(self.config.use_simulated)
 
     def forward(self, batch: Batch) -> Output:
-        """Score a batch (schema.Batch). The trace holds what the losses and the page read, see below."""
+        """Score a batch. The trace holds what the losses and the mechanism read, see below."""
+        # 1. Frame projection: F_m, with substitutes for what is missing.
         frames, missing, simulated = self._sequences(batch)
+        # 2. Intra-modal attention pooling and utterance MLP: p_m, h_m.
         pooled, pooling = {}, {}
         for m in MODALITIES:
-            p, pooling[m] = self.pool[m](frames[m])
+            p, pooling[m] = self.pool[m](frames[m])  # p_m (B, d), a (B, T)
             pooled[m] = self.utterance[m](self.attention_dropout(p))
         before = torch.stack([pooled[m] for m in MODALITIES], 1)  # h (B, 3, d)
-        utterances = self._imagine("utterance", before, missing)  # MIA-1
+        # 3. MIA on the utterance vectors, in rows where the modality is missing.
+        utterances = self._imagine("utterance", before, missing)
+        # 4. Modality gate without softmax, and the seven views.
         gates = self.gate(utterances.flatten(1))  # alpha (B, 3), signed
         queries = self._views(utterances, gates)  # Q (B, 7, d)
+        # 5. UMCA: the same queries attend to the frames of every modality.
         attended, attention = [], {}
         for m in MODALITIES:
-            c, attention[m] = self.umca[m](queries, frames[m])
+            c, attention[m] = self.umca[m](queries, frames[m])  # (B, 7, d), (B, 7, T)
             attended.append(self.attended[m](c))
-        cross = self._imagine("attended", torch.stack(attended, 1), missing)  # C (B, 3, 7, d/2), MIA-2
-        mixed = torch.einsum("bm,bmvd->bvd", gates, cross)  # G
+        # 6. MIA on the cross-attention outputs.
+        cross = self._imagine("attended", torch.stack(attended, 1), missing)  # C (B, 3, 7, d/2)
+        # 7. Mix the modalities with the gate of step 4, then the views with a gate of their own.
+        mixed = torch.einsum("bm,bmvd->bvd", gates, cross)  # G (B, 7, d/2)
         view_weights = self.view_gate(mixed.flatten(1))  # beta (B, 7), signed
-        joint = torch.einsum("bv,bvd->bd", view_weights, mixed)  # z
+        joint = torch.einsum("bv,bvd->bd", view_weights, mixed)  # z (B, d/2)
         trace = {
             "gates": gates,
             "view_weights": view_weights,
@@ -237,27 +255,30 @@ class SDUMC(Method):
         }
         return Output(score=bounded(self.head(joint).squeeze(-1)), joint=joint, trace=trace)
 
-    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """All six terms; RS compares only rows whose modality is real in the complete flow."""
+    def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
+        """Compute all six terms; RS compares only rows whose modality is real in the complete flow."""
         assert full is not None, "SDUMC is trained with both flows"
+        # RS (w3, w4): the imagined modality comes near the real one, in its own view q_m and in C_m.
         imagined = dropped.trace["missing"] & ~full.trace["missing"]  # (B, 3)
-        rs_view, rs_attention = score.new_zeros(()), score.new_zeros(())
+        rs_view, rs_attention = label.new_zeros(()), label.new_zeros(())
         for i, (m, share) in enumerate(zip(MODALITIES, self.config.rs_modalities, strict=True)):
             view, rows = VIEW_OF[m], imagined[:, i]
             q_missing, q_full = dropped.trace["queries"][:, view], full.trace["queries"][:, view]
             c_missing, c_full = dropped.trace["cross"][:, i], full.trace["cross"][:, i]
             rs_view = rs_view + share * representation_similarity(q_missing, q_full, rows)
             rs_attention = rs_attention + share * representation_similarity(c_missing, c_full, rows)
+        # Regression of both flows (w1, w2) and MKD of z (w5).
         terms = {
-            "mse_full": mse(full.score, score),
-            "mse_missing": mse(dropped.score, score),
+            "mse_full": mse(full.score, label),
+            "mse_missing": mse(dropped.score, label),
             "rs_view": rs_view,
             "rs_attention": rs_attention,
             "mkd": knowledge_distillation(dropped.joint, full.joint),
         }
+        # RNC (w6) over the embeddings of both flows, 2 B items.
         if self.config.use_rnc:
             both = torch.cat([gather(full.trace["contrast"]), gather(dropped.trace["contrast"])])
-            terms["rnc"] = rank_n_contrast(both, gather(score).repeat(2))
+            terms["rnc"] = rank_n_contrast(both, gather(label).repeat(2))
         return terms
 
     def mechanism(
@@ -276,11 +297,11 @@ class SDUMC(Method):
         }
 
     def displayed(self, output: Output) -> dict[str, Displayed]:
-        """The modality gates."""
+        """Return the modality gates."""
         return {"modality gates": Displayed(output.trace["gates"], True)}
 
     def _text_similarity(self, output: Output, row: int, real: int | None) -> TextSimilarity:
-        """Cosine of the text of `row` with the real text, before and after MIA; None where there is nothing real."""
+        """Compare the text of `row` with the real text of row `real` by cosine, before and after MIA."""
         text, missing = output.trace["text_before_imagination"], output.trace["missing"][:, 0]
         if real is None or not missing[row] or missing[real]:
             return {"before": None, "after": None}
@@ -291,26 +312,29 @@ class SDUMC(Method):
         }
 
     def _sequences(self, batch: Batch) -> tuple[dict[str, Frames], Tensor, Tensor]:
-        """F_m per modality with substitutes for what is missing, missing (B, 3), rows with simulated text (B,)."""
+        """Project the frames of every modality and put substitutes in for what is missing.
+
+        Returns: F_m per modality, missing (B, 3), rows whose text is simulated (B,).
+        """
         keep = usable(batch)
         missing = ~available(keep)
         simulated = missing[:, 0] & keep["simulated"].any(1) & self.config.use_simulated
         sequences = {}
         for i, m in enumerate(MODALITIES):
             parts = [self.encode[m](batch.features[m], keep[m], self.statistics(m))]
-            bare = missing[:, i]
+            bare = missing[:, i]  # rows without any frame
             if m == "text" and simulated.any():
                 heard, standardise = keep["simulated"] & simulated[:, None], self.statistics("simulated")
                 parts.append(self.encode["text"](batch.features["simulated"], heard, standardise))
                 bare = bare & ~simulated
-            row = bare.nonzero().squeeze(-1)
+            row = bare.nonzero().squeeze(-1)  # these enter as one learned frame
             learned = self.placeholder[m].expand(len(row), -1)
             parts.append(Frames(learned, row, torch.zeros_like(row), parts[0].shape))
             sequences[m] = Frames.join(parts)
         return sequences, missing, simulated
 
     def _imagine(self, place: str, values: Tensor, missing: Tensor) -> Tensor:
-        """Replace the missing modalities of values (B, 3, ..., d) by what MIA makes of all three."""
+        """Replace missing modalities (B, 3) in values (B, 3, ..., d) by what MIA imagines from all three."""
         if not self.config.use_mia or not missing.any():
             return values
         autoencoders = self.imagine_utterance if place == "utterance" else self.imagine_attended
@@ -319,7 +343,8 @@ class SDUMC(Method):
         return torch.where(missing.reshape(*missing.shape, *[1] * (values.ndim - 2)), imagined, values)
 
     def _views(self, utterances: Tensor, gates: Tensor) -> Tensor:
-        """Q: three-, two- and one-modality mixtures of h (B, 3, d), each through its own layer: (B, 7, d)."""
+        """Compute the views Q (B, 7, d): mixtures of three, two and one of h (B, 3, d), each through its own layer."""
+        # f, f_at, f_tv, f_av = sums of alpha_m h_m over the members of a view (B, 4, d)
         mixtures = torch.einsum("vm,bm,bmd->bvd", self.members, gates, utterances)
         single = torch.stack([utterances[:, MODALITIES.index(v)] for v in VIEWS[4:]], 1)
         views = torch.cat([mixtures, single], 1)

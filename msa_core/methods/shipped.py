@@ -1,21 +1,27 @@
-"""The shipped checkpoints: which there are, and each one loaded and verified with its teacher."""
+"""Checkpoints of methods: rebuild and verify one with its teacher, and name the shipped ones."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from msa_core import methods
-from msa_core.checkpoint import REPAIR, available, read_manifest
+import torch
+from torch import Tensor
+
+from msa_core import checkpoint
+from msa_core.checkpoint import REPAIR
 from msa_core.errors import CheckpointError
 from msa_core.features import COMPACT
-from msa_core.methods import Method
+from msa_core.methods.base import Method
+from msa_core.methods.registry import METHODS, build, method_of
+from msa_core.schema import STREAMS, Batch
 
 CORPUS = "composite"  # the corpus of the shipped checkpoints
-
 VERSION = "v1"
-
-COMPLETE_MODEL = f"baseline-{CORPUS}-{VERSION}"  # the complete-modality model of methods that have none of their own
+COMPLETE_MODEL = f"baseline-{CORPUS}-{VERSION}"  # late fusion (complete), for methods without a complete model
+GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
 
 @dataclass(frozen=True)
@@ -27,35 +33,126 @@ class Loaded:
     teacher: Method | None = None
 
 
-def checkpoint_of(method: str) -> str:
-    """The checkpoint that `method` means: a shipped method's name, a checkpoint's name or a folder.
+def load(
+    name: str | Path, feature_set: str, settings: Mapping[str, Any] | None = None
+) -> tuple[Method, dict[str, Any]]:
+    """Load a verified model in evaluation mode, with its manifest.
 
-    Raises: CheckpointError listing what there is.
+    Args:
+        name: checkpoint name or folder.
+        feature_set: id of the features at hand.
+        settings: fields of the method's config that change nothing about the weights, such as the fill of late fusion.
+
+    Raises:
+        CheckpointError: when altered, unknown, bound to other features or not fitting its method.
     """
-    shipped = f"{method}-{CORPUS}-{VERSION}"
-    return shipped if shipped in available() else method
+    tensors, manifest = checkpoint.read(name)
+    where = checkpoint.directory(name).name
+    method = method_of(manifest, where).name
+    if manifest.get("feature_set") != feature_set:
+        raise CheckpointError(
+            f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
+            f"Extract the clip with {manifest.get('feature_set')!r}, or choose a checkpoint of {feature_set!r}."
+        )
+    try:
+        model = build(method, {**manifest["config"], **(settings or {})}, manifest["dims"])
+        model.load_state_dict(tensors, strict=True)
+    except (RuntimeError, KeyError) as e:
+        raise CheckpointError(f"Checkpoint {where} does not fit method {method!r}: {e}. {REPAIR}") from e
+    return model.eval(), manifest
 
 
-def shipped_methods() -> list[str]:
-    """The shipped checkpoints of published methods, in the order of METHODS.
+def load_teacher(name: str | Path, manifest: Mapping[str, Any]) -> Method | None:
+    """Load the verified teacher that the manifest of student `name` names, from beside it or shipped.
 
-    Raises: CheckpointError when there is none.
+    Returns:
+        The teacher; None for a model without one.
+
+    Raises:
+        CheckpointError: when it is not there or is another one than the student learned from.
     """
-    names = [n for n in available() if n.endswith(f"-{CORPUS}-{VERSION}")]
-    order = list(methods.METHODS.values())
-    found = [(methods.method_of(read_manifest(n), n), n) for n in names]
-    published = [n for method, n in sorted(found, key=lambda f: order.index(f[0])) if method.published]
-    if not published:
-        raise CheckpointError(f"No method checkpoint is installed. {REPAIR}")
-    return published
+    facts = manifest.get("teacher")
+    if not facts:
+        return None
+    where = checkpoint.directory(name).resolve()
+    places = [folder / facts["checkpoint"] for folder in (where.parent, checkpoint.ROOT)]
+    beside = next((p for p in places if (p / checkpoint.MANIFEST).is_file()), None)
+    if beside is None:
+        raise CheckpointError(
+            f"Checkpoint {where.name} learned from {facts['checkpoint']}, which is neither beside it nor shipped. "
+            f"Put it beside {where.name}. {REPAIR}"
+        )
+    model, own = load(beside, manifest["feature_set"])
+    if own["sha256"][checkpoint.MODEL] != facts["sha256"]:
+        raise CheckpointError(
+            f"{facts['checkpoint']} is not the teacher that {where.name} learned from: sha256 "
+            f"{own['sha256'][checkpoint.MODEL]}, expected {facts['sha256']}. {REPAIR}"
+        )
+    verify_golden(model, beside)
+    return model
 
 
 def load_verified(name: str, device: str) -> Loaded:
     """Load a checkpoint and its teacher, both checked against their recorded scores.
 
-    Raises: CheckpointError when either is altered, unknown or bound to another feature set.
+    Raises:
+        CheckpointError: when either is altered, unknown or bound to another feature set.
     """
-    model, manifest = methods.load(name, COMPACT.id)
-    methods.verify_golden(model, name)
-    teacher = methods.load_teacher(name, manifest)
+    model, manifest = load(name, COMPACT.id)
+    verify_golden(model, name)
+    teacher = load_teacher(name, manifest)
     return Loaded(model.to(device), manifest, None if teacher is None else teacher.to(device))
+
+
+def golden(model: Method, batch: Batch) -> dict[str, Tensor]:
+    """Record a batch and the scores that `model` gives it, as tensors to store."""
+    with torch.no_grad():
+        tensors = {"present": batch.present, "output.score": model(batch).score}
+    for stream in STREAMS:
+        tensors[f"features.{stream}"] = batch.features[stream]
+        tensors[f"valid.{stream}"] = batch.valid[stream]
+        tensors[f"observed.{stream}"] = batch.observed[stream]
+    return {k: v.cpu().clone() for k, v in tensors.items()}
+
+
+def verify_golden(model: Method, name: str | Path) -> float:
+    """Compare a model's scores with those recorded in checkpoint `name`.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        CheckpointError: when it is above GOLDEN_TOLERANCE.
+    """
+    tensors, _ = checkpoint.read(name, checkpoint.GOLDEN)
+    parts = {k: {s: tensors[f"{k}.{s}"] for s in STREAMS} for k in ("features", "valid", "observed")}
+    batch = Batch(parts["features"], parts["valid"], parts["observed"], tensors["present"])
+    with torch.no_grad():
+        difference = float((model(batch).score - tensors["output.score"]).abs().max())
+    if not difference <= GOLDEN_TOLERANCE:
+        raise CheckpointError(
+            f"Checkpoint {checkpoint.directory(name).name} answers {difference:.2g} away from its recorded scores "
+            f"(allowed: {GOLDEN_TOLERANCE}). {REPAIR}"
+        )
+    return difference
+
+
+def checkpoint_of(method: str) -> str:
+    """Return the checkpoint that `method` means: a shipped method's name, a checkpoint's name or a folder."""
+    name = f"{method}-{CORPUS}-{VERSION}"
+    return name if name in checkpoint.available() else method
+
+
+def shipped_methods() -> list[str]:
+    """List the shipped checkpoints of published methods, in the order of METHODS.
+
+    Raises:
+        CheckpointError: when there is none.
+    """
+    names = [n for n in checkpoint.available() if n.endswith(f"-{CORPUS}-{VERSION}")]
+    order = list(METHODS.values())
+    found = [(method_of(checkpoint.read_manifest(n), n), n) for n in names]
+    published = [n for method, n in sorted(found, key=lambda f: order.index(f[0])) if method.published]
+    if not published:
+        raise CheckpointError(f"No method checkpoint is installed. {REPAIR}")
+    return published

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training of the methods: the loop, validation scores, teachers, and the command."""

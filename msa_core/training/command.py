@@ -1,7 +1,4 @@
-"""Training runs from the command line: settings, seeds, teachers, and shipping the best.
-
-`command` trains the seeds of one setting with train.py; what the page loads is copied to `checkpoints/`.
-"""
+"""Command `train`: train some seeds of one setting, with their teachers, and ship the best by validation."""
 
 from __future__ import annotations
 
@@ -26,17 +23,26 @@ def command(
     seeds: int,
     out: Path,
     name: str | None,
-    label: str | None = None,
+    run_name: str | None = None,
     teacher: str | None = None,
 ) -> Iterator[str]:
-    """The command line: train `seeds` seeds into `out`, ship the best by validation as checkpoints/`name`.
+    """Train `seeds` seeds into `out` and ship the best by validation as checkpoints/`name`.
 
-    Args: settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
-        label: what the runs are called in tables; default `name`, or the method and its regime.
-        teacher: a checkpoint, or the label of runs in `out`: then every seed learns from the teacher of its seed.
+    Args:
+        settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
+        seeds: number of runs; the first has the seed of the settings.
+        name: checkpoint to ship; None = ship nothing.
+        run_name: name of the run folders, without the seed; default `name`, or the method and its regime.
+        teacher: a checkpoint, or the name of runs in `out`: then every seed learns from the teacher of its seed.
             A shipped student's teacher is shipped as checkpoints/`name`-teacher.
+
+    Yields:
+        A line for every run and for what was shipped.
+
+    Raises:
+        MsaError: for an impossible name or setting.
     """
-    for given in (name, label):
+    for given in (name, run_name):
         if given is not None and (not given or "/" in given or given.startswith(".")):
             raise MsaError(f"{given!r} is no name for a run; give letters, digits, spaces and dashes.")
     loop, model_config = parse_settings(method, settings)  # first, so that a typing error costs nothing
@@ -44,7 +50,7 @@ def command(
     taught_by: dict[Path, str | Path | None] = {}
     taught_by_seed = teachers.of_seeds(teacher, Path(out), range(loop.seed, loop.seed + max(1, seeds)))
     for seed, own in taught_by_seed.items():
-        run = f"{label or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
+        run = f"{run_name or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
         folder = fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config, own)
         taught_by[folder] = own
         yield f"{folder}: validation MAE {checkpoint.read_manifest(folder)['selection']['valid_mae']:.4f}"
@@ -64,7 +70,11 @@ def _ship(run: str | Path, name: str, teacher: str | Path | None = None) -> None
 
 
 def parse_settings(method: str, settings: Sequence[str]) -> tuple[TrainConfig, Any]:
-    """KEY=VALUE strings -> the loop's and the method's settings. Raises: MsaError for an unknown key."""
+    """Parse KEY=VALUE strings to the settings of the loop and of the method.
+
+    Raises:
+        MsaError: for an unknown method or key, or a value of another type.
+    """
     if method not in methods.METHODS:
         raise MsaError(f"Unknown method {method!r}. Valid methods: {', '.join(methods.METHODS)}.")
     own = {f.name for f in fields(TrainConfig)}

@@ -1,15 +1,14 @@
-"""The one training loop. It knows batches, regimes, named loss terms and patterns, but no method's name.
+"""Training loop of every method: it knows batches, regimes, named loss terms and patterns, but no method's name.
 
 The epoch is chosen by the mean absolute error on validation over the patterns of the regime; one checkpoint serves
-all metrics. Every random number comes from (seed, epoch), so a run that was killed continues to the same losses.
+all metrics. Every random number comes from (seed, epoch), so an interrupted run continues to the same losses.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,25 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from msa_core import __version__, atomic, checkpoint, methods, missing
+from msa_core import atomic, checkpoint, methods, missing
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.explain.conformal import VOICED
 from msa_core.methods import Method
 from msa_core.schema import Batch, Output
 from msa_core.training import teacher as teachers
-from msa_core.training.scores import _residuals, calibrate, pattern_scores
+from msa_core.training.manifest import manifest
+from msa_core.training.optimiser import copied_weights, epoch_seed, move_average, parameter_groups, rate_share
+from msa_core.training.scores import absolute_errors, calibrate, pattern_scores
 
 EpochProgress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
-VERSION_OF_STATE = 2
+VERSION_OF_STATE = 2  # of an interrupted run's file
+EVALUATION_BATCH = 256  # utterances at a time outside of training
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of the loop."""
+    """Settings of the training loop."""
 
     regime: str = "subset"  # what is missing in training, see missing.REGIMES
     epochs: int = 7
@@ -59,7 +61,7 @@ class TrainConfig:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The patterns that validation averages over: the one that is trained, or all seven."""
+        """Patterns that validation averages over: the one that is trained, or all seven."""
         if self.regime == "complete":
             return (missing.COMPLETE,)
         return (self.regime,) if self.regime in missing.PATTERNS else tuple(missing.PATTERNS)
@@ -77,14 +79,20 @@ def fit(
 ) -> Path:
     """Train `method` on `corpus` and write the best epoch as a checkpoint.
 
-    Args: folder: the checkpoint to write; a half-done run of the same settings beside it is continued.
-        model_config: the method's Config; None = its defaults. teacher: the checkpoint of a trained model that,
-        frozen, gives the complete flow instead of the method itself.
-    Returns: `folder`. Raises: MsaError for a half-done run with other settings, a loss that is not finite, a method
-        that needs a teacher and has none, or a teacher that does not fit the corpus.
+    Args:
+        folder: checkpoint to write; an interrupted run of the same settings beside it is continued.
+        model_config: the method's Config; None = its defaults.
+        teacher: checkpoint of a trained model that, frozen, gives the complete flow instead of the method itself.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        MsaError: for an interrupted run with other settings, a loss that is not finite, a method that needs a teacher
+            and has none, or a teacher that does not fit the corpus.
     """
     config = config or TrainConfig()
-    run = _Run(method, corpus, Path(folder), config, model_config, teacher, device)
+    run = TrainingRun(method, corpus, Path(folder), config, model_config, teacher, device)
     run.resume()
     bar = tqdm(total=config.epochs, initial=run.epoch, desc=run.folder.name, unit="epoch", disable=None)
     while run.epoch < config.epochs and not run.finished:
@@ -100,8 +108,8 @@ def fit(
     return run.folder
 
 
-class _Run:
-    """The state of one training."""
+class TrainingRun:
+    """State of one training run: model, optimiser, averaged weights, history, and the best weights so far."""
 
     def __init__(
         self,
@@ -125,15 +133,15 @@ class _Run:
         if self.teacher is not None:
             self.model.adopt(self.teacher)
         self.remove = missing.regime(config.regime)
-        self.optimizer = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.lr)
-        self.averaged = _copy(self.model) if config.ema else None
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay), lr=config.lr)
+        self.averaged = copied_weights(self.model) if config.ema else None
         self.epoch, self.history = 0, []  # type: int, list[dict[str, Any]]
         self.best: dict[str, Tensor] | None = None
         self.best_epoch = -1
 
     @property
     def fingerprint(self) -> str:
-        """What must be equal for a state to be continued."""
+        """Facts that must be equal for an interrupted run to be continued."""
         facts = [VERSION_OF_STATE, self.model.name, asdict(self.config), asdict(self.model.config), self.corpus.name]
         facts += [self.digest, dict(self.corpus.manifest), self.taught_by and self.taught_by["sha256"]]
         return json.dumps(facts, sort_keys=True, default=str)
@@ -144,15 +152,15 @@ class _Run:
         return 0 < self.config.patience <= self.epoch - 1 - self.best_epoch
 
     def train_epoch(self) -> None:
-        """One pass over the training rows."""
-        torch.manual_seed(_mixed_seed(self.config.seed, self.epoch))
+        """Pass over the training rows once."""
+        torch.manual_seed(epoch_seed(self.config.seed, self.epoch))
         rng = np.random.default_rng([self.config.seed, self.epoch])
         order = rng.permutation(self.rows)
         n = math.ceil(len(order) / self.config.batch)
         self.model.train()
         sums: dict[str, float] = {}
         for step, rows in enumerate(np.array_split(order, n)):
-            rate = _schedule(self.epoch + step / n, self.config)
+            rate = rate_share(self.epoch + step / n, self.config.epochs, self.config.warmup_epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * rate
             terms = self._step(self.corpus.batch(rows, rng if self.config.augment else None).to(self.device))
@@ -162,7 +170,7 @@ class _Run:
         self.epoch += 1
 
     def _step(self, batch: Batch) -> dict[str, float]:
-        """One update; returns every term and the weighted sum."""
+        """Update the weights once and return every loss term and the weighted sum."""
         assert batch.label is not None
         terms = self.model.losses(*self._flows(self.model, batch, self.epoch), batch.label)
         weights = self.model.config.loss_weights()
@@ -175,11 +183,11 @@ class _Run:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         if self.averaged is not None:
-            _average(self.averaged, self.model, self.config.ema)
+            move_average(self.averaged, self.model, self.config.ema)
         return {"loss": float(loss.detach()), **{k: float(v.detach()) for k, v in terms.items()}}
 
     def _flows(self, model: Method, batch: Batch, epoch: int) -> tuple[Output | None, Output]:
-        """What `losses` compares: the complete batch, by the teacher or the model itself, and what is left of it."""
+        """Answer the complete batch, by the teacher or the model itself, and what is left of it, for `losses`."""
         full: Output | None = None
         if self.teacher is not None:
             with torch.no_grad():
@@ -190,21 +198,21 @@ class _Run:
 
     @torch.no_grad()
     def _seen(self, model: Method) -> Iterator[tuple[Output | None, Output, Tensor]]:
-        """The training rows in random order, uncropped, with what was missing in the best epoch; by the kept model."""
+        """Answer the training rows with the kept model, in random order, uncropped; missing is as in the best epoch."""
         order = np.random.default_rng(self.config.seed).permutation(self.rows)
-        for start in range(0, len(order), 256):
-            batch = self.corpus.batch(order[start : start + 256]).to(self.device)
+        for start in range(0, len(order), EVALUATION_BATCH):
+            batch = self.corpus.batch(order[start : start + EVALUATION_BATCH]).to(self.device)
             assert batch.label is not None
             yield *self._flows(model, batch, self.best_epoch), batch.label
 
     @torch.no_grad()
     def _held_out(self, model: Method, rows: np.ndarray) -> Iterator[tuple[Output, Tensor]]:
-        """The validation rows under every pattern that validation averages over, where something is left.
+        """Answer the validation rows under every pattern that validation averages over, where something is left.
 
-        Where text could be imagined from the voice, once more without it.
+        Where text could be simulated from the voice, once more without it.
         """
-        for start in range(0, len(rows), 256):
-            batch = self.corpus.batch(rows[start : start + 256]).to(self.device)
+        for start in range(0, len(rows), EVALUATION_BATCH):
+            batch = self.corpus.batch(rows[start : start + EVALUATION_BATCH]).to(self.device)
             assert batch.label is not None
             for p in self.config.patterns:
                 left = missing.pattern(batch, p)
@@ -214,12 +222,12 @@ class _Run:
                     yield model(missing.without_simulated_text(left)), batch.label
 
     def validate(self) -> None:
-        """Mean MAE over the patterns on validation; keeps the weights when they are the best so far."""
+        """Compute the mean MAE over the patterns on validation and keep the weights when they are the best so far."""
         model = self._kept_model()
         rows = self.corpus.rows("valid")
         model.tune(self._held_out(model, rows))
         predicted = pattern_scores(model, self.corpus, rows, self.config.patterns, device=self.device)
-        errors = {p: float(r.mean()) for p, r in _residuals(predicted, self.corpus).items()}
+        errors = {p: float(r.mean()) for p, r in absolute_errors(predicted, self.corpus).items()}
         if not errors:
             raise MsaError(f"No validation utterance of {self.corpus.name} has {' or '.join(self.config.patterns)}.")
         mean = float(np.mean(list(errors.values())))  # a corpus may lack a modality: its patterns have no row
@@ -229,7 +237,7 @@ class _Run:
             self.best_epoch = self.epoch - 1
 
     def _kept_model(self) -> Method:
-        """The model whose weights count: the averaged one when there is one."""
+        """Return the model whose weights count: the averaged one when there is one."""
         if self.averaged is None:
             return self.model.eval()
         shadow = methods.build(self.model.name, asdict(self.model.config), self.model.dims).to(self.device)
@@ -237,7 +245,7 @@ class _Run:
         return shadow.eval()
 
     def save_state(self) -> None:
-        """Everything needed to go on, replaced atomically."""
+        """Write everything needed to continue, atomically."""
         state = {
             "fingerprint": self.fingerprint, "epoch": self.epoch, "history": json.dumps(self.history),
             "best_epoch": self.best_epoch, "best": self.best, "model": self.model.state_dict(),
@@ -264,7 +272,7 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def write(self) -> None:
-        """The best epoch as a checkpoint; then the state goes."""
+        """Write the best epoch as a checkpoint and delete the state of the interrupted run."""
         assert self.best is not None
         model = self._kept_model()
         model.load_state_dict(self.best, strict=True)
@@ -272,64 +280,19 @@ class _Run:
         valid = self.corpus.rows("valid")
         predicted = pattern_scores(model, self.corpus, valid, tuple(missing.PATTERNS), device=self.device)
         golden = methods.golden(model.to("cpu"), self.corpus.batch(valid[:2]))
-        calibration = calibrate(model, self.corpus)
-        checkpoint.write(self.folder, model.state_dict(), self._manifest(predicted, calibration), golden)
-        self.state_path.unlink(missing_ok=True)
-
-    def _manifest(self, predicted: Mapping[str, np.ndarray], calibration: Mapping[str, Any]) -> dict[str, Any]:
-        residuals = _residuals(predicted, self.corpus)
-        facts, best = dict(self.corpus.manifest), self.history[self.best_epoch]
-        return {
-            "method": self.model.name,
-            "config": asdict(self.model.config),
-            "dims": self.model.dims,
-            "feature_set": self.corpus.feature_set,
-            "train": asdict(self.config),
-            "teacher": self.taught_by,
-            "corpus": {"name": self.corpus.name, **facts},
-            "licence": "research and teaching only: " + "; ".join(facts.get("sources", {"": "see corpus"}).values()),
-            "seed": self.config.seed,
-            "best_epoch": self.best_epoch,
-            "selection": {"patterns": list(self.config.patterns), "valid_mae": best["valid_mae"]},
-            "validation_mae": {p: float(r.mean()) for p, r in residuals.items()},
-            "calibration": calibration,
-            "mean_score": float(self.corpus.label[self.rows].mean(dtype=np.float64)),
-            "n_parameters": sum(p.numel() for p in self.model.parameters()),
-            "n_trained": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-            "history": [{k: v for k, v in h.items() if k != "valid"} for h in self.history],
-            "versions": {
-                "msa_core": __version__, "torch": torch.__version__, "numpy": np.__version__,
-                "python": platform.python_version(),
+        facts = manifest(
+            model,
+            self.corpus,
+            train=asdict(self.config),
+            teacher=self.taught_by,
+            selection={
+                "patterns": list(self.config.patterns),
+                "valid_mae": self.history[self.best_epoch]["valid_mae"],
             },
-        }  # fmt: skip
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-
-
-def _schedule(epoch: float, config: TrainConfig) -> float:
-    """Share of the peak rate: linear warm-up, then cosine to zero."""
-    if epoch < config.warmup_epochs:
-        return (epoch + 0.01) / (config.warmup_epochs + 0.01)
-    share = (epoch - config.warmup_epochs) / max(config.epochs - config.warmup_epochs, 1e-9)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-
-
-def _mixed_seed(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-
-def _average(averaged: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the model's."""
-    for name, value in model.state_dict().items():
-        averaged[name].lerp_(value.detach(), 1 - decay)
+            best_epoch=self.best_epoch,
+            validation_mae={p: float(e.mean()) for p, e in absolute_errors(predicted, self.corpus).items()},
+            calibration=calibrate(model, self.corpus),
+            history=self.history,
+        )
+        checkpoint.write(self.folder, model.state_dict(), facts, golden)
+        self.state_path.unlink(missing_ok=True)

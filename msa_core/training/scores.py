@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scores of a model on a corpus under every pattern, their errors, and the calibration of intervals."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ def pattern_scores(
     simulated: bool = True,
     size: int = 256,
 ) -> dict[str, np.ndarray]:
-    """Scores (len(rows),) per pattern of missing.PATTERNS; NaN for an utterance with nothing left.
+    """Score rows of a corpus under each pattern of missing.PATTERNS.
 
-    Args: simulated: False also takes the text imagined from the voice away.
+    Args:
+        simulated: False also removes the simulated text.
+        size: utterances at a time.
+
+    Returns:
+        Scores (len(rows),) per pattern; NaN for an utterance with nothing left.
     """
     model.eval()
     result = {p: np.full(len(rows), np.nan) for p in patterns}
@@ -41,18 +46,19 @@ def pattern_scores(
 
 
 def calibrate(model: Method, corpus: Corpus, device: str = "cpu") -> dict[str, Any]:
-    """Split-conformal half-widths on validation: per pattern, and where text could be imagined also without it.
+    """Compute split-conformal half-widths on validation per pattern, where text can be simulated also without it.
 
-    Returns: {"level", "half_width": {pattern: w, pattern + NOTHING_IMAGINED: w}}; see `half_width`.
+    Returns:
+        {"level", "half_width": {pattern: w, pattern + WITHOUT_SIMULATED_TEXT: w}}; see `conformal.half_width`.
     """
     rows = corpus.rows("valid")
     scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), device)
     bare = pattern_scores(model, corpus, rows, VOICED, device, simulated=False)
     scores |= {p + WITHOUT_SIMULATED_TEXT: s for p, s in bare.items()}
-    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in _residuals(scores, corpus).items()}}
+    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in absolute_errors(scores, corpus).items()}}
 
 
-def _residuals(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
-    """Absolute errors on validation per pattern, where it has any utterance."""
+def absolute_errors(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:
+    """Compute the absolute errors on validation per pattern that has any utterance."""
     true = corpus.label[corpus.rows("valid")]
     return {p: np.abs(s - true)[np.isfinite(s)] for p, s in scores.items() if np.isfinite(s).any()}

@@ -1,4 +1,4 @@
-"""The frozen teacher of a training run: which checkpoint it is, and whether it may teach this student."""
+"""Frozen teacher of a training run: find its checkpoint and check that it fits the student."""
 
 from __future__ import annotations
 
@@ -18,18 +18,25 @@ from msa_core.methods import Method
 def frozen(
     name: str | Path | None, model: Method, corpus: Corpus, device: str
 ) -> tuple[Method | None, dict[str, str] | None]:
-    """The frozen teacher and what the manifest says of it. Raises: MsaError when it is needed or does not fit."""
+    """Load the frozen teacher of a model.
+
+    Returns:
+        The teacher and the facts of it for the student's manifest; None, None for a model that needs none.
+
+    Raises:
+        MsaError: when a teacher is needed and not given, not needed and given, or does not fit.
+    """
     if name is None and model.needs_teacher:
         raise MsaError(
             f"{model.name} learns from a trained teacher and has none. Train one on complete input first and "
-            "give it with --teacher (README, 'Train')."
+            "give it with --teacher (docs/training.md)."
         )
     if name is None:
         return None, None
     if not model.needs_teacher:
         raise MsaError(f"{model.name} with these settings learns from no teacher. Leave --teacher out.")
     teacher, manifest = methods.load(name, corpus.feature_set)
-    _needs_to_fit(name, teacher, manifest, model, corpus)
+    _check(name, teacher, manifest, model, corpus)
     with torch.no_grad():
         answers = [m.cpu().eval()(corpus.batch(corpus.rows("train")[:1])) for m in (teacher, model)]
     theirs, ours = ([None if t is None else list(t.shape[1:]) for t in (a.joint, a.logits)] for a in answers)
@@ -43,14 +50,16 @@ def frozen(
     return teacher.to(device).requires_grad_(False), facts
 
 
-def _needs_to_fit(
-    name: str | Path, teacher: Method, manifest: Mapping[str, Any], model: Method, corpus: Corpus
-) -> None:
-    """Raises: MsaError for a teacher of another method, not trained on complete input, or of another corpus."""
+def _check(name: str | Path, teacher: Method, manifest: Mapping[str, Any], model: Method, corpus: Corpus) -> None:
+    """Refuse a teacher of another method, not trained on complete input, or of another corpus.
+
+    Raises:
+        MsaError: saying which.
+    """
     if manifest["method"] != model.name or teacher.needs_teacher or manifest["train"]["regime"] != "complete":
         raise MsaError(
             f"{name} is {manifest['method']}, trained on {manifest['train']['regime']!r} input; the teacher of "
-            f"{model.name} must be {model.name}, trained without a teacher on complete input (README, 'Train')."
+            f"{model.name} must be {model.name}, trained without a teacher on complete input (docs/training.md)."
         )
     own = {"name": corpus.name, **corpus.manifest}
     if json.dumps(manifest["corpus"], sort_keys=True) != json.dumps(own, sort_keys=True):
@@ -63,9 +72,14 @@ def _needs_to_fit(
 
 
 def of_seeds(teacher: str | None, out: Path, seeds: Sequence[int]) -> dict[int, str | Path | None]:
-    """The teacher of every seed: the run of that label and seed in `out`, or one checkpoint for all.
+    """Find the teacher of every seed: the run of that name and seed in `out`, or one checkpoint for all.
 
-    Raises: MsaError when only some seeds have a run; CheckpointError when there is no such checkpoint.
+    Args:
+        teacher: run name or checkpoint; None = no teacher.
+
+    Raises:
+        MsaError: when only some seeds have a run.
+        CheckpointError: when there is no such checkpoint.
     """
     if teacher is None:
         return dict.fromkeys(seeds)

@@ -311,7 +311,7 @@ KEPT_HERE = sorted((checkpoint.ROOT / "evaluation" / "scores").glob("*/*.npz"))
 
 
 def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
-    labels = {r.label for m in METHODS.values() for r in m.recipes()}
+    labels = {r.run_name for m in METHODS.values() for r in m.recipes()}
     assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6
     for path in KEPT_HERE:
         run, result = Run.gone(Kept.read(path)), checkpoint.ROOT / "evaluation" / f"{path.parent.name}.json"

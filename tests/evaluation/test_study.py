@@ -17,26 +17,26 @@ CORPUS = corpus(150)
 
 
 def test_recipes_are_sound():
-    labels = [r.label for m in METHODS.values() for r in m.recipes()]
+    labels = [r.run_name for m in METHODS.values() for r in m.recipes()]
     assert len(set(labels)) == len(labels)
     for name, method in METHODS.items():
         for recipe in method.recipes():
             assert recipe.kind in KINDS and recipe.title
             study.loop_of(recipe, CORPUS, 0)
-            assert recipe.teacher is None or recipe.teacher in [r.label for r in method.recipes()]
+            assert recipe.teacher is None or recipe.teacher in [r.run_name for r in method.recipes()]
             assert name != "promma" or "(reconstruction)" in recipe.title
     assert Method.recipes.__func__(METHODS["sdumc"])[0].kind == "method"  # what a method without its own recipes has
 
 
 def test_the_plan_has_what_the_corpus_can_have(tmp_path):
     first, second = study.plan(CORPUS, tmp_path, seeds=2)
-    labels = {j.recipe.label for j in first}
+    labels = {j.recipe.run_name for j in first}
     assert {"late fusion", "masked late fusion", "sdumc", "corrkd-teacher", "promma-teacher"} < labels
     assert {f"late fusion, {p} only" for p in INCOMPLETE} < labels and {j.seed for j in first} == {0, 1}
-    assert {"corrkd", "promma (reconstruction)"} < {j.recipe.label for j in second}
+    assert {"corrkd", "promma (reconstruction)"} < {j.recipe.run_name for j in second}
     assert all(j.recipe.teacher in labels for j in second)
     main_rows = study.plan(CORPUS, tmp_path, 1, ablations=False, only=["sdumc"])
-    assert [j.recipe.label for stage in main_rows for j in stage] == ["sdumc"]
+    assert [j.recipe.run_name for stage in main_rows for j in stage] == ["sdumc"]
     with pytest.raises(MsaError, match="Unknown method 'sdcum'. Valid methods: baseline, sdumc"):
         study.plan(CORPUS, tmp_path, 1, only=["sdcum"])
 

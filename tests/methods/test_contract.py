@@ -18,13 +18,12 @@ from msa_core.methods.layers import (
     ConvFrameEncoder,
     FrameEncoder,
     Frames,
-    SelfAttention,
-    SequenceEncoder,
     Standardise,
     dropout_factor,
     masked_mean,
     remembering,
 )
+from msa_core.methods.sequences import SelfAttention, SequenceEncoder
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
 

@@ -12,8 +12,8 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
+from msa_core.methods.promma.answers import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.methods.promma.config import ProMMAConfig
-from msa_core.methods.promma.modules import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.training.loop import TrainConfig, fit
@@ -187,7 +187,7 @@ def test_generated_text_may_start_from_the_voice():
     assert not torch.allclose(*(model(b).score for b in silent))
     assert torch.equal(model(batch).score, model(heard).score)
     for deaf in (build(generate="always", use_simulated=False), build(generate="never")):
-        assert torch.equal(*(deaf(b).score for b in silent)) and not deaf.reads_simulated
+        assert torch.equal(*(deaf(b).score for b in silent)) and not deaf.reads_simulated_text
 
 
 def test_the_generator_learns_to_rebuild_and_not_from_the_score():

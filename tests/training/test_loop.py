@@ -150,7 +150,7 @@ def test_bad_settings_are_refused():
 
 
 def test_patience_stops():
-    run = train._Run("baseline", CORPUS, Path("x"), TrainConfig(patience=2), None, None, "cpu")
+    run = train.TrainingRun("baseline", CORPUS, Path("x"), TrainConfig(patience=2), None, None, "cpu")
     run.best_epoch, run.epoch = 4, 7
     assert run.finished
     run.epoch = 6

@@ -1,4 +1,4 @@
-"""Settings of ProMMA (see promma.py)."""
+"""Settings and recipes of ProMMA (symbols as in promma/model.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHOICES = ("evaluate", "always", "never")
 
 @dataclass(frozen=True)
 class ProMMAConfig:
-    """Settings of ProMMA, chosen on the composite corpus' validation split; its own are not public."""
+    """Settings of ProMMA, chosen on the composite corpus' validation split."""
 
     prompted: bool = True  # False: train the backbone, on the task alone
     d_model: int = 40
@@ -26,23 +26,23 @@ class ProMMAConfig:
     d_gate: int = 16  # hidden width of MME's gates
     temperature: float = 1.0  # tau of DPW, in nats
     dropout: float = 0.3  # inside the attention blocks
-    frame_dropout: float = 0.2  # channels of what the convolution says
+    frame_dropout: float = 0.2  # channels of the convolution's output
     head_dropout: float = 0.4  # of the layers behind the encoders
     prompt_dropout: float = 0.1  # of generator and gates
     input_dropout: tuple[float, float, float] = (0.1, 0.3, 0.1)  # channels of text, audio, vision switched off
     input_noise: tuple[float, float, float] = (0.0, 0.2, 0.0)  # Gaussian offset of a channel, in standard deviations
     generate: str = "evaluate"  # trained with MME; ablations: trained to "always" or "never" generate
-    decide: str = "evaluate"  # what is done with the same weights: MME decides, "always" or "never" generate
+    decide: str = "evaluate"  # decision with the same weights: MME decides, "always" or "never" generate
     use_mpd: bool = True  # ablation: False = every modality uses the shared prompts
     use_dpw: bool = True  # ablation: False = equal weights
     use_mpdc: bool = True  # ablation: False = prompts join no self-attention
-    use_simulated: bool = True  # ablation: rebuild text from the voice's simulated text
+    use_simulated: bool = True  # ablation: generate text from simulated text
     weight_task: float = 1.0  # backbone: squared error of the score
     weight_answers: float = 0.5  # squared error of all answers that are compared
     weight_chosen: float = 0.5  # squared error to be expected when the gates choose among them
     weight_alone: float = 0.3  # backbone: squared error of each modality's own pseudo-label
     weight_generated: float = 0.3  # generator
-    weight_confidence: float = 0.1  # what it believes of itself
+    weight_confidence: float = 0.1  # confidence of the generator
     weight_evaluator: float = 0.3  # MME
     weight_information: float = 0.4  # DPW, lambda_mi
     weight_orthogonal: float = 0.01  # MPD, lambda_o
@@ -62,7 +62,7 @@ class ProMMAConfig:
             )
 
     def loss_weights(self) -> dict[str, float]:
-        """Weight per loss term; those of a module only where it is there."""
+        """Return the weight per loss term; those of a module only where it is used."""
         if not self.prompted:
             return {"task": self.weight_task, "alone": self.weight_alone}
         weights = {"answers": self.weight_answers, "information": self.weight_information}
@@ -76,7 +76,7 @@ class ProMMAConfig:
 
     @staticmethod
     def debug() -> ProMMAConfig:
-        """Tiny, for tests."""
+        """Return tiny settings for tests."""
         return ProMMAConfig(
             d_model=8, n_heads=2, d_feedforward=8, rank=2, d_generator=4, d_critic=4, d_gate=4, dropout=0.1,
             head_dropout=0.1,

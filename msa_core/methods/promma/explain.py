@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msa_core.methods.base import Displayed, Mechanism
+from msa_core.methods.promma.answers import column_of, situation_of
 from msa_core.methods.promma.config import ProMMAConfig
-from msa_core.methods.promma.modules import Weighting, column_of, situation_of
+from msa_core.methods.promma.modules import Weighting
 from msa_core.schema import MODALITIES, Output
 
 

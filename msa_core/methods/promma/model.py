@@ -1,25 +1,26 @@
-"""ProMMA: evaluate before generating, and dynamic prompts (ICME 2026, arXiv 2604.05558). **A reconstruction.**
+"""ProMMA: evaluate before generating, and dynamic prompts. **A reconstruction from the abstract.**
 
-Of ProMMA only the abstract is public: no equation, no code, no table. It names four modules and what each is for; how
-they work here is our own reading, built on what the abstract says and on public relatives, MPLMM (ACL 2024) first.
-Wherever the product shows ProMMA it says "a reconstruction from its abstract".
+Paper: "Evaluation Before Generation: A Paradigm for Robust Multimodal Sentiment Analysis with Missing Modalities",
+ICME 2026, arXiv 2604.05558. Built from the abstract alone, without equations, code or tables of the authors. It names
+four modules and their purpose; how they work here is our own reading, built on the abstract and on public relatives,
+MPLMM (ACL 2024) first. Wherever the product shows ProMMA it says so.
 
-Module -> class (promma_modules.py)
+Module -> class (promma/modules.py)
 - Pre-trained backbone -> `Backbone`: trained on complete input (prompted = false), then frozen. It is the teacher of
   the run, the complete-modality model on the page, and the source of the pseudo-labels.
 - Missing Modality Evaluator (MME) -> `Evaluator`. "Judges with pre-trained models and pseudo-labels whether a missing
   modality is worth generating." For a missing m: importance = |f0(O, m^) - f0(O)|, f0 the frozen fusion and read-out on
-  what is present (O) with and without the generated m^; confidence = how much of the truth the generator believes to
-  have hit; a gate on these and on what each modality says alone, trained against the truth of the training data: did
-  generating bring the score nearer? Generated only above a threshold chosen on validation, one for
-  each pattern of what is there, with imagined text and without, as the intervals are.
+  what is present (O) with and without the generated m^; confidence = share of the truth's variance that the generator
+  expects to hit; a gate on these and on each modality's own score, trained against the truth of the training data:
+  did generating lower the error? Generated only above a threshold chosen on validation, one for each pattern of
+  present modalities, with simulated text and without, as for the intervals.
 - Generator -> `Generator`: the summary of a missing modality from those present and its private prompts, as in MPLMM.
 - Modality-invariant Prompt Disentanglement (MPD) -> `Disentanglement`. "Decomposes shared prompts into private ones":
   P_m = P_s + g_m(P_s); private prompts of different modalities are kept orthogonal, and their mean near P_s.
 - Dynamic Prompt Weighting (DPW) -> `Weighting`. "Mutual-information-based weights from cross-attention outputs." The L
-  shared prompts stand at L points of the sentiment scale. Private prompts P_{m,l} look at the frames of m through the
-  frozen cross-attention; a critic compares what they find, o_{m,l}, with the summary of m as its residual, with its
-  prompt. With p(l | o_m) and the prior p(l):
+  shared prompts stand at L points of the sentiment scale. Private prompts P_{m,l} attend to the frames of m through
+  the frozen cross-attention; a critic compares the output o_{m,l}, with the summary of m as residual, with its prompt.
+  With p(l | o_m) and the prior p(l):
   batch estimate, which training raises: I(o_m; l) >= mean_i log p(l_i | o_m,i) / p(l_i), l_i the prompt of the label;
   one clip, no label: I_m = KL(p(l | o_m) || p(l)), whose mean over clips is the same information;
   w = softmax_m(I_m / tau + log c_m), with c = 1 for a present modality, the generator's confidence for a generated one
@@ -31,7 +32,7 @@ Module -> class (promma_modules.py)
 Choices that a reader of the abstract may not expect
 - The generator learns to rebuild, not to lower the error of the score: it is an imputation, and whether to use it is
   the evaluator's question. (Trained through the score it always helps a little, and there is nothing to evaluate.)
-- Missing text is rebuilt from text simulated from the voice where there is some (`use_simulated`), as in SDUMC.
+- Missing text is generated from simulated text where there is some (`use_simulated`), as in SDUMC.
 - What is generated is a modality's summary, which enters the cross-attention as its one frame.
 - The evaluator's truth is about the model's own answers; the frozen model gives importance and pseudo-labels. It reads
   the summaries as encoded with the prompts: a second pass without them would double the cost.
@@ -44,7 +45,6 @@ Choices that a reader of the abstract may not expect
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -62,13 +62,22 @@ from msa_core.methods.losses import (
     prompt_reconstruction,
     where_mean,
 )
-from msa_core.methods.promma.config import CHOICES, RECIPES, ProMMAConfig
-from msa_core.methods.promma.explain import ProMMAMechanism, describe
-from msa_core.methods.promma.modules import (
+from msa_core.methods.promma.answers import (
     BOUND,
     EVERYTHING,
     N_ANSWERS,
     N_SITUATIONS,
+    Answers,
+    at,
+    choices,
+    column_of,
+    first_alike,
+    situation_of,
+    situation_thresholds,
+)
+from msa_core.methods.promma.config import CHOICES, RECIPES, ProMMAConfig
+from msa_core.methods.promma.explain import ProMMAMechanism, describe
+from msa_core.methods.promma.modules import (
     SMALL,
     Backbone,
     Disentanglement,
@@ -77,32 +86,14 @@ from msa_core.methods.promma.modules import (
     Level,
     LowRank,
     Weighting,
-    at,
-    best_thresholds,
-    column_of,
-    completed,
-    first_alike,
-    situation_of,
 )
 from msa_core.schema import MODALITIES, Batch, Output
 
 MOMENTUM = 0.02  # of the running prior over prompts and spread of summaries
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What is said with each choice of what to generate, A = N_ANSWERS of them.
-
-    score, frozen (B, A): of the model and of the frozen model; joint (B, A, 3 d).
-    """
-
-    score: Tensor
-    frozen: Tensor
-    joint: Tensor
-
-
 class ProMMA(Method):
-    """The frozen backbone, and the prompts that adapt it to what is missing."""
+    """The frozen backbone, and prompts that adapt it to missing modalities."""
 
     name = "promma"
     title = "ProMMA (reconstruction)"
@@ -138,28 +129,28 @@ class ProMMA(Method):
 
     @property
     def needs_teacher(self) -> bool:
-        """The prompts need the frozen backbone."""
+        """True for the prompts, which need the frozen backbone."""
         return bool(self.config.prompted)
 
     @property
-    def reads_simulated(self) -> bool:
-        """Where text may be generated from it."""
+    def reads_simulated_text(self) -> bool:
+        """True where text may be generated from it."""
         return bool(self.config.prompted and self.config.use_simulated and self.config.generate != "never")
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
-        """The backbone, the prompts, and their ablations."""
+        """List the backbone, the prompts, and their ablations."""
         return RECIPES
 
     @classmethod
     def variants(cls, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The same weights where MME decides, and always and never generating."""
+        """List the decisions with the same weights: MME decides, always and never generating."""
         whole = all(config.get(f"use_{part}", True) for part in ("mpd", "dpw", "mpdc", "simulated"))
         asks = config.get("prompted", True) and config.get("generate", "evaluate") == "evaluate"
         return [{"decide": choice} for choice in CHOICES] if asks and whole else [{}]
 
     def answers(self, batch: Batch, variants: Sequence[Mapping[str, Any]]) -> list[Tensor]:
-        """As in the contract; one pass holds the answers of every decision."""
+        """Score a batch under each of `variants`; one pass holds the answers of every decision."""
         if not all(set(settings) <= {"decide"} for settings in variants) or not self.config.prompted:
             return super().answers(batch, variants)
         trace = self(batch).trace
@@ -175,7 +166,11 @@ class ProMMA(Method):
         return scores
 
     def adopt(self, teacher: Method) -> None:
-        """Take over the trained backbone and what it standardises with. Raises: MsaError for one of another shape."""
+        """Take over the trained backbone and its standardisation.
+
+        Raises:
+            MsaError: for a backbone of another shape.
+        """
         assert isinstance(teacher, ProMMA)
         for name in ("d_model", "n_heads", "n_layers", "d_feedforward"):
             theirs, ours = getattr(teacher.config, name), getattr(self.config, name)
@@ -185,34 +180,41 @@ class ProMMA(Method):
         self.standardise.load_state_dict(teacher.standardise.state_dict(), strict=True)
 
     def forward(self, batch: Batch) -> Output:
-        """Score a batch (schema.Batch). The trace holds what the losses and the page read, see below."""
+        """Score a batch. The trace holds what the losses and the mechanism read, see below."""
         keep = usable(batch)
         real = available(keep)
         if not self.config.prompted:
             return self._complete(batch, keep, real)
         missing = ~real & real.any(1, keepdim=True)  # nothing can be generated from nothing
-        private = self.disentangle(self.shared) if self.config.use_mpd else self.shared.expand(3, -1, -1)  # P_m
+        # 1. MPD: private prompts P_m (3, L, d). MPDC: shared prompts at every level of the encoders.
+        private = self.disentangle(self.shared) if self.config.use_mpd else self.shared.expand(3, -1, -1)
         levels = self._levels()
+        # 2. Frozen encoders: summaries s_m and frames F_m.
         encoded = self.backbone.encoded(batch.features, keep, self._standardises(), levels)
         trace = {f"attention_{m}": encoded.attention[m] for m in MODALITIES}
+        # 3. Generator: m^ in the place of what is missing, with its confidence c.
         confidence = real.to(self.shared)
         if self.config.generate != "never":
             simulated, heard = self._simulated(batch, keep["simulated"], missing[:, 0], levels)
             made, sure, hidden = self.generator(encoded.summary, real, private, simulated, heard)
-            encoded = completed(encoded, made.detach(), missing)
+            encoded = encoded.completed(made.detach(), missing)
             confidence = torch.where(real, confidence, torch.sigmoid(sure).detach())
             trace |= {"made": made, "sure": sure, "simulated": heard}
+        # 4. Frozen cross-attention: summaries find O_{m<-n} (B, 3, 3, d), private prompts find o (B, 3, L, d).
         queries = torch.cat([encoded.summary[:, None].expand(-1, 3, -1, -1), private.expand(len(real), -1, -1, -1)], 2)
         found, spoken = self.backbone.crossed(queries, encoded).tensor_split([3], 2)
-        spoken = spoken + encoded.summary[:, :, None]  # o, with what they were asked about as residual (B, 3, L, d)
+        spoken = spoken + encoded.summary[:, :, None]  # o, with the summary as residual
+        # 5. DPW: posterior over prompts and information, weights w in every answer, scaled prompts.
         log_posterior = self.weigh(spoken, private)  # log p(l | o) (B, 3, L)
         information = self.weigh.information(log_posterior)  # I (B, 3)
-        there = self._choices(real, missing)  # (B, A, 3)
+        there = choices(self.config.generate, real, missing)  # (B, A, 3)
         if not (self.training or missing.any()):
             there = there[:, :1]  # nothing to choose: one answer stands for all
         weights = self._weights(information, confidence, there)
         scaled = torch.einsum("bam,bml,mld->bald", weights, log_posterior.exp(), private)  # P_dynamic
+        # 6. Answers with nothing, each modality and everything missing generated.
         answers = self._answers(encoded.summary, found, scaled, there)
+        # 7. MME chooses among them.
         if self.config.generate == "evaluate":
             alone = bounded(self.backbone.alone_scores(encoded.summary))
             gate = self.evaluator(real, alone, answers.frozen, answers.score, confidence, information, hidden)
@@ -229,27 +231,30 @@ class ProMMA(Method):
         }  # fmt: skip
         return Output(score=at(answers.score, chosen), joint=at(answers.joint, chosen), trace=trace)
 
-    def losses(self, full: Output | None, dropped: Output, score: Tensor) -> dict[str, Tensor]:
-        """The task, and one term or two for each module; full is the answer of the frozen backbone."""
+    def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
+        """Compute the task terms, and one or two terms for each module; full is the frozen backbone's answer."""
         trace = dropped.trace
         if not self.config.prompted:
-            apart = (bounded(trace["alone"]) - score[:, None]) ** 2
-            return {"task": mse(dropped.score, score), "alone": where_mean(apart, trace["real"])}
+            apart = (bounded(trace["alone"]) - label[:, None]) ** 2
+            return {"task": mse(dropped.score, label), "alone": where_mean(apart, trace["real"])}
         assert full is not None, "the prompts are trained with the frozen backbone's answer to the complete batch"
         answers, missing = trace["answers"], trace["missing"]
-        square = (answers - score[:, None]) ** 2
+        # Task: squared error of the answers, those with one modality generated counting as one.
+        square = (answers - label[:, None]) ** 2  # (B, A)
         one = square[:, 1:EVERYTHING].mean(1)
         terms = {"answers": torch.stack([square[:, 0], one, square[:, EVERYTHING]]).mean()}
-        share = self.weigh.share_of(score)
+        # DPW: the information of the outputs about the prompts of the label.
+        share = self.weigh.share_of(label)  # q (B, L)
         if self.training:
             self.weigh.prior.lerp_(share.mean(0), MOMENTUM)
         known = trace["real"] | (missing & (self.config.generate != "never"))
         terms["information"] = -prompt_information(trace["log_posterior"], share, self.weigh.prior, known)
+        # Generator, MME, MPD.
         if self.config.generate != "never":
             terms |= self._generator_terms(trace, full.trace["summary"], full.trace["real"], missing)
         if self.config.generate == "evaluate":
             terms["chosen"] = expected_error(square, trace["gate"], missing)
-            terms["evaluator"] = evaluator_loss(trace["gate"], answers, score, missing)
+            terms["evaluator"] = evaluator_loss(trace["gate"], answers, label, missing)
         if self.config.use_mpd:
             terms["orthogonal"] = prompt_orthogonality(trace["private"][0])
             terms["reconstruction"] = prompt_reconstruction(trace["private"][0], self.shared)
@@ -258,9 +263,11 @@ class ProMMA(Method):
     def _generator_terms(
         self, trace: Mapping[str, Tensor], truth: Tensor, real: Tensor, missing: Tensor
     ) -> dict[str, Tensor]:
-        """Error of what was generated, as a share of the truth's variance, and of what it believed of itself.
+        """Compute the error of what was generated, as a share of the truth's variance, and of its confidence.
 
-        truth (B, 3, d): the summaries of the complete batch, where real (B, 3); missing (B, 3): had to be generated.
+        Args:
+            truth: summaries of the complete batch (B, 3, d), where real (B, 3).
+            missing: (B, 3), had to be generated.
         """
         rows = missing & real
         there = real.sum(0)[:, None]  # (3, 1)
@@ -274,22 +281,17 @@ class ProMMA(Method):
         return {"generated": where_mean(error, rows), "confidence": where_mean(believed, rows)}
 
     def tune(self, held_out: Iterable[tuple[Output, Tensor]]) -> None:
-        """The thresholds of MME: for what is there and imagined, those with the lowest mean absolute error."""
+        """Choose the thresholds of MME: in each situation those with the lowest mean absolute error."""
         if not self.config.prompted or self.config.generate != "evaluate":
             return
         kept = [(*(o.trace[k] for k in ("gate", "answers", "missing", "real", "simulated")), y) for o, y in held_out]
         if not kept:
             return
-        gate, answers, missing, real, heard, score = (torch.cat(parts) for parts in zip(*kept, strict=True))
-        known = real.any(0)  # what no row has was never there to be rebuilt: it is never generated
-        self.threshold[:, ~known] = BOUND
-        situation = situation_of(real, heard)
-        for number in situation.unique().tolist():
-            rows = (situation == number) & missing.any(1)
-            if rows.any():
-                error = (answers[rows] - score[rows, None]).abs()
-                best = best_thresholds(gate[rows], error, missing[rows][0] & known, column_of)
-                self.threshold[number] = torch.where(known, best, BOUND)
+        gate, answers, missing, real, heard, label = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        self.threshold[:, ~real.any(0)] = BOUND
+        error = (answers - label[:, None]).abs()
+        for situation, best in situation_thresholds(gate, error, missing, real, heard).items():
+            self.threshold[situation] = best
 
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
@@ -298,7 +300,7 @@ class ProMMA(Method):
         return describe(self, output, row, real, teacher)
 
     def displayed(self, output: Output) -> dict[str, Displayed]:
-        """The prompt weights, and what they push: each weight times the lean of its prompts."""
+        """Return the prompt weights, and their push: each weight times the lean of its prompts."""
         if not self.config.prompted:
             return {}
         weights = output.trace["weights"]
@@ -306,7 +308,7 @@ class ProMMA(Method):
         return {"prompt weights": Displayed(weights, False), "prompt push": Displayed(push, True)}
 
     def _complete(self, batch: Batch, keep: Mapping[str, Tensor], real: Tensor) -> Output:
-        """The backbone alone. Trace: attention_<modality> (B, T), summary (B, 3, d), alone and real (B, 3)."""
+        """Answer with the backbone alone. Trace: attention_<modality> (B, T), summary (B, 3, d), alone, real (B, 3)."""
         encoded = self.backbone.encoded(batch.features, keep, self._standardises())
         found = self.backbone.crossed(encoded.summary, encoded)
         joint = self.backbone.fused(encoded.summary, found, real)
@@ -318,7 +320,7 @@ class ProMMA(Method):
         return {m: self.statistics(m) for m in MODALITIES}
 
     def _levels(self) -> dict[str, list[Level]] | None:
-        """MPDC inside the modalities: shared prompts at every self-attention level."""
+        """Compute MPDC inside the modalities: shared prompts at every self-attention level."""
         if not self.config.use_mpdc:
             return None
         pooled = self.shared.mean(0)
@@ -333,7 +335,7 @@ class ProMMA(Method):
     def _simulated(
         self, batch: Batch, usable_: Tensor, missing_text: Tensor, levels: Mapping[str, list[Level]] | None
     ) -> tuple[Tensor, Tensor]:
-        """What the text encoder makes of simulated text (B, d), in the rows (B,) that miss text and have some."""
+        """Encode simulated text to summaries (B, d), in the rows (B,) that miss text and have some."""
         heard = missing_text & usable_.any(1) & self.config.use_simulated
         summary = self.shared.new_zeros(len(heard), self.config.d_model)
         rows = heard.nonzero().squeeze(-1)
@@ -345,36 +347,32 @@ class ProMMA(Method):
             summary = summary.index_put((rows,), masked_mean(frames, counted))
         return summary, heard
 
-    def _choices(self, real: Tensor, missing: Tensor) -> Tensor:
-        """What takes part in each answer (B, A, 3): what is real, and what that answer generates."""
-        generate = torch.zeros(N_ANSWERS, len(MODALITIES), dtype=torch.bool, device=real.device)
-        if self.config.generate == "evaluate":
-            generate[1:EVERYTHING] = torch.eye(len(MODALITIES), dtype=torch.bool)
-            generate[EVERYTHING] = True
-        elif self.config.generate == "always":
-            generate[:] = True
-        return real[:, None] | (generate & missing[:, None])
-
     def _decided(self, gate: Tensor, real: Tensor, heard: Tensor, choice: str) -> Tensor:
-        """Which modalities are worth generating (B, 3); "always" leaves out what the training corpus never had."""
+        """Decide which modalities to generate (B, 3); "always" leaves out what the training corpus never had."""
         if choice == "evaluate":
             return gate > self.threshold[situation_of(real, heard)]
         known = (self.threshold < BOUND).any(0)
         return (known & (choice == "always")).expand(gate.shape)
 
     def _weights(self, information: Tensor, confidence: Tensor, there: Tensor) -> Tensor:
-        """The weights w of DPW (B, A, 3): sums to one over what takes part, 0 for what does not."""
+        """Compute the weights w of DPW (B, A, 3): they sum to one over what takes part and are 0 elsewhere."""
         energy = information / self.config.temperature + torch.log(confidence.clamp(min=1e-6))
         energy = energy if self.config.use_dpw else torch.zeros_like(energy)
         return masked_softmax(energy[:, None].expand(there.shape), there)
 
     def _answers(self, summary: Tensor, found: Tensor, scaled: Tensor, there: Tensor) -> Answers:
-        """Fuse every choice in one pass. summary (B, 3, d), found (B, 3, 3, d), scaled prompts (B, A, L, d).
+        """Fuse every choice in one pass.
 
-        Out of training, choices of a row that come to the same are fused once: in training dropout tells them apart.
+        Out of training, equal choices of a row are fused once; in training dropout tells them apart.
+
+        Args:
+            summary: s (B, 3, d).
+            found: O (B, 3, 3, d).
+            scaled: prompts P_dynamic (B, A, L, d).
+            there: what takes part in each choice (B, A, 3).
         """
         b, a = there.shape[:2]
-        own: Any = slice(None)  # the choices that are fused, of all (B A)
+        own: Any = slice(None)  # choices that are fused, of all (B A)
         if not self.training:
             same = first_alike(there) + a * torch.arange(b, device=there.device)[:, None]
             own, place = same.unique(return_inverse=True)  # place (B, A): of every choice among those
@@ -387,8 +385,10 @@ class ProMMA(Method):
             return x.expand(-1, N_ANSWERS, *[-1] * (x.ndim - 2))
 
         summaries, founds, takes_part = each(summary), each(found), there.flatten(0, 1)[own]
+        # f0 of MME, without prompts.
         with torch.no_grad():
             frozen = self.backbone.score(self.backbone.fused(summaries, founds, takes_part))
+        # MPDC over the modalities, with P_s + L P_dynamic.
         level, scaled = None, scaled.flatten(0, 1)[own]
         if self.config.use_mpdc:
             prompts = self.shared + self.config.n_prompts * scaled  # (N, L, d)

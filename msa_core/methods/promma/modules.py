@@ -1,32 +1,20 @@
-"""The parts of ProMMA (see promma.py): the frozen backbone and the four modules around it. Symbols as in promma.py."""
+"""Modules of ProMMA: the frozen backbone, and generator, MPD, DPW and MME around it (symbols as in model.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msa_core.methods.layers import (
-    CrossAttention,
-    Dropout,
-    SelfAttention,
-    SequenceEncoder,
-    Standardise,
-    masked_mean,
-    mlp,
-)
+from msa_core.methods.layers import Dropout, Standardise, masked_mean, mlp
 from msa_core.methods.promma.config import ProMMAConfig
+from msa_core.methods.sequences import CrossAttention, SelfAttention, SequenceEncoder
 from msa_core.schema import MODALITIES, SCORE_LIMIT
 
-# The answers that are compared: nothing generated, text, audio or vision alone, everything that is missing.
-N_ANSWERS = len(MODALITIES) + 2
-EVERYTHING = N_ANSWERS - 1
-N_SITUATIONS = 2 ** (len(MODALITIES) + 1)
-BOUND = 30.0  # a logit that no gate reaches
-SMALL = 0.05  # standard deviation of what prompts start from: small, and random so that every factor learns
+SMALL = 0.05  # standard deviation of the initial prompts, random so that every factor of a product learns
 
 
 @dataclass(frozen=True)
@@ -39,19 +27,29 @@ class Level:
 
 @dataclass(frozen=True)
 class EncodedModalities:
-    """What the encoders say: summary s (B, 3, d), per modality frames F (B, T', d) and which count, attention."""
+    """Output of the encoders: summary s (B, 3, d), and per modality frames F (B, T', d), which count, attention."""
 
     summary: Tensor
     frames: dict[str, Tensor]
     keep: dict[str, Tensor]
     attention: dict[str, Tensor]
 
+    def completed(self, made: Tensor, missing: Tensor) -> EncodedModalities:
+        """Put what was generated, made (B, 3, d), in as summary and only frame of what is missing (B, 3)."""
+        frames, keep = {}, {}
+        for i, m in enumerate(MODALITIES):
+            first = (torch.arange(self.frames[m].shape[1], device=made.device) == 0) & missing[:, i, None]
+            frames[m] = torch.where(first[..., None], made[:, i, None], self.frames[m])
+            keep[m] = self.keep[m] | first
+        summary = torch.where(missing[..., None], made, self.summary)
+        return replace(self, summary=summary, frames=frames, keep=keep)
+
 
 class Backbone(nn.Module):
-    """The complete-modality model: encoders, cross-attention between modalities, self-attention over them, read-out.
+    """Complete-modality model: encoders, cross-attention between modalities, self-attention over them, read-out.
 
-    s_m is the mean over the frames of m; z_m = s_m + sum over n != m of O_{m<-n}, where O_{m<-n} is what s_m finds in
-    the frames of n.
+    s_m is the mean over the frames of m; z_m = s_m + sum over n != m of O_{m<-n}, where O_{m<-n} is the output of the
+    cross-attention with query s_m on the frames of n.
     """
 
     def __init__(self, config: ProMMAConfig, dims: Mapping[str, int]):
@@ -89,7 +87,7 @@ class Backbone(nn.Module):
         return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
 
     def crossed(self, queries: Tensor, encoded: EncodedModalities) -> Tensor:
-        """What queries (B, Q, d), or (B, 3, Q, d) for each source, find in the frames of each source: (B, 3, Q, d)."""
+        """Attend with queries (B, Q, d), or (B, 3, Q, d) by source, to the frames of each source: (B, 3, Q, d)."""
         of = queries.unbind(1) if queries.ndim == 4 else [queries] * 3
         found = [self.cross[m](q, encoded.frames[m], encoded.keep[m]) for m, q in zip(MODALITIES, of, strict=True)]
         return torch.stack(found, 1)
@@ -97,15 +95,21 @@ class Backbone(nn.Module):
     def fused(
         self, summary: Tensor, found: Tensor, there: Tensor, absent: Tensor | None = None, level: Level | None = None
     ) -> Tensor:
-        """The joint representation (B, 3 d).
+        """Fuse the modalities to the joint representation (B, 3 d).
 
-        Args: summary s (B, 3, d); found (B, 3, 3, d): source, target. there (B, 3) True = takes part. absent (3, d):
-            stands for a modality that does not, else 0. level: prompts of the self-attention over modalities.
+        Args:
+            summary: s (B, 3, d).
+            found: cross-attention outputs O (B, 3, 3, d): source, target.
+            there: (B, 3) True = takes part.
+            absent: (3, d) in the place of a modality that does not; None: 0.
+            level: prompts of the self-attention over modalities.
         """
+        # z_m = s_m + sum over n != m of O_{m<-n}, of the modalities that take part (B, 3, d).
         apart = ~torch.eye(3, dtype=torch.bool, device=there.device)
         used = (there[:, :, None] & apart).to(found.dtype)  # (B, source, target)
         z = summary + torch.einsum("bnmd,bnm->bmd", found, used)
         z = torch.where(there[..., None], z, 0.0 if absent is None else absent)
+        # Self-attention over the three modalities, with prompts before and behind it.
         tokens, seen = z + self.kind, there | ~there.any(1, keepdim=True)
         if level is None:
             mixed = self.over_modalities(tokens, seen)[0]
@@ -119,17 +123,17 @@ class Backbone(nn.Module):
         return joint
 
     def score(self, joint: Tensor) -> Tensor:
-        """A raw score (B,) of a joint representation (B, 3 d)."""
+        """Read a raw score (B,) out of a joint representation (B, 3 d)."""
         raw: Tensor = self.head(joint).squeeze(-1)
         return raw
 
     def alone_scores(self, summary: Tensor) -> Tensor:
-        """Raw scores (B, 3) of each summary s (B, 3, d) by itself: the pseudo-label of one modality."""
+        """Read a raw score (B, 3) out of each summary s (B, 3, d) by itself: the pseudo-label of one modality."""
         return torch.cat([self.alone[m](summary[:, i]) for i, m in enumerate(MODALITIES)], 1)
 
 
 class LowRank(nn.Module):
-    """x -> up(down(x)), d -> r -> d: a projection with few parameters."""
+    """Low-rank projection x -> up(down(x)), d -> r -> d."""
 
     def __init__(self, d: int, rank: int):
         super().__init__()
@@ -151,16 +155,16 @@ class Disentanglement(nn.Module):
         )
 
     def forward(self, shared: Tensor) -> Tensor:
-        """Private prompts (3, L, d) of shared ones (L, d)."""
+        """Derive private prompts (3, L, d) from shared ones (L, d)."""
         return torch.stack([shared + self.private[m](shared) for m in MODALITIES])
 
 
 class Generator(nn.Module):
-    """The summary of a missing modality from those that are present and its private prompts.
+    """Generator of a missing modality's summary from the present ones and its private prompts.
 
-    h_m = GELU(sum over present n of E_n s_n + E_P pool(P_m)); m^ = base_m + D_m h_m. The base of missing text is what
-    the frozen encoder makes of text simulated from the voice, where there is some; else a learned vector. A second
-    output says how much of the truth the generator believes to have hit.
+    h_m = GELU(sum over present n of E_n s_n + E_P pool(P_m)); m^ = base_m + D_m h_m. The base of missing text is the
+    frozen encoder's summary of simulated text, where there is some; else a learned vector. A second output estimates
+    the share of the truth's variance that was hit: the confidence.
     """
 
     def __init__(self, d: int, d_hidden: int, dropout: float):
@@ -176,10 +180,17 @@ class Generator(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Generate all three modalities, each from the others.
 
-        Args: summary s (B, 3, d), real (B, 3), private prompts (3, L, d); simulated text's summary (B, d) and the rows
-            that have some (B,).
-        Returns: m^ (B, 3, d), logits of confidence (B, 3), hidden (B, 3, r).
+        Args:
+            summary: s (B, 3, d).
+            real: (B, 3) True = present.
+            private: prompts P_m (3, L, d).
+            simulated: summary of simulated text (B, d).
+            heard: rows that have some (B,).
+
+        Returns:
+            m^ (B, 3, d), logits of confidence (B, 3), hidden h (B, 3, r).
         """
+        # E_n s_n of every present modality (B, r), and their sum; a modality's own part is taken out of its sum.
         parts = [self.source[n](summary[:, i]) * real[:, i, None] for i, n in enumerate(MODALITIES)]
         everything = torch.stack(parts).sum(0)
         made, sure, hidden = [], [], []
@@ -197,7 +208,7 @@ class Generator(nn.Module):
 
 
 class Evaluator(nn.Module):
-    """MME: a gate for every modality that says whether generating it would help."""
+    """MME: a gate for every modality that predicts whether generating it helps."""
 
     def __init__(self, d_hidden: int, d_gate: int, dropout: float):
         super().__init__()
@@ -216,11 +227,14 @@ class Evaluator(nn.Module):
         information: Tensor,
         hidden: Tensor,
     ) -> Tensor:
-        """Logits (B, 3); nothing but the gates learns from them.
+        """Compute the logits of the gates (B, 3); only the gates learn from them.
 
-        Args: real (B, 3); alone (B, 3): pseudo-label of each modality by itself, generated ones included; frozen,
-            answers (B, A): scores of the frozen model and of the model; confidence, information (B, 3); hidden
-            (B, 3, r): what the generator made of the modalities that are there.
+        Args:
+            real: (B, 3) True = present.
+            alone: pseudo-label of each modality by itself (B, 3), generated ones included.
+            frozen, answers: scores (B, A) of the frozen model and of the prompted one.
+            confidence, information: c and I (B, 3).
+            hidden: hidden state of the generator (B, 3, r).
         """
         logits = []
         for i, m in enumerate(MODALITIES):
@@ -232,28 +246,8 @@ class Evaluator(nn.Module):
         return torch.cat(logits, 1)
 
 
-def best_thresholds(
-    gate: Tensor, error: Tensor, missing: Tensor, column: Callable[[Tensor], Tensor], n_steps: int = 41
-) -> Tensor:
-    """Thresholds (3,) of gates' logits (N, 3) with the lowest mean error, one modality after the other, twice.
-
-    Args: error (N, A) of every answer; missing (3,); column: which answer goes with what is generated (N, 3).
-    Candidates: quantiles of the logits, and a bound below and above all of them (always, never).
-    """
-    best = torch.full((len(missing),), -BOUND, device=gate.device)
-    for i in missing.nonzero().squeeze(-1).tolist() * 2:
-        inner = torch.quantile(gate[:, i], torch.linspace(0.025, 0.975, n_steps, device=gate.device))
-        candidates = torch.cat([best.new_tensor([-BOUND]), inner, best.new_tensor([BOUND])])
-        trial = best.repeat(len(candidates), 1)
-        trial[:, i] = candidates
-        generated = missing & (gate > trial[:, None])  # (C, N, 3)
-        chosen = column(generated.flatten(0, 1)).view(len(candidates), len(gate))
-        best[i] = candidates[int(error.gather(1, chosen.T).mean(0).argmin())]
-    return best
-
-
 class Weighting(nn.Module):
-    """DPW: which prompt does a modality's cross-attention output speak for, and how much does it say?
+    """DPW: posterior over prompts given a modality's cross-attention output, and its information.
 
     The critic T(o, p) = <relu(A_m o_l), B_m P_{m,l}> compares the output of prompt l with that prompt. With p(l) of
     the training data, p(l | o) = softmax(T + log p(l)).
@@ -269,7 +263,7 @@ class Weighting(nn.Module):
         self.places: Tensor
 
     def forward(self, found: Tensor, private: Tensor) -> Tensor:
-        """Log p(l | o) (B, 3, L) of outputs o (B, 3, L, d) and private prompts (3, L, d)."""
+        """Compute log p(l | o) (B, 3, L) of outputs o (B, 3, L, d) and private prompts (3, L, d)."""
         fit = [
             torch.einsum("blr,lr->bl", torch.relu(self.output[m](found[:, i])), self.prompt[m](private[i]))
             for i, m in enumerate(MODALITIES)
@@ -277,46 +271,14 @@ class Weighting(nn.Module):
         return torch.log_softmax(torch.stack(fit, 1) + torch.log(self.prior), -1)
 
     def information(self, log_posterior: Tensor) -> Tensor:
-        """I = KL(p(l | o) || p(l)) in nats (B, 3), of log p(l | o) (B, 3, L)."""
+        """Compute I = KL(p(l | o) || p(l)) in nats (B, 3) from log p(l | o) (B, 3, L)."""
         return (log_posterior.exp() * (log_posterior - torch.log(self.prior))).sum(-1)
 
     def lean(self, log_posterior: Tensor) -> Tensor:
-        """Mean place on the scale that the outputs speak for, minus the prior's (..., L) -> (...)."""
+        """Compute the mean place on the scale under p(l | o), minus the prior's: (..., L) -> (...)."""
         return (log_posterior.exp() - self.prior) @ self.places
 
-    def share_of(self, score: Tensor) -> Tensor:
-        """Which prompts stand for a score (B,): its two neighbours on the scale, by nearness (B, L)."""
+    def share_of(self, label: Tensor) -> Tensor:
+        """Share labels (B,) among their two neighbours of the L places on the scale, by nearness: q (B, L)."""
         step = self.places[1] - self.places[0]
-        return (1 - (score[:, None] - self.places).abs() / step).clamp(min=0.0)
-
-
-def situation_of(real: Tensor, heard: Tensor) -> Tensor:
-    """A number in [0, N_SITUATIONS) for what is there: modalities (B, 3), and imagined text for a missing one (B,)."""
-    return (real * torch.tensor([1, 2, 4], device=real.device)).sum(1) + 8 * heard
-
-
-def first_alike(there: Tensor) -> Tensor:
-    """For every choice of what takes part (B, A, 3) the first choice (B, A) of its row that is the same."""
-    alike = (there[:, :, None] == there[:, None]).all(-1)  # (B, A, A)
-    return alike.to(torch.uint8).argmax(-1)
-
-
-def column_of(generated: Tensor) -> Tensor:
-    """The answer (B,) in which just the modalities generated (B, 3) are; two or more are everything that is missing."""
-    n = generated.sum(1)
-    return torch.where(n == 1, 1 + generated.to(torch.uint8).argmax(1), torch.where(n == 0, 0, EVERYTHING))
-
-
-def at(values: Tensor, column: Tensor) -> Tensor:
-    """Of values (B, A, ...) the answer column (B,): (B, ...)."""
-    return values[torch.arange(len(values), device=values.device), column]
-
-
-def completed(encoded: EncodedModalities, made: Tensor, missing: Tensor) -> EncodedModalities:
-    """What was generated, made (B, 3, d), as summary and only frame of what is missing (B, 3)."""
-    frames, keep = {}, {}
-    for i, m in enumerate(MODALITIES):
-        first = (torch.arange(encoded.frames[m].shape[1], device=made.device) == 0) & missing[:, i, None]
-        frames[m] = torch.where(first[..., None], made[:, i, None], encoded.frames[m])
-        keep[m] = encoded.keep[m] | first
-    return replace(encoded, summary=torch.where(missing[..., None], made, encoded.summary), frames=frames, keep=keep)
+        return (1 - (label[:, None] - self.places).abs() / step).clamp(min=0.0)
