@@ -51,7 +51,7 @@ class Linear(nn.Module):
         super().__init__()
         train = corpus_.rows("train")
         self.mean = [corpus_.columns[f"rating_{m}"][train].mean() for m in MODALITIES]
-        self.base = float(corpus_.score[train].mean(dtype=np.float64))
+        self.base = float(corpus_.label[train].mean(dtype=np.float64))
 
     def forward(self, batch):
         said = [w * (batch.features[m][:, 0, 0].double() - mean)
@@ -82,12 +82,12 @@ def test_known_contributions_by_hand():
     rows = data.rows("test")[:7]
     found = faithfulness.known_contributions(data, rows)
     assert found == pytest.approx(WEIGHTS * (ratings[rows] - ratings[train].mean(0)), abs=1e-5)
-    assert found.sum(1) == pytest.approx(data.score[rows] - data.score[train].mean(), abs=1e-4)
+    assert found.sum(1) == pytest.approx(data.label[rows] - data.label[train].mean(), abs=1e-4)
 
 
 def test_known_contributions_fit_training_rows_only():
     data = rated()
-    noisy = replace(data, score=np.where(data.split == "train", data.score, -data.score))
+    noisy = replace(data, label=np.where(data.split == "train", data.label, -data.label))
     rows = data.rows("test")
     assert np.array_equal(faithfulness.known_contributions(noisy, rows), faithfulness.known_contributions(data, rows))
 
@@ -111,7 +111,7 @@ def test_repairing_exchanges_the_chosen_entries_among_the_rows_and_nothing_else(
         if s in MODALITIES:
             source = after[:, 0] // 2  # entries of clip i are 2 i and 2 i + 1: the clip that a piece came from
             assert np.array_equal(new.columns[f"rating_{s}"], data.columns[f"rating_{s}"][source])
-    assert np.array_equal(new.label, data.score) and new.pools is data.pools
+    assert np.array_equal(new.label, data.label) and new.pools is data.pools
     assert faithfulness.repaired(data, rows, chosen).digest == new.digest
     assert faithfulness.repaired(data, rows, chosen, seed=1).digest != new.digest
 

@@ -1,0 +1,259 @@
+"""The commands: each takes the parsed options, calls the library and prints.
+
+Imports stand inside the functions, so that `--help` and a wrong option answer without loading torch.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from msa_core.errors import MsaError
+
+
+def analyse(args: Namespace) -> None:
+    """Score one clip with and without some of its modalities."""
+    from msa_core import i18n, media
+    from msa_core.config import MediaLimits
+    from msa_core.degrade import Degradation
+    from msa_core.methods.shipped import checkpoint_of, shipped_methods
+    from msa_core.missing import switches
+    from msa_core.predict import Analyser
+    from msa_core.views import prediction_csv
+    from msa_core.views.summary import summary
+
+    # Refuse bad usage and bad files before any model is loaded.
+    dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
+    switches(dropped, args.text)
+    rates, damage = _rates(args.frames), Degradation(args.blur, args.noise)
+    media.probe(args.clip, MediaLimits.command_line())
+
+    # Load one method, or all of them when a report shows them side by side.
+    checkpoint = checkpoint_of(args.method)
+    side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
+    analyser = Analyser.load(args.device, None if side_by_side else args.method)
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), damage=damage, spoken=args.spoken)
+    utterance = analyser.edit(utterance, args.transcript)
+    predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
+    prediction = predictions[args.method]
+
+    # Write what was asked for; `--json -` prints the object and nothing else.
+    if args.csv is not None:
+        _write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
+    if args.report is not None:
+        with i18n.use(args.language):
+            text = prediction_csv.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+        _write(Path(args.report), text, "--report")
+    if args.json == "-":
+        print(prediction.json_text(), end="")
+        return
+    if args.json is not None:
+        _write(Path(args.json), prediction.json_text(), "--json")
+    print(summary(prediction))
+
+
+def compare(args: Namespace) -> None:
+    """Score one clip, or two, with every method under everything that can be missing."""
+    from msa_core import media
+    from msa_core.compare import compare, robustness
+    from msa_core.config import MediaLimits
+    from msa_core.predict import Analyser
+    from msa_core.views import comparison_text
+
+    clips = [args.clip, *([args.other] if args.other else [])]
+    for clip in clips:
+        media.probe(clip, MediaLimits.command_line())
+    analyser = Analyser.load(args.device)
+    utterances = [analyser.extract(clip, MediaLimits.command_line()) for clip in clips]
+    found = [(compare(analyser, u), robustness(analyser, u)) for u in utterances]
+    if args.csv is not None:
+        _write(Path(args.csv), comparison_text.as_csv(*(part for pair in found for part in pair)), "--csv")
+    as_json = '{"clips": [' + ",\n".join(comparison_text.as_json(*pair) for pair in found) + "]}"
+    if args.json == "-":
+        print(as_json)
+        return
+    if args.json is not None:
+        _write(Path(args.json), as_json + "\n")
+    print("\n\n".join(comparison_text.summary(comparison) for comparison, _ in found))
+
+
+def extract(args: Namespace) -> None:
+    """Extract the features of every clip in a folder."""
+    from msa_core.config import MediaLimits
+    from msa_core.extract import folder
+
+    done, failed = folder(Path(args.folder), Path(args.out), MediaLimits.command_line(), args.device)
+    print(f"{done} clips extracted to {args.out}, {len(failed)} could not be read.")
+    for name, why in failed.items():
+        print(f"  {name}: {why}")
+
+
+def corpus(args: Namespace) -> None:
+    """Build a corpus from research data."""
+    from msa_core.corpora import build
+    from msa_core.corpora.corpus import needs_place
+
+    needs_place(Path(args.out))  # before minutes of work
+    built = build(args.name, Path(args.data), Path(args.out), args.seed)
+    print(f"{built.name}: {len(built.ids)} utterances in {args.out}")
+
+
+def import_features(args: Namespace) -> None:
+    """Import a feature file as a corpus."""
+    from msa_core.corpora import importers
+
+    imported = importers.read(Path(args.path), args.name, args.table and Path(args.table), args.bert, args.repair)
+    imported.save(Path(args.out))
+    print(f"{imported.name}: {len(imported.ids)} utterances in {args.out}")
+
+
+def check(args: Namespace) -> int:
+    """Report the contents and the faults of a feature file. Returns: exit code 2 when one of them is an error."""
+    from msa_core.corpora import importers
+
+    what, problems = importers.report(Path(args.path), args.table and Path(args.table))
+    print("\n".join(filter(None, [what, *problems])))
+    return 2 if any(p.startswith("error") for p in problems) else 0
+
+
+def fit(args: Namespace) -> None:
+    """Train a network that the feature extractors use."""
+    from msa_core.evaluation import text_benchmark
+    from msa_core.feature_training import expression, voice
+
+    if args.network == "text":
+        text_benchmark.study(Path(args.data), _folder(args.out), args.seeds)
+        return
+    train_network = expression.fit if args.network == "expression" else voice.fit
+    print(json.dumps(train_network(Path(args.data)), indent=2))
+
+
+def train(args: Namespace) -> None:
+    """Train a method on a corpus."""
+    from msa_core.training.command import command
+
+    for line in command(
+        args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label, args.teacher
+    ):
+        print(line)
+
+
+def study(args: Namespace) -> None:
+    """Train every method's recipes on a corpus."""
+    from msa_core.evaluation.study import command
+
+    for line in command(
+        Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only, _scores(args)
+    ):
+        print(line, flush=True)
+
+
+def evaluate(args: Namespace) -> None:
+    """Evaluate every trained run; write JSON, Markdown and SVG, print the headline table."""
+    from msa_core.evaluation import markdown, readme
+    from msa_core.evaluation.evaluate import command
+
+    if args.corpus == "text":
+        _evaluate_text(args)
+        return
+    result = command(Path(args.corpus), args.runs and Path(args.runs), _folder(args.out), args.jobs, _scores(args))
+    name, headline = result["corpus"], markdown.headline(result)
+    blocks = {name: headline} | {f"{name}-{part}": text for part, text in markdown.parts(result).items()}
+    for file in map(Path, args.readme):
+        held = [block for block in blocks if readme.has_block(file, block)]
+        for block in held or [name]:  # a file without any of the blocks is refused
+            readme.insert(file, block, blocks[block])
+    print(headline)
+
+
+def _evaluate_text(args: Namespace) -> None:
+    """Evaluate the runs of `fit text`. Raises: MsaError when kept scores are asked for."""
+    from msa_core.evaluation import text_benchmark
+
+    if args.scores is not None or args.runs is None:
+        raise MsaError(
+            "Runs of `fit text` are evaluated from --runs, and no scores of them are kept. Leave --scores out."
+        )
+    found = text_benchmark.command(Path(args.runs), _folder(args.out))
+    _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
+
+
+def evidence(args: Namespace) -> None:
+    """Compare displayed weights with what is known of the clips and of the model."""
+    from msa_core.evaluation import faithfulness
+
+    result = faithfulness.command(Path(args.corpus), Path(args.runs), args.label, _folder(args.out))
+    _table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
+
+
+def clips(args: Namespace) -> None:
+    """Print a table of the scores of real clips."""
+    from msa_core.evaluation.sample_clips import table
+
+    _table(args, f"clips-{args.method}", table([Path(f) for f in args.folders], args.method, args.device))
+
+
+def bench(args: Namespace) -> None:
+    """Print the time and memory that this machine needs."""
+    from msa_core.evaluation.benchmark import table
+
+    _table(args, "bench", table(Path(args.clip), args.repeats))
+
+
+def checkpoints(args: Namespace) -> None:
+    """Verify and list the installed checkpoints."""
+    from msa_core.checkpoint import table
+
+    _table(args, "checkpoints", table())
+
+
+def sheet(args: Namespace) -> None:
+    """Write the teacher's sheet in every language."""
+    from msa_core.lessons.handout import sheet
+
+    for line in sheet.command(_folder(args.out) if args.out else sheet.FOLDER, args.device):
+        print(line)
+
+
+def _rates(text: str) -> dict[str, float]:
+    """Parse the rates of `--frames text=0.5,audio=0.3`. Raises: MsaError."""
+    from msa_core.missing import frame_rates
+
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    try:
+        return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
+    except ValueError as e:
+        raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e
+
+
+def _scores(args: Namespace) -> Path | None:
+    """Folder of kept scores, if one was given."""
+    return None if args.scores is None else Path(args.scores)
+
+
+def _folder(path: str) -> Path:
+    """Make a folder to write to before any work is done. Raises: MsaError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another --out.") from e
+    return Path(path)
+
+
+def _table(args: Namespace, block: str, text: str) -> None:
+    """Put a table into its block of the files of --readme, then print it."""
+    from msa_core.evaluation.readme import insert
+
+    for file in args.readme:
+        insert(Path(file), block, text)
+    print(text)
+
+
+def _write(path: Path, text: str, option: str = "--json") -> None:
+    """Write a text file that an option names. Raises: MsaError naming the option."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as e:
+        why = f"Cannot write {str(path)!r} ({e.strerror})."
+        raise MsaError(f"{why} Give {option} a file in a folder that exists.") from e

@@ -1,0 +1,162 @@
+"""The options of the command line; see docs/cli.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from msa_core.cli import commands
+from msa_core.config import shipped
+
+EXAMPLE = shipped("examples") / "latentsync_demo1.mp4"
+TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
+README = "also put the tables into their blocks of this Markdown file; may be repeated"
+Add = Callable[..., argparse.ArgumentParser]  # name, function and help of a command -> its parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of every command; a parsed command has its function as `run`."""
+    whole = argparse.ArgumentParser(prog="msa_core", description="Multimodal sentiment with missing modalities.")
+    subparsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int | None], help_text: str) -> argparse.ArgumentParser:
+        command = subparsers.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(run=run)
+        return command
+
+    _add_clip_commands(add)
+    _add_corpus_commands(add)
+    _add_training_commands(add)
+    _add_evaluation_commands(add)
+    _add_other_commands(add)
+    return whole
+
+
+def _add_clip_commands(add: Add) -> None:
+    """Add the commands that read clips."""
+    p = add("analyse", commands.analyse, "score one clip, with and without some of its modalities")
+    p.add_argument("clip", help="a video or sound file")
+    p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
+    p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
+    p.add_argument("--frames", default="", metavar="M=R,M=R", help="share of frames dropped: text=0.5,audio=0.3")
+    p.add_argument("--transcript", metavar="TEXT", help="read these words in place of those that were heard")
+    p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
+    p.add_argument("--spoken", choices=["en", "zh"], default="en", help="language of the clip; zh is translated to en")
+    p.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="blur the picture first, 0 to 0.1 of it")
+    p.add_argument("--noise", type=float, metavar="DB", help="add noise to the sound first, -10 to 30 dB")
+    p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="FILE", help="write every number and word, one a row")
+    p.add_argument("--report", metavar="FILE", help="write a report on one page as an HTML file, all methods beside")
+    p.add_argument("--no-pictures", action="store_true", help="keep faces out of the report")
+    p.add_argument("--language", default="en", choices=["en", "zh"], help="of the report")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
+    p = add("compare", commands.compare, "every method on everything that can be missing from one clip, or from two")
+    p.add_argument("clip", help="a video or sound file")
+    p.add_argument("other", nargs="?", help="a second one")
+    p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
+    p.add_argument("--csv", metavar="OUT", help="write one table: clip, condition, method, flow, score, ..")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
+    p = add("extract", commands.extract, "features of every clip in a folder, resumable")
+    p.add_argument("folder")
+    p.add_argument("--out", required=True, help="folder for one .npz per clip")
+    p.add_argument("--device", choices=["cpu", "cuda"])
+
+
+def _add_corpus_commands(add: Add) -> None:
+    """Add the commands that make and check corpora."""
+    p = add("corpus", commands.corpus, "build a corpus from research data")
+    p.add_argument("name", help="composite, ravdess, mosi, mosi-cv, mosei-922, mmmo-120, mosi-text or mosei-text")
+    p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mmmo, mosei, mosi, ravdess, urdu")
+    p.add_argument("--out", required=True)
+    p.add_argument("--seed", type=int, default=0, help="of what is drawn: pairs, folds")
+    p = add("import", commands.import_features, "feature files (MMSA pickle, .npz, a folder of `extract`) to a corpus")
+    p.add_argument("path")
+    p.add_argument("--out", required=True)
+    p.add_argument("--name", help="of the corpus; default: of the file")
+    p.add_argument("--table", help=TABLE)
+    p.add_argument("--bert", help="folder or name of the BERT that encodes token ids, where a file has no text vectors")
+    p.add_argument("--repair", action="store_true", help="NaN and infinity become 0, counted in the manifest")
+    p = add("check", commands.check, "say what a feature file is and everything that is wrong with it")
+    p.add_argument("path")
+    p.add_argument("--table", help=TABLE)
+
+
+def _add_training_commands(add: Add) -> None:
+    """Add the commands that train."""
+    p = add("fit", commands.fit, "train a network that the feature extractors use")
+    p.add_argument("network", choices=["expression", "voice", "text"])
+    p.add_argument("--data", required=True, help="folder with ferplus, or ravdess and urdu, or mosi and mosei")
+    p.add_argument("--out", default="runs-text", help="folder for the runs of text")
+    p.add_argument("--seeds", type=_positive, default=3, help="of text")
+    p = add("train", commands.train, "train a method on a corpus; the best epoch and seed are chosen on validation")
+    p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd, promma")
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--out", required=True, help="folder for runs")
+    p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
+    p.add_argument("--label", help="run name: the rows of these runs in tables")
+    p.add_argument("--teacher", help="a trained checkpoint, or the run name of runs in --out: the one of the same seed")
+    p.add_argument("--seeds", type=_positive, default=1, help="how many seeds, from 0")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
+    p = add(
+        "study", commands.study, "train every method's recipes on a corpus: baselines, specialists, methods, ablations"
+    )
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--out", required=True, help="folder for runs; what is there already is left alone")
+    p.add_argument("--seeds", type=_positive, default=5, help="of a corpus with folds each has one run a fold")
+    p.add_argument("--jobs", type=_positive, default=1, help="processes, one thread each")
+    p.add_argument("--no-ablations", action="store_true")
+    p.add_argument("--only", action="append", default=[], metavar="METHOD", help="may be repeated")
+    p.add_argument("--scores", help="folder of kept scores; what is kept there is not trained again")
+
+
+def _add_evaluation_commands(add: Add) -> None:
+    """Add the commands that measure."""
+    p = add(
+        "evaluate",
+        commands.evaluate,
+        "every trained run on the test set, under every protocol; writes JSON, Markdown, SVG",
+    )
+    p.add_argument("--corpus", required=True, help="folder of a corpus, or `text` for the runs of `fit text`")
+    p.add_argument("--runs", help="folder of runs; without it only those kept in --scores count")
+    p.add_argument("--out", required=True)
+    p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
+    p.add_argument("--scores", help="folder where the scores of every run are kept; runs kept earlier count too")
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add(
+        "evidence",
+        commands.evidence,
+        "do displayed weights follow what is known? deletion, permutation, rank correlation",
+    )
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--runs", required=True)
+    p.add_argument("--label", action="append", required=True, help="run name of the runs to look at; may be repeated")
+    p.add_argument("--out", required=True)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add("clips", commands.clips, "a table of real clips: common sense, because composed pairs are not life")
+    p.add_argument("folders", nargs="+")
+    p.add_argument("--method", default="sdumc")
+    p.add_argument("--device", choices=["cpu", "cuda"])
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add("bench", commands.bench, "time and memory on this machine")
+    p.add_argument("--clip", default=str(EXAMPLE))
+    p.add_argument("--repeats", type=_positive, default=5)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+
+
+def _add_other_commands(add: Add) -> None:
+    """Add the commands of the lessons and the checkpoints."""
+    p = add(
+        "sheet", commands.sheet, "the teacher's sheet in every language: Markdown, and PDF where there is a Chromium"
+    )
+    p.add_argument("--out", help="folder; default: examples/teaching")
+    p.add_argument("--device", choices=["cpu", "cuda"])
+    p = add("checkpoints", commands.checkpoints, "verify and list the installed checkpoints")
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+
+
+def _positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
