@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from msa_core.evaluation import markdown, readme
 from paths import ROOT
+
+from msa_core.evaluation import markdown, readme
 
 README, RESULTS, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "msa_core"
