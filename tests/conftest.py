@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more threads
+
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +15,10 @@ from urllib.parse import urlparse
 
 import chromium
 import pytest
+import torch
 import variants
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

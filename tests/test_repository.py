@@ -1,9 +1,8 @@
-"""The repository keeps its own promises: layout, style, imports, README."""
+"""The repository keeps its own promises: layout, style, imports."""
 
 import ast
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,6 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from msa_core.__main__ import main
-from msa_core.evaluation import curve_svg, markdown
 from msa_core.methods import METHODS
 
 SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
@@ -31,6 +28,7 @@ def test_ruff_format():
     run("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_types():
     run("mypy")
 
@@ -97,34 +95,6 @@ def test_no_file_is_long():
     assert {str(p.relative_to(ROOT)): n for p in files if (n := len(p.read_text().splitlines())) > 400} == {}
 
 
-def test_readme_commands_are_the_commands():
-    readme = (ROOT / "README.md").read_text()
-    app = re.search(r"<!-- app command -->\n```bash\n(.+?)\n```", readme, re.S)
-    test = re.search(r"<!-- test command -->\n```bash\n(.+?)\n```", readme, re.S)
-    assert app and app[1].endswith("app.py") and "requirements.txt" in app[1]
-    assert test and test[1].endswith("pytest") and "requirements.txt" in test[1]
-
-
-README_LINES = re.findall(
-    r"^\.venv/bin/python (-m msa_core (?:analyse|compare|checkpoints).*)$", (ROOT / "README.md").read_text(), re.M
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("line", README_LINES)
-def test_readme_command_lines_run(line, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    assert main(shlex.split(line)[2:]) == 0 and capsys.readouterr().out
-
-
-def test_readme_file_tree_is_the_tree():
-    tree = re.search(r"<!-- file tree -->\n```\n(.+?)\n```", (ROOT / "README.md").read_text(), re.S)
-    assert tree, "README has no file tree"
-    named = set(re.findall(r"^\s*([\w/.]+\.py)\s", tree[1], re.M))
-    real = {str(p.relative_to(ROOT)) for p in [*SOURCES, ROOT / "app.py"] if p.name != "__init__.py"}
-    assert named == real
-
-
 def test_requirements_are_bounded():
     for line in (ROOT / "requirements.txt").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
@@ -137,27 +107,6 @@ def test_no_machine_paths():
         if name.endswith((".py", ".md", ".toml", ".txt", ".json", ".css", "run")):
             found = re.search(r"/(w[o]rk|r[o]ot|h[o]me/\w+|t[m]p/\w+)/", (ROOT / name).read_text())
             assert not found, f"{name}: {found[0] if found else ''}"
-
-
-EVALUATIONS = sorted((ROOT / "checkpoints" / "evaluation").glob("*.json"))
-
-
-def test_readme_tables_are_those_of_the_evaluation_files():
-    """No number in README is typed: every block of an evaluation is what its file says."""
-    readme, seen = (ROOT / "README.md").read_text(), 0
-    for path in EVALUATIONS:
-        result = json.loads(path.read_text())
-        if "protocols" not in result:
-            continue
-        for block, text in {"": markdown.headline(result), **markdown.parts(result)}.items():
-            name = "-".join(filter(None, (result["corpus"], block)))
-            found = re.search(rf"<!-- {name}:begin -->\n(.*?)\n<!-- {name}:end -->", readme, re.S)
-            assert found or block, f"README has no table of {name}"
-            assert not found or found[1] == text, f"README's {name} is not that of {path.name}: write it with evaluate"
-            seen += found is not None
-        assert path.with_suffix(".md").read_text() == markdown.markdown(result)
-        assert path.with_suffix(".svg").read_text() == curve_svg.curves_svg(result)
-    assert seen >= 6
 
 
 def test_shipped_evaluation_has_every_reference():

@@ -159,10 +159,13 @@ def evaluate(args: Namespace) -> None:
         _evaluate_text(args)
         return
     result = command(Path(args.corpus), args.runs and Path(args.runs), _folder(args.out), args.jobs, _scores(args))
-    _table(args, result["corpus"], markdown.headline(result))
-    for part, text in markdown.parts(result).items():
-        if args.readme and readme.has_block(Path(args.readme), f"{result['corpus']}-{part}"):
-            readme.insert(Path(args.readme), f"{result['corpus']}-{part}", text)
+    name, headline = result["corpus"], markdown.headline(result)
+    blocks = {name: headline} | {f"{name}-{part}": text for part, text in markdown.parts(result).items()}
+    for file in map(Path, args.readme):
+        held = [block for block in blocks if readme.has_block(file, block)]
+        for block in held or [name]:  # a file without any of the blocks is refused
+            readme.insert(file, block, blocks[block])
+    print(headline)
 
 
 def _evaluate_text(args: Namespace) -> None:
@@ -240,11 +243,11 @@ def _folder(path: str) -> Path:
 
 
 def _table(args: Namespace, block: str, text: str) -> None:
-    """Print a table; with --readme put it into its block of that Markdown file first."""
-    if args.readme:
-        from msa_core.evaluation.readme import insert
+    """Put a table into its block of the files of --readme, then print it."""
+    from msa_core.evaluation.readme import insert
 
-        insert(Path(args.readme), block, text)
+    for file in args.readme:
+        insert(Path(file), block, text)
     print(text)
 
 

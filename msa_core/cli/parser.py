@@ -10,7 +10,7 @@ from msa_core.config import shipped
 
 EXAMPLE = shipped("examples") / "latentsync_demo1.mp4"
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
-README = "also put the table into its block of this Markdown file"
+README = "also put the tables into their blocks of this Markdown file; may be repeated"
 Add = Callable[..., argparse.ArgumentParser]  # name, function and help of a command -> its parser
 
 
@@ -121,7 +121,7 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--out", required=True)
     p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
     p.add_argument("--scores", help="folder where the scores of every run are kept; runs kept earlier count too")
-    p.add_argument("--readme", help=README)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add(
         "evidence",
         commands.evidence,
@@ -131,16 +131,16 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--runs", required=True)
     p.add_argument("--label", action="append", required=True, help="run name of the runs to look at; may be repeated")
     p.add_argument("--out", required=True)
-    p.add_argument("--readme", help=README)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("clips", commands.clips, "a table of real clips: common sense, because composed pairs are not life")
     p.add_argument("folders", nargs="+")
     p.add_argument("--method", default="sdumc")
     p.add_argument("--device", choices=["cpu", "cuda"])
-    p.add_argument("--readme", help=README)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("bench", commands.bench, "time and memory on this machine")
     p.add_argument("--clip", default=str(EXAMPLE))
     p.add_argument("--repeats", type=_positive, default=5)
-    p.add_argument("--readme", help=README)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
 
 
 def _add_other_commands(add: Add) -> None:
@@ -151,7 +151,7 @@ def _add_other_commands(add: Add) -> None:
     p.add_argument("--out", help="folder; default: examples/teaching")
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("checkpoints", commands.checkpoints, "verify and list the installed checkpoints")
-    p.add_argument("--readme", help=README)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
 
 
 def _positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The page's named calls by gradio_client: what README says of them, and that nothing of a clip stays."""
+"""The page's named calls by gradio_client: what docs/api.md says of them, and that nothing of a clip stays."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def call(site: Any, tmp_path: Path) -> Any:
     return run
 
 
-def test_readme_names_the_calls(site: Any) -> None:
+def test_the_docs_name_the_calls(site: Any) -> None:
     named = set(Client(site.url, verbose=False).view_api(return_format="dict")["named_endpoints"])
-    table = re.search(r"## From a program.*?\n## ", (ROOT / "README.md").read_text(), re.S)
+    table = re.search(r"## From a program.*?\n## ", (ROOT / "docs" / "api.md").read_text(), re.S)
     assert table and named == set(re.findall(r"^\| `(/\w+)` \|", table[0], re.M))
 
 
