@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from msa_core.errors import MsaError
+from msa_core.errors import Message, MsaError, message
 from msa_core.media import SAMPLE_RATE_HZ
 
 MAX_BLUR = 0.1
@@ -36,11 +36,16 @@ class Degradation:
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
         if not 0.0 <= self.blur <= MAX_BLUR:  # false for NaN
-            raise MsaError(f"The blur is {self.blur}. Give a share of the picture from 0 to {MAX_BLUR}.")
+            raise MsaError(
+                "The blur is {value}. Give a share of the picture from 0 to {most}.", value=self.blur, most=MAX_BLUR
+            )
         if self.noise_db is not None and not MIN_NOISE_DB <= self.noise_db <= MAX_NOISE_DB:
             raise MsaError(
-                f"The noise is at {self.noise_db} dB. Give a signal-to-noise ratio "
-                f"from {MIN_NOISE_DB:.0f} to {MAX_NOISE_DB:.0f} dB, or leave it out."
+                "The noise is at {value} dB. Give a signal-to-noise ratio from {low:.0f} to {high:.0f} dB, "
+                "or leave it out.",
+                value=self.noise_db,
+                low=MIN_NOISE_DB,
+                high=MAX_NOISE_DB,
             )
 
     @property
@@ -67,13 +72,15 @@ class Degradation:
         mixed = wave + gain * pink(len(wave), np.random.default_rng(seed))
         return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
-    def notes(self, has_audio: bool, has_video: bool) -> tuple[str, ...]:
+    def notes(self, has_audio: bool, has_video: bool) -> tuple[Message, ...]:
         """What was done to a clip with these tracks, as sentences for the user."""
         notes = []
         if self.noise_db is not None and has_audio:
-            notes.append(f"Noise was added to the sound at {self.noise_db:g} dB.")
+            notes.append(message("Noise was added to the sound at {level:g} dB.", level=self.noise_db))
         if self.blur and has_video:
-            notes.append(f"The picture was blurred by {100 * self.blur:.2g} % of its shorter side.")
+            notes.append(
+                message("The picture was blurred by {share:.2g} % of its shorter side.", share=100 * self.blur)
+            )
         return tuple(notes)
 
 

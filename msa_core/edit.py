@@ -105,10 +105,12 @@ def split(transcript: str) -> list[str]:
     Raises: MsaError when it is no text or has more than MAX_CHARACTERS.
     """
     if not isinstance(transcript, str):
-        raise MsaError(f"The transcript is {transcript!r}; give a text.")
+        raise MsaError("The transcript is {value}; give a text.", value=repr(transcript))
     if len(transcript) > MAX_CHARACTERS:
         raise MsaError(
-            f"The transcript has {len(transcript)} characters; shorten it to at most {MAX_CHARACTERS} characters."
+            "The transcript has {n} characters; shorten it to at most {limit} characters.",
+            n=len(transcript),
+            limit=MAX_CHARACTERS,
         )
     kinds = [(c, unicodedata.category(c)) for c in transcript]
     kept = (" " if k in ("Cc", "Cs") else c for c, k in kinds if k != "Cf" or c in JOINERS)
@@ -119,7 +121,11 @@ def _strike(words: Sequence[Word], struck: Collection[int]) -> tuple[Word, ...]:
     """Words with those number `struck` marked. Raises: MsaError."""
     wrong = [i for i in struck if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < len(words)]
     if wrong:
-        raise MsaError(f"There is no word number {wrong[0]!r}: the text has {len(words)} words, counted from 0.")
+        raise MsaError(
+            "There is no word number {number}: the text has {n} words, counted from 0.",
+            number=repr(wrong[0]),
+            n=len(words),
+        )
     chosen = set(struck)
     return tuple(replace(w, struck=True) if i in chosen else w for i, w in enumerate(words))
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from msa_core import checkpoint, media
 from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
-from msa_core.errors import FeatureError, MediaError, MsaError
+from msa_core.errors import FeatureError, MediaError, MsaError, message
 from msa_core.features import COMPACT, expression, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
 from msa_core.features.speech import Speech, SpeechReader
@@ -37,7 +37,7 @@ BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75
 NO_SPEECH = "no speech found"
 NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
 SPOKEN = {"en": "English", "zh": "Chinese"}  # what may be spoken in a clip
-NOTHING_TO_IMAGINE_FROM = "text is imagined from English speech only"
+NOTHING_TO_SIMULATE_FROM = "text is simulated from English speech only"
 UNCERTAIN = -0.65  # mean log-probability below which words are doubtful though they are used
 UNCERTAIN_NOTE = "The words are uncertain: they may be misheard, or another language is spoken."
 POLL_S = 0.25  # between two calls of a progress within a step
@@ -123,7 +123,9 @@ class Extractor:
             weights for Chinese are not installed; MsaError for an unknown language.
         """
         if spoken not in SPOKEN:
-            raise MsaError(f"Unknown spoken language {spoken!r}. Choose from: {', '.join(SPOKEN)}.")
+            raise MsaError(
+                "Unknown spoken language {name}. Choose from: {names}.", name=repr(spoken), names=", ".join(SPOKEN)
+            )
         path, timings = Path(path), dict.fromkeys(BEGINS, 0.0)
         damage, watch = damage or Degradation(), _Watch(progress)
         with _step("media", timings, watch):
@@ -173,7 +175,7 @@ class Extractor:
             absent = Stream.absent(speech.no_speech_reason)
             return _SoundStreams(absent, audio, absent)
         with _step("text", timings, watch):
-            text, simulated = self.text.encode_words(speech.words), self._imagined(speech)
+            text, simulated = self.text.encode_words(speech.words), self._simulated(speech)
         if not text.present:  # only punctuation was heard
             return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         with _step("voice", timings, watch):
@@ -194,9 +196,9 @@ class Extractor:
         frames, times_s = self.speech.frames(wave)
         return replace(self._translator.read(wave, poll), frames=frames, frame_times_s=times_s)
 
-    def _imagined(self, speech: Speech) -> Stream:
+    def _simulated(self, speech: Speech) -> Stream:
         return (
-            Stream.absent(NOTHING_TO_IMAGINE_FROM)
+            Stream.absent(NOTHING_TO_SIMULATE_FROM)
             if speech.translation
             else simulated_text.stream(speech, self.projector)
         )
@@ -218,7 +220,7 @@ class Extractor:
             faces = self.faces.read(watched())
         if info.duration_s - last_s <= EARLY_END_S:
             return faces
-        note = f"The last picture is at {last_s:.1f} s of {info.duration_s:.1f} s."
+        note = message("The last picture is at {last:.1f} s of {length:.1f} s.", last=last_s, length=info.duration_s)
         return replace(faces, notes=(*faces.notes, note))
 
 
@@ -294,7 +296,11 @@ def _step(name: str, timings: dict[str, float], watch: _Watch | None = None) -> 
 
 def _no_track(info: MediaInfo, kind: str) -> str:
     codec = info.undecodable.get(kind)
-    return f"{kind} track that cannot be decoded ({codec})" if codec else f"no {kind} track"
+    if codec is None:
+        return f"no {kind} track"
+    if kind == "audio":
+        return message("audio track that cannot be decoded ({codec})", codec=codec)
+    return message("video track that cannot be decoded ({codec})", codec=codec)
 
 
 def _verified(stream: Stream, name: str, clip: str) -> Stream:
@@ -305,8 +311,16 @@ def _verified(stream: Stream, name: str, clip: str) -> Stream:
     shape = (len(times_s), COMPACT.dims[name])
     if values.shape != shape or len(times_s) == 0:
         raise FeatureError(
-            f"The {name} features of {clip} have shape {values.shape}, expected {shape}. Restore the weights."
+            "The {stream} features of {clip} have shape {shape}, expected {expected}. Restore the weights.",
+            stream=name,
+            clip=clip,
+            shape=values.shape,
+            expected=shape,
         )
     if not (np.isfinite(values).all() and np.isfinite(times_s).all()):
-        raise FeatureError(f"The {name} features of {clip} hold NaN or infinity. Export the clip again and retry.")
+        raise FeatureError(
+            "The {stream} features of {clip} hold NaN or infinity. Export the clip again and retry.",
+            stream=name,
+            clip=clip,
+        )
     return Stream(values, times_s)

@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from msa_core.config import MediaLimits
-from msa_core.errors import MediaError
+from msa_core.errors import MediaError, Message, message
 from msa_core.schema import MediaInfo
 
 SAMPLE_RATE_HZ = 16_000
@@ -44,7 +44,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
     with open_clip(path) as container:
         tracks = {s.type: _Track(s) for s in main_streams(container)}
         if not tracks:
-            raise MediaError(f"{name} has no video and no sound in it. {SUPPORTED}")
+            raise MediaError("{name} has no video and no sound in it. {supported}", name=name, supported=SUPPORTED)
         if "video" in tracks:
             _check_pixels(name, tracks["video"].stream.codec_context, limits)
         for packet in _packets(container, [t.stream for t in tracks.values()]):
@@ -53,12 +53,17 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
             _check_length(name, max(t.end_s for t in tracks.values()) - first, container.duration, limits)
             if "video" in tracks and tracks["video"].n_packets > limits.max_frames:
                 raise MediaError(
-                    f"{name} has more than {limits.max_frames} video frames. Shorten it, or export it at 30 per second."
+                    "{name} has more than {n} video frames. Shorten it, or export it at 30 per second.",
+                    name=name,
+                    n=limits.max_frames,
                 )
         decoded = {kind: t for kind, t in tracks.items() if t.frame is not None}
         if not decoded:
-            seen = " and ".join(f"{kind} ({t.codec})" for kind, t in tracks.items())
-            raise MediaError(f"{name} holds {seen} but not one frame of it can be decoded. Export it again.")
+            raise MediaError(
+                "{name} holds {tracks} but not one frame of it can be decoded. Export it again.",
+                name=name,
+                tracks=_named({kind: t.codec for kind, t in tracks.items()}),
+            )
         if "video" in decoded:
             _check_pixels(name, decoded["video"].frame, limits)
         unknown = {
@@ -93,7 +98,7 @@ def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
             break
     _place(out, position, resampler, None)
     if not np.isfinite(out).all():
-        raise MediaError(f"{info.name} has NaN or infinite sound samples. Export its sound again as 16-bit.")
+        raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
     return np.clip(out, -1.0, 1.0)
 
 
@@ -133,7 +138,8 @@ def files(folder: str | Path) -> list[Path]:
     found = sorted(p for p in folder.rglob("*") if _is_clip(p))
     if not found:
         raise MediaError(
-            f"There is no clip in the folder {label(folder)}. Give a folder with files such as .mp4 or .wav."
+            "There is no clip in the folder {name}. Give a folder with files such as .mp4 or .wav.",
+            name=label(folder),
         )
     return found
 
@@ -215,43 +221,65 @@ def check_file(path: str | Path, limits: MediaLimits) -> Path:
     name = label(path)
     try:
         if path.is_dir():
-            raise MediaError(f"{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.")
+            raise MediaError(
+                "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
+            )
         if not path.is_file():
-            raise MediaError(f"There is no file {name}. Check its path and name.")
+            raise MediaError("There is no file {name}. Check its path and name.", name=name)
         size = path.stat().st_size
         with open(path, "rb") as f:
             head = f.read(16)
     except (OSError, ValueError) as e:
-        raise MediaError(
-            f"{name} cannot be read ({getattr(e, 'strerror', None) or e}). Check its path and rights."
-        ) from e
+        why = getattr(e, "strerror", None) or str(e)
+        raise MediaError("{name} cannot be read ({why}). Check its path and rights.", name=name, why=why) from e
     if size == 0:
-        raise MediaError(f"{name} is empty (0 bytes). Record or export the clip again.")
+        raise MediaError("{name} is empty (0 bytes). Record or export the clip again.", name=name)
     if size > limits.max_bytes:
-        have, most = size / 2**20, limits.max_bytes / 2**20
-        raise MediaError(f"{name} has {have:.1f} MB; the limit is {most:.0f} MB. Shorten it or export it smaller.")
+        raise MediaError(
+            "{name} has {size:.1f} MB; the limit is {limit:.0f} MB. Shorten it or export it smaller.",
+            name=name,
+            size=size / 2**20,
+            limit=limits.max_bytes / 2**20,
+        )
     still = head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] in (b"WEBP", b"heic", b"mif1", b"avif")
     if still:
-        raise MediaError(f"{name} is a still image, not a clip. {SUPPORTED}")
+        raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
     return path
+
+
+def _named(codecs: dict[str, str]) -> Message:
+    """Name the tracks of a clip with their codecs."""
+    if len(codecs) == 2:
+        return message("video ({video}) and audio ({audio})", **codecs)
+    (kind, codec), *_ = codecs.items()
+    return message("video ({codec})" if kind == "video" else "audio ({codec})", codec=codec)
 
 
 def _check_length(name: str, seen_s: float, metadata_us: int | None, limits: MediaLimits) -> None:
     if seen_s <= limits.max_duration_s + GRACE_S:
         return
     told_s = (metadata_us or 0) / 1e6
-    length = f"lasts {told_s:.1f} s" if told_s >= seen_s else f"is longer than {limits.max_duration_s:.0f} s"
-    longer = MediaLimits.command_line().max_duration_s
-    way = f", or use the command line (up to {longer / 60:.0f} min)" if limits.max_duration_s < longer else ""
-    raise MediaError(f"{name} {length}; the limit is {limits.max_duration_s:.0f} s. Cut it shorter{way}.")
+    longest_s = MediaLimits.command_line().max_duration_s
+    told = told_s >= seen_s  # the metadata may know the whole length
+    template = "{name} lasts {length:.1f} s" if told else "{name} is longer than {length:.0f} s"
+    template += "; the limit is {limit:.0f} s. Cut it shorter"
+    way_out = limits.max_duration_s < longest_s
+    template += ", or use the command line (up to {minutes:.0f} min)." if way_out else "."
+    values = {"length": told_s if told else limits.max_duration_s, "limit": limits.max_duration_s}
+    values |= {"minutes": longest_s / 60} if way_out else {}
+    raise MediaError(template, name=name, **values)
 
 
 def _check_pixels(name: str, picture: Any, limits: MediaLimits) -> None:
     """`picture`: anything with width and height in pixels."""
     if picture.width * picture.height > limits.max_pixels:
         raise MediaError(
-            f"{name} has {picture.width} x {picture.height} pixels a frame; the limit is "
-            f"{limits.max_pixels / 1e6:.1f} megapixels (4K). Export it smaller."
+            "{name} has {width} x {height} pixels a frame; the limit is {limit:.1f} megapixels (4K). "
+            "Export it smaller.",
+            name=name,
+            width=picture.width,
+            height=picture.height,
+            limit=limits.max_pixels / 1e6,
         )
 
 
@@ -265,7 +293,11 @@ def open_clip(path: Path) -> Any:
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OSError) as e:
-        raise MediaError(f"{label(path)} is not a media file, or is cut off or damaged. {SUPPORTED}") from e
+        raise MediaError(
+            "{name} is not a media file, or is cut off or damaged. {supported}",
+            name=label(path),
+            supported=SUPPORTED,
+        ) from e
 
 
 def main_streams(container: Any) -> list[Any]:

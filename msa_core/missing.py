@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from msa_core.errors import MsaError
+from msa_core.errors import Message, MsaError, message
 from msa_core.schema import MODALITIES, STREAMS, TEXT_SOURCES, Batch, Utterance
 
 # The seven non-empty subsets of the modalities, in the order of every table: singles, pairs, all.
@@ -246,10 +246,13 @@ def _mix(z: np.ndarray) -> np.ndarray:
 def switches(dropped: Collection[str], text_source: str) -> set[str]:
     """The modalities that are switched off. Raises: MsaError for unknown names."""
     for name in dropped:
-        if name not in MODALITIES:
-            raise MsaError(f"Unknown modality {name!r}. Choose from: {', '.join(MODALITIES)}.")
+        _check_modality(name)
     if text_source not in TEXT_SOURCES:
-        raise MsaError(f"Unknown text source {text_source!r}. Choose from: {', '.join(TEXT_SOURCES)}.")
+        raise MsaError(
+            "Unknown text source {name}. Choose from: {names}.",
+            name=repr(text_source),
+            names=", ".join(TEXT_SOURCES),
+        )
     return set(dropped) | (set() if text_source == "transcript" else {"text"})
 
 
@@ -259,10 +262,14 @@ def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, flo
     if not isinstance(given, Mapping):
         raise MsaError(f"frame_missing_rate is {given!r}; give a rate for each modality, such as {{'text': 0.5}}.")
     for name, rate in given.items():
-        if name not in MODALITIES:
-            raise MsaError(f"Unknown modality {name!r}. Choose from: {', '.join(MODALITIES)}.")
+        _check_modality(name)
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MAX_FRAME_RATE:
-            raise MsaError(f"The frame rate of {name} is {rate!r}; give a share from 0 to {MAX_FRAME_RATE}.")
+            raise MsaError(
+                "The frame rate of {name} is {rate}; give a share from 0 to {limit}.",
+                name=name,
+                rate=repr(rate),
+                limit=MAX_FRAME_RATE,
+            )
     return {m: float(given[m]) for m in MODALITIES if given.get(m)}
 
 
@@ -312,10 +319,20 @@ def after_switches(utterance: Utterance, dropped: Collection[str], text_source: 
     return utterance
 
 
-def nothing_left(utterance: Utterance) -> str:
+def nothing_left(utterance: Utterance) -> Message:
     """One sentence: what is missing for which reason, and the way out."""
     could = [m for m in MODALITIES if utterance.stream(m).present]
     if could:
-        return f"Nothing is left to analyse: switch on at least one of {', '.join(could)}."
-    reasons = "; ".join(f"{m}: {utterance.stream(m).reason}" for m in MODALITIES)
-    return f"Nothing to analyse in {utterance.id!r} ({reasons}). Choose a clip with a face or a voice."
+        return message("Nothing is left to analyse: switch on at least one of {names}.", names=", ".join(could))
+    return message(
+        "Nothing to analyse in {clip} ({reasons}). Choose a clip with a face or a voice.",
+        clip=repr(utterance.id),
+        reasons=message(
+            "text: {text}; audio: {audio}; vision: {vision}", **{m: utterance.stream(m).reason for m in MODALITIES}
+        ),
+    )
+
+
+def _check_modality(name: str) -> None:
+    if name not in MODALITIES:
+        raise MsaError("Unknown modality {name}. Choose from: {names}.", name=repr(name), names=", ".join(MODALITIES))

@@ -166,7 +166,7 @@ class Analyser:
 
     def _method(self, name: str) -> Loaded:
         if name not in self._by_method:
-            raise MsaError(f"Unknown method {name!r}. Loaded: {', '.join(self._by_method)}.")
+            raise MsaError("Unknown method {name}. Loaded: {names}.", name=repr(name), names=", ".join(self._by_method))
         return self._by_method[name]
 
     def _forward(self, model: Method, utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Output:

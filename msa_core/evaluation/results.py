@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from msa_core import checkpoint
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, message
 
 Result = Mapping[str, Any]  # one evaluation file
 EvaluationRow = Mapping[str, Any]  # one of its rows
@@ -118,17 +118,23 @@ class Curve(NamedTuple):
 def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
     """Every evaluation by its corpus, and one sentence for each file that is left out. No folder: the shipped one."""
     found: dict[str, Result] = {}
-    left_out = []
+    left_out: list[str] = []
     for path in sorted((folder or FOLDER).glob("*.json")):
         if path.name == REPORTED or path.name.endswith("-evidence.json"):
             continue
         try:
             result = _read(path, path.stat().st_mtime_ns)
             if result["corpus"] in found:
-                raise MsaError(f"the corpus {result['corpus']!r} stands in another file too")
+                raise MsaError("the corpus {corpus} stands in another file too", corpus=repr(result["corpus"]))
             found[result["corpus"]] = result
         except MsaError as e:
-            left_out.append(f"{path.name} is left out: {e}. Write it again with 'python -m msa_core evaluate'.")
+            left_out.append(
+                message(
+                    "{file} is left out: {why}. Write it again with 'python -m msa_core evaluate'.",
+                    file=path.name,
+                    why=e.message,
+                )
+            )
     return found, left_out
 
 
@@ -137,7 +143,7 @@ def of(corpus: str | None) -> Result:
     found, _ = load()
     if not isinstance(corpus, str) or corpus not in found:
         names = ", ".join(found) or "none; write one with 'python -m msa_core evaluate'"
-        raise MsaError(f"There is no evaluation of {corpus!r}. There is: {names}.")
+        raise MsaError("There is no evaluation of {corpus}. There is: {names}.", corpus=repr(corpus), names=names)
     return found[corpus]
 
 
@@ -152,7 +158,7 @@ def _read(path: Path, changed_ns: int) -> Result:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as e:
-        raise MsaError(f"it cannot be read as JSON ({e})") from e
+        raise MsaError("it cannot be read as JSON ({error})", error=str(e)) from e
     if fault := _fault(found):
         raise MsaError(fault)
     return found  # type: ignore[no-any-return]
@@ -170,21 +176,26 @@ def _fault(found: Any) -> str:
         if not isinstance(row.get("label"), str) or not isinstance(table, Mapping):
             return "a row has no 'label' or no 'table'"
         if not all(isinstance(values, Mapping) for values in table.values()):
-            return f"the table of row {row['label']!r} holds something else than metrics"
+            return message("the table of row {label} holds something else than metrics", label=repr(row["label"]))
     protocols = found.get("protocols", {})
     lists = [found.get("patterns", []), *(protocols.values() if isinstance(protocols, Mapping) else [None])]
     if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists):
         return "'patterns' or 'protocols' holds something else than names of conditions"
     rated = [c for name in ("frames", "blocks", "modality") for c in protocols.get(name, ())]
     wrong = next((c for c in rated if _rate(c) is None), None)
-    return "" if wrong is None else f"the condition {wrong!r} has no rate"
+    return "" if wrong is None else message("the condition {condition} has no rate", condition=repr(wrong))
 
 
 def table(result: Result, protocol: str, metric: str = "mae", everything: bool = False) -> NumbersTable:
     """The table of a protocol. everything: with ablations and variants. Raises: MsaError for an unknown name."""
     if protocol not in PROTOCOLS or metric not in METRICS:
-        known = f"Protocols: {', '.join(PROTOCOLS)}; metrics: {', '.join(METRICS)}"
-        raise MsaError(f"There is no table of {protocol!r} in {metric!r}. {known}.")
+        raise MsaError(
+            "There is no table of {protocol} in {metric}. Protocols: {protocols}; metrics: {metrics}.",
+            protocol=repr(protocol),
+            metric=repr(metric),
+            protocols=", ".join(PROTOCOLS),
+            metrics=", ".join(METRICS),
+        )
     makers = {"slices": _slices, "intervals": _intervals, "headline": _headline}
     columns, cells = makers[protocol](result) if protocol in makers else _conditions(result, protocol, metric)
     lines = [_line(row, tuple(cells(row))) for row in rows_of(result, everything)] if columns else []
@@ -243,9 +254,17 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
             values = [v for r in t["rows"] for v in r["values"] if v is not None]
             fits = all(len(r["values"]) == len(t["columns"]) for r in t["rows"])
             if not fits or not all(isinstance(v, str) for v in texts + values):
-                raise ValueError(f"the table {t['what']!r} has rows of another width, or values that are no text")
+                raise ValueError(
+                    message(
+                        "the table {what} has rows of another width, or values that are no text", what=repr(t["what"])
+                    )
+                )
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise MsaError(f"{REPORTED} cannot be read ({e}). Restore it with 'git checkout -- checkpoints'.") from e
+        raise MsaError(
+            "{file} cannot be read ({error}). Restore it with 'git checkout -- checkpoints'.",
+            file=REPORTED,
+            error=str(e),
+        ) from e
     return list(tables)
 
 
@@ -308,16 +327,20 @@ def _conditions(result: Result, protocol: str, metric: str) -> tuple[list[Number
     for c in names:
         rate, note = _rate(c), "complete" if c in patterns[-1:] else ""
         realised = number(mapping(result.get("realised")).get(c))
-        note = f"realised {100 * realised:.1f} %" if realised is not None else note
+        note = note if realised is None else message("realised {rate:.1f} %", rate=100 * realised)
         columns.append(
             NumbersColumn(c, c.replace("+", " + ") if rate is None else f"{100 * rate:.0f} %", note, **style)
         )
     averaged = {"patterns": names[:-1], "frames": names}.get(protocol, [])
     if len(averaged) > 1:
-        columns.append(NumbersColumn("mean", f"mean of {COUNTED.get(len(averaged), len(averaged))}", **style))
+        columns.append(
+            NumbersColumn("mean", message("mean of {n}", n=COUNTED.get(len(averaged), len(averaged))), **style)
+        )
     area = protocol == "frames" and any(row.get("auilc") for row in result["rows"])
     if area:
-        columns.append(NumbersColumn("auilc", "AUILC", f"area to {100 * (_rate(names[-1]) or 0):.0f} %", best))
+        columns.append(
+            NumbersColumn("auilc", "AUILC", message("area to {rate:.0f} %", rate=100 * (_rate(names[-1]) or 0)), best)
+        )
 
     def cells(row: EvaluationRow) -> list[Cell]:
         found = [_cell(row, c, metric) for c in names]

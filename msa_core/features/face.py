@@ -17,7 +17,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from msa_core.errors import FeatureError
+from msa_core.errors import FeatureError, message
 from msa_core.features.expression import CROP_SIDE, EMOTIONS, ExpressionNetwork, face_features
 from msa_core.schema import Stream, Thumbnail
 
@@ -204,9 +204,13 @@ class FaceReader:
 
 def _check(time_s: float, frame: np.ndarray) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise FeatureError(f"A frame is {frame.dtype} {frame.shape}; give rgb uint8 (height, width, 3).")
+        raise FeatureError(
+            "A frame is {kind} {shape}; give rgb uint8 (height, width, 3).",
+            kind=str(frame.dtype),
+            shape=frame.shape,
+        )
     if not math.isfinite(time_s):
-        raise FeatureError(f"A frame has the time {time_s}; give seconds from the start of the clip.")
+        raise FeatureError("A frame has the time {time}; give seconds from the start of the clip.", time=time_s)
 
 
 def _detection_picture(frame: np.ndarray) -> np.ndarray:
@@ -225,8 +229,11 @@ def _absence(times: Sequence[float], main: Track, black: bool) -> str | None:
     if len(main.frames) >= min(2, len(times)) and len(main.frames) >= MIN_FOUND * len(times):
         return None
     step = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    length = "one picture" if len(times) == 1 else f"{times[-1] - times[0] + step:.1f} s of video"
-    return f"a face in only {len(main.frames)} of {len(times)} frames" if main.frames else f"no face in {length}"
+    if main.frames:
+        return message("a face in only {n} of {total} frames", n=len(main.frames), total=len(times))
+    if len(times) == 1:
+        return "no face in one picture"
+    return message("no face in {length:.1f} s of video", length=times[-1] - times[0] + step)
 
 
 def _company(tracks: Sequence[Track], main: Track, n_frames: int) -> tuple[str, ...]:
@@ -234,9 +241,11 @@ def _company(tracks: Sequence[Track], main: Track, n_frames: int) -> tuple[str, 
     others = [t for t in tracks if t is not main and len(t.frames) >= STEADY * n_frames]
     beside = [t for t in others if set(t.frames) & set(main.frames)]
     if beside:
-        return (f"{len(beside) + 1} faces found: following the larger, steadier one.",)
+        return (message("{n} faces found: following the larger, steadier one.", n=len(beside) + 1),)
     if others:
-        return (f"Faces in {len(others) + 1} places one after another: following the larger, steadier one.",)
+        return (
+            message("Faces in {n} places one after another: following the larger, steadier one.", n=len(others) + 1),
+        )
     return ()
 
 

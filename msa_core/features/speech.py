@@ -18,7 +18,7 @@ from torch import Tensor
 from whisper.audio import log_mel_spectrogram
 from whisper.model import Whisper
 
-from msa_core.errors import FeatureError
+from msa_core.errors import FeatureError, message
 from msa_core.features.whisper_decoding import (
     FRAME_S,
     MAX_TOKENS,
@@ -40,7 +40,8 @@ FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
 WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
 CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
 SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
-SILENT = f"silent audio track (below {SILENT_DBFS:.0f} dBFS)"
+SILENT = message("silent audio track (below {level:.0f} dBFS)", level=SILENT_DBFS)
+NOT_ENGLISH = f"{NOT_UNDERSTOOD} (only English is recognised)"
 QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 BATCH = 16
 PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while another thread reads
@@ -252,7 +253,7 @@ class SpeechReader:
     def _reason(self, reasons: Sequence[str | None]) -> str:
         if NOT_UNDERSTOOD not in reasons:
             return NO_SPEECH
-        return NOT_UNDERSTOOD if self.model.is_multilingual else f"{NOT_UNDERSTOOD} (only English is recognised)"
+        return NOT_UNDERSTOOD if self.model.is_multilingual else NOT_ENGLISH
 
 
 @contextmanager
@@ -270,10 +271,12 @@ def checked(waveform: np.ndarray) -> np.ndarray:
     """The waveform as contiguous float32 (N,). Raises: FeatureError on another shape, no samples, NaN or inf."""
     wave = np.asarray(waveform)
     if wave.ndim != 1 or wave.size == 0:
-        raise FeatureError(f"The waveform has shape {wave.shape}. Give mono samples (N,), N >= 1, at 16 kHz.")
+        raise FeatureError(
+            "The waveform has shape {shape}. Give mono samples (N,), N >= 1, at 16 kHz.", shape=wave.shape
+        )
     if not np.isfinite(wave).all():
         bad = int((~np.isfinite(wave)).sum())
-        raise FeatureError(f"The waveform has {bad} samples that are NaN or infinite. Export the audio again.")
+        raise FeatureError("The waveform has {n} samples that are NaN or infinite. Export the audio again.", n=bad)
     return np.ascontiguousarray(wave, dtype=np.float32)
 
 

@@ -51,7 +51,9 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as e:
-        raise FeatureError(f"Cannot write {path.name} ({e.strerror}). Give a folder you may write to.") from e
+        raise FeatureError(
+            "Cannot write {name} ({why}). Give a folder you may write to.", name=path.name, why=e.strerror
+        ) from e
 
 
 def load(path: str | Path) -> Utterance:
@@ -91,7 +93,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         return arrays, json.loads(bytes(arrays.pop("facts")))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
         raise FeatureError(
-            f"{path.name} holds no features of ours ({type(e).__name__}). Extract the clip again."
+            "{name} holds no features of ours ({why}). Extract the clip again.",
+            name=path.name,
+            why=type(e).__name__,
         ) from e
 
 

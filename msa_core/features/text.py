@@ -46,8 +46,10 @@ class TextEncoder:
             self.model = AutoModel.from_pretrained(str(directory), local_files_only=True).to(device).float().eval()
         except (OSError, ValueError, KeyError) as e:
             raise FeatureError(
-                f"{directory} does not load as a text model ({type(e).__name__}). "
-                "Give a folder with config.json, tokenizer.json and model.safetensors."
+                "{path} does not load as a text model ({why}). "
+                "Give a folder with config.json, tokenizer.json and model.safetensors.",
+                path=str(directory),
+                why=type(e).__name__,
             ) from e
         self.model.requires_grad_(False)
         self.device = device

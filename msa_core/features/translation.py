@@ -19,6 +19,7 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
+from msa_core.errors import Message, message
 from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit, trimmed
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
@@ -68,9 +69,7 @@ class TranslatingReader(SpeechReader):
             if heard.reason == NO_SPEECH:
                 continue
             if other != LANGUAGE and languages[other] > OTHER:
-                answers[i] = DecodedWindow(
-                    reason=f"{NOT_UNDERSTOOD} (it sounds like {LANGUAGES[other].title()}, not Chinese)"
-                )
+                answers[i] = DecodedWindow(reason=not_chinese(other))
             elif heard.aligned is not None:
                 answers[i] = self._translated(heard, windows[i], encoded[i : i + 1], poll)
                 answers[i] = replace(answers[i], rough=answers[i].rough or other != LANGUAGE)
@@ -114,6 +113,11 @@ class TranslatingReader(SpeechReader):
 
     def _reason(self, reasons: Sequence[str | None]) -> str:
         return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
+
+
+def not_chinese(code: str) -> Message:
+    """Word the reason for speech in the language of a code of Whisper, such as "pt"."""
+    return message("speech not understood (it sounds like {language}, not Chinese)", language=LANGUAGES[code].title())
 
 
 def chinese(text: str) -> str:

