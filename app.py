@@ -465,7 +465,7 @@ def _changes(words: Words) -> dict[str, Any]:
 
 def _absent_text(analyser: Analyser, method: str, language: str) -> Any:
     """The choice behind a switched-off text is only there for methods that read imagined text."""
-    reads = analyser.reads_simulated(method)
+    reads = analyser.reads_simulated_text(method)
     with use(language):
         info = "" if reads else say("{method} reads no imagined text", method=method_name(method))
     return gr.update(interactive=reads, info=info)
@@ -718,7 +718,7 @@ def _extraction(
 
         worker = ThreadPoolExecutor(1)
         try:
-            job = worker.submit(analyser.extract, clip, progress=tell, damage=how, spoken=spoken)
+            job = worker.submit(analyser.extract, clip, progress=tell, degradation=how, spoken=spoken)
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item
@@ -1067,7 +1067,7 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
         if not _is_file(clip):
             raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
         with one_at_a_time:
-            return analyser.extract(_ours(clip["path"]), damage=how, spoken=spoken)
+            return analyser.extract(_ours(clip["path"]), degradation=how, spoken=spoken)
 
     def analyse(
         clip: gr.FileData,

@@ -51,12 +51,12 @@ def _analyse(args: argparse.Namespace) -> None:
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
-    rates, damage = _rates(args.frames), Degradation(args.blur, args.noise)
+    rates, degradation = _rates(args.frames), Degradation(args.blur, args.noise)
     media.probe(args.clip, MediaLimits.command_line())
     checkpoint = checkpoint_of(args.method)
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
     analyser = Analyser.load(args.device, None if side_by_side else args.method)
-    utterance = analyser.extract(args.clip, MediaLimits.command_line(), damage=damage, spoken=args.spoken)
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), degradation=degradation, spoken=args.spoken)
     utterance = analyser.edit(utterance, args.transcript)
     predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
     prediction = predictions[args.method]
@@ -240,9 +240,9 @@ def _positive(text: str) -> int:
 
 
 def _needs_cuda() -> None:
-    import torch
+    from msa_core.config import choose_device
 
-    if not torch.cuda.is_available():
+    if choose_device() != "cuda":
         raise MsaError("--device is 'cuda', but there is no usable GPU here. Leave --device out, or give cpu.")
 
 

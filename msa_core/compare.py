@@ -208,7 +208,7 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
     def answer(method: str, pattern: str) -> PatternScores:
         here, bare = places[pattern, True], places.get((pattern, False))
         ours, complete = (scores[id(model)] for model in analyser.models(method))
-        reads = bare is not None and analyser.reads_simulated(method)
+        reads = bare is not None and analyser.reads_simulated_text(method)
         return PatternScores(
             complete=complete[here],
             missing=ours[here],

@@ -60,3 +60,10 @@ class MediaLimits:
     def command_line() -> MediaLimits:
         """Ten minutes, two gigabytes: a researcher's own machine."""
         return MediaLimits(max_duration_s=600.0, max_bytes=2 * 1024**3, max_frames=600 * 120)
+
+
+def choose_device(device: str | None = None) -> str:
+    """Return `device`, or "cuda" or "cpu" by what this computer has when none is given."""
+    import torch  # here: settings are read without it, and its import takes seconds
+
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")

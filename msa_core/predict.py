@@ -17,7 +17,7 @@ from torch import Tensor
 
 from msa_core import edit, missing
 from msa_core.batch import collate
-from msa_core.config import MediaLimits
+from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.explain import conformal, timeline
@@ -47,7 +47,7 @@ class Analyser:
 
         Raises: CheckpointError, FeatureError when weights are missing, altered or of another feature set.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(device)
         wanted = shipped_methods() if method is None else [checkpoint_of(method)]
         complete = load_verified(COMPLETE_MODEL, device)
         by_method = {}
@@ -61,9 +61,9 @@ class Analyser:
         """Names accepted by `predict`."""
         return tuple(self._by_method)
 
-    def reads_simulated(self, method: str) -> bool:
+    def reads_simulated_text(self, method: str) -> bool:
         """True when text imagined from the voice can change the answer of a loaded method."""
-        return self._method(method).model.reads_simulated
+        return self._method(method).model.reads_simulated_text
 
     def manifest(self, method: str) -> dict[str, Any]:
         """The manifest of a loaded method."""
@@ -90,11 +90,11 @@ class Analyser:
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: Callable[[str, float], None] | None = None,
-        damage: Degradation | None = None,
+        degradation: Degradation | None = None,
         spoken: str = "en",
     ) -> Utterance:
         """Features of one clip. Raises: MediaError, FeatureError, MsaError. See `Extractor.utterance`."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress, damage, spoken)
+        return self.extractor.utterance(path, limits or MediaLimits(), progress, degradation, spoken)
 
     def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
         """The clip with an edited transcript and without the words number `struck`. Raises: MsaError. See `edits`."""
@@ -133,7 +133,9 @@ class Analyser:
         base = float(loaded.manifest["mean_score"])
         score = answers.score[0].item()
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
-        reads = loaded.model.reads_simulated and bool(mechanism.get("text_simulated", True))  # it may decide against
+        reads = loaded.model.reads_simulated_text and bool(
+            mechanism.get("text_simulated", True)
+        )  # it may decide against
         interval = self.interval(method, left, score)
         uncalibrated = (NOT_CALIBRATED,) if interval and any(m in players for m in rates) else ()
         return Prediction(

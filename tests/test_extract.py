@@ -77,7 +77,7 @@ def test_damage_comes_before_every_reader(quick, monkeypatch):
     heard, seen = [], []
     monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
     monkeypatch.setattr(quick.faces, "detector", lambda image: seen.append(image) or middle(image))
-    plain, worse = (quick.utterance(variants.REAL, damage=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
+    plain, worse = (quick.utterance(variants.REAL, degradation=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
     assert worse.notes[:2] == (
         "Noise was added to the sound at 5 dB.",
         "The picture was blurred by 5 % of its shorter side.",
@@ -297,7 +297,7 @@ class TestShippedModels:
 
     def test_a_blurred_face_and_a_drowned_voice_are_worse(self, analyser):
         clear = analyser.extract(variants.REAL)
-        worse = analyser.extract(variants.REAL, damage=Degradation(blur=0.1, noise_db=-10.0))
+        worse = analyser.extract(variants.REAL, degradation=Degradation(blur=0.1, noise_db=-10.0))
         found = 0.0 if worse.vision.values is None else worse.vision.values[:, -1].mean()
         assert clear.vision.values[:, -1].mean() == 1 and found < 1
         assert worse.transcript != clear.transcript

@@ -30,7 +30,7 @@ def in_chinese(text: str) -> bool:
 def test_reasons_notes_and_errors_of_a_clip(quick, clip, name):  # noqa: F811
     worse = Degradation(blur=0.02, noise_db=10.0)
     try:
-        u = quick.utterance(clip(name), damage=worse)
+        u = quick.utterance(clip(name), degradation=worse)
     except MsaError as e:
         said = [e.message]
     else:

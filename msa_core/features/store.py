@@ -1,4 +1,4 @@
-"""TODO."""
+"""Store of extracted features: one `.npz` a clip, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from msa_core.schema import STREAMS, Stream, Utterance, Word
 
 
 def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
-    """Write the features to one .npz, whole or not at all; pictures are not kept.
+    """Write the features of a clip to one .npz, without its pictures.
 
-    Args: key: what the features came from (`folder` uses it to know what is done).
-    Raises: FeatureError when the file cannot be written.
+    Args:
+        utterance: the clip.
+        path: the file to write.
+        key: identifies the file and the extractors that the features came from (see `extract.folder`).
+
+    Raises:
+        FeatureError: the file cannot be written.
     """
     path = Path(path)
     facts = {
@@ -57,9 +62,10 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
 
 
 def load(path: str | Path) -> Utterance:
-    """An utterance written by `save`, without pictures.
+    """Read an utterance written by `save`, without pictures.
 
-    Raises: FeatureError when the file is missing, damaged or not one of ours.
+    Raises:
+        FeatureError: the file is missing, damaged or of another kind.
     """
     arrays, facts = _read(Path(path))
 
@@ -85,8 +91,16 @@ def load(path: str | Path) -> Utterance:
     )
 
 
+def stored_key(path: Path) -> str | None:
+    """Return the key of a file of `save`; None when it is missing or damaged."""
+    try:
+        return _read(path)[1].get("key") if path.is_file() else None
+    except FeatureError:
+        return None
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and facts of a file of `save`. Raises: FeatureError."""
+    """Read arrays and facts of a file of `save`. Raises: FeatureError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {k: stored[k] for k in stored.files}
@@ -97,11 +111,3 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             name=path.name,
             why=type(e).__name__,
         ) from e
-
-
-def _key(path: Path) -> str | None:
-    """The key of a file of `save`, None when it is not there or damaged."""
-    try:
-        return _read(path)[1].get("key") if path.is_file() else None
-    except FeatureError:
-        return None

@@ -123,7 +123,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     @property
-    def reads_simulated(self) -> bool:
+    def reads_simulated_text(self) -> bool:
         """True when text imagined from the voice can change the score."""
         return False
 

@@ -174,7 +174,7 @@ class SDUMC(Method):
         return [Recipe("sdumc", "SDUMC", "method", {}, loop), *ablations]
 
     @property
-    def reads_simulated(self) -> bool:
+    def reads_simulated_text(self) -> bool:
         """Unless ablated."""
         return bool(self.config.use_simulated)
 

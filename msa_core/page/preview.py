@@ -127,11 +127,11 @@ def _writing(path: Path, out: Path) -> Iterator[Any]:
         ) from e
 
 
-def degraded_copy(path: str | Path, damage: Degradation, out: str | Path) -> Path:
+def degraded_copy(path: str | Path, degradation: Degradation, out: str | Path) -> Path:
     """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
 
-    Returns: the mp4, named after the clip and the damage. Raises: MediaError; no partial file is left.
+    Returns: the mp4, named after the clip and the degradation. Raises: MediaError; no partial file is left.
     """
-    name = f"{Path(path).stem}-blur{1000 * damage.blur:.0f}"
-    name += "" if damage.noise_db is None else f"-noise{damage.noise_db:g}"
-    return encode(path, Path(out) / f"{name}.mp4", damage.picture, damage.sound)
+    name = f"{Path(path).stem}-blur{1000 * degradation.blur:.0f}"
+    name += "" if degradation.noise_db is None else f"-noise{degradation.noise_db:g}"
+    return encode(path, Path(out) / f"{name}.mp4", degradation.picture, degradation.sound)

@@ -187,7 +187,7 @@ def test_generated_text_may_start_from_the_voice():
     assert not torch.allclose(*(model(b).score for b in silent))
     assert torch.equal(model(batch).score, model(heard).score)
     for deaf in (build(generate="always", use_simulated=False), build(generate="never")):
-        assert torch.equal(*(deaf(b).score for b in silent)) and not deaf.reads_simulated
+        assert torch.equal(*(deaf(b).score for b in silent)) and not deaf.reads_simulated_text
 
 
 def test_the_generator_learns_to_rebuild_and_not_from_the_score():

@@ -141,7 +141,7 @@ class ProMMA(Method):
         return bool(self.config.prompted)
 
     @property
-    def reads_simulated(self) -> bool:
+    def reads_simulated_text(self) -> bool:
         """Where text may be generated from it."""
         return bool(self.config.prompted and self.config.use_simulated and self.config.generate != "never")
 
