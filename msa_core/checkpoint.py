@@ -1,4 +1,4 @@
-"""Saving, verifying and loading weights: `checkpoints/<name>/{model.safetensors, manifest.json, golden.safetensors}`.
+"""Checkpoints, saved, verified and loaded: `checkpoints/<name>/{model.safetensors, manifest.json, golden.safetensors}`.
 
 Files are written under a temporary name and renamed, hashes are checked at every load, nothing is
 loaded loosely. The networks inside the feature extractors use the same format as the methods.
@@ -24,13 +24,17 @@ from msa_core.errors import CheckpointError
 ROOT = Path(__file__).resolve().parent.parent / "checkpoints"
 MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"
 TEACHER = "-teacher"  # ending of the name of a shipped student's teacher
-REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (README, 'Train')."
+REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (docs/training.md)."
 
 
 def directory(name: str | Path) -> Path:
-    """The folder of checkpoint `name`: a path to a folder, or a name under `checkpoints/`.
+    """Find the folder of a checkpoint.
 
-    Raises: CheckpointError listing the checkpoints that exist.
+    Args:
+        name: a path to a folder, or a name under `checkpoints/`.
+
+    Raises:
+        CheckpointError: there is none; the message lists the checkpoints that exist.
     """
     for candidate in (Path(name), ROOT / str(name)) if str(name) else ():
         if (candidate / MANIFEST).is_file():
@@ -42,12 +46,12 @@ def directory(name: str | Path) -> Path:
 
 
 def available() -> list[str]:
-    """Names of the checkpoints under `checkpoints/`, sorted."""
+    """List the names of the checkpoints under `checkpoints/`, sorted."""
     return sorted(p.parent.name for p in ROOT.glob(f"*/{MANIFEST}"))
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Compute the hex digest of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as f:
         while block := f.read(1 << 20):
@@ -58,9 +62,12 @@ def sha256(path: Path) -> str:
 def write(
     folder: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], golden: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write a checkpoint folder atomically; `sha256` of each tensor file is added to the manifest.
+    """Write a checkpoint folder atomically; the sha256 of each tensor file is added to the manifest.
 
-    Args: folder: target, replaced when it exists. tensors: state dict. manifest: JSON-able facts.
+    Args:
+        folder: the target, replaced when it exists.
+        tensors: the state dict.
+        manifest: facts that JSON can hold.
         golden: one recorded input and its output, to check a rebuilt model.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +92,7 @@ def write(
 
 
 def read_manifest(name: str | Path) -> dict[str, Any]:
-    """The manifest alone. Raises: CheckpointError when it is missing or not JSON."""
+    """Read the manifest alone. Raises: CheckpointError when it is missing or not JSON."""
     path = directory(name) / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
@@ -95,9 +102,10 @@ def read_manifest(name: str | Path) -> dict[str, Any]:
 
 
 def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and manifest of a checkpoint, verified.
+    """Read and verify the tensors and the manifest of a checkpoint.
 
-    Raises: CheckpointError naming the file, the expected and the found sha256 and the repair.
+    Raises:
+        CheckpointError: a file is missing or altered; the message names both sha256 and the repair.
     """
     folder, manifest = directory(name), read_manifest(name)
     expected = manifest.get("sha256", {}).get(file)
@@ -114,7 +122,7 @@ def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[s
 
 
 def table() -> str:
-    """Every installed checkpoint, verified, with what its manifest says was measured, as Markdown."""
+    """Tabulate every installed checkpoint, verified, with the measurements of its manifest, as Markdown."""
     lines = ["| checkpoint | MB | measured | trained on, licence |", "|---|---|---|---|"]
     for name in available():
         tensors, manifest = read(name)
@@ -130,7 +138,7 @@ def table() -> str:
 
 
 def _measured(manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The evaluation that a manifest holds: its name and its numbers."""
+    """Return the name and the numbers of the evaluation that a manifest holds."""
     found = manifest.get("metrics", {})
     for where in ("test", "test_ravdess_clean"):
         if where in found:
