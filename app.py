@@ -39,7 +39,7 @@ import gradio as gr
 
 from msa_core import compare, degrade, lessons
 from msa_core.degrade import Degradation
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, message
 from msa_core.evaluation import results
 from msa_core.i18n import ENGLISH, LANGUAGES, active, catalogue, known, say, use
 from msa_core.lessons import drawings
@@ -303,7 +303,7 @@ def _analyse_screen(page: gr.Blocks, analyser: Analyser, words: Words, language:
 
     def choose(event: gr.EventData, request: gr.Request, *rest: Any) -> Iterator[dict[Any, Any]]:
         if event.clip not in page_parts.EXAMPLE_TITLES:
-            raise gr.Error(f"There is no example {event.clip!r}.")
+            raise gr.Error(message("There is no example {name}.", name=repr(event.clip)))
         path = str(EXAMPLES / event.clip)
         yield {video: path}
         yield from read(path, None, path, *rest, request)
@@ -718,7 +718,7 @@ def _extraction(
 
         worker = ThreadPoolExecutor(1)
         try:
-            job = worker.submit(analyser.extract, clip, progress=tell, damage=how, spoken=spoken)
+            job = worker.submit(analyser.extract, clip, progress=tell, degradation=how, spoken=spoken)
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item
@@ -1067,7 +1067,7 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
         if not _is_file(clip):
             raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
         with one_at_a_time:
-            return analyser.extract(_ours(clip["path"]), damage=how, spoken=spoken)
+            return analyser.extract(_ours(clip["path"]), degradation=how, spoken=spoken)
 
     def analyse(
         clip: gr.FileData,
@@ -1160,7 +1160,7 @@ def _ours(clip: str) -> str:
     """The path when it is an upload or an example. Raises: MsaError for any other file of this computer."""
     path = Path(clip).resolve()
     if not any(path.is_relative_to(folder) for folder in (_uploads(), EXAMPLES)):
-        raise MsaError(f"{path.name} was not uploaded here. Upload it first.")
+        raise MsaError("{name} was not uploaded here. Upload it first.", name=path.name)
     return clip
 
 

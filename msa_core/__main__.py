@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _needs_cuda() -> None:
     """Check that a GPU can be used. Raises: MsaError."""
-    import torch
+    from msa_core.config import choose_device
 
-    if not torch.cuda.is_available():
+    if choose_device() != "cuda":
         raise MsaError("--device is 'cuda', but there is no usable GPU here. Leave --device out, or give cpu.")
 
 

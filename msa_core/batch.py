@@ -19,9 +19,10 @@ from msa_core.schema import MODALITIES, STREAMS, Batch, Utterance
 
 
 def collate(utterances: Sequence[Utterance]) -> Batch:
-    """Utterances of one feature set -> Batch. An absent modality gets one zero frame that is not valid.
+    """Pad utterances of one feature set to a batch; an absent modality gets one zero frame that is not valid.
 
-    Raises: FeatureError for mixed or unknown feature sets, wrong shapes and non-finite values.
+    Raises:
+        FeatureError: feature sets are mixed or unknown, a shape is wrong or a value not finite.
     """
     sets = sorted({u.feature_set for u in utterances})
     if len(sets) != 1 or sets[0] not in FEATURE_SETS:
@@ -40,7 +41,7 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
 
 
 def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
-    """Values (T, D) of a stream, (0, D) when absent."""
+    """Return the values (T, D) of a stream, (0, D) when absent. Raises: FeatureError."""
     values = utterance.stream(stream).values
     if values is None:
         return np.zeros((0, width), np.float32)
@@ -56,7 +57,7 @@ def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:
 def from_arrays(
     features: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray], label: np.ndarray | None, ids: tuple[str, ...]
 ) -> Batch:
-    """Make a batch of padded arrays; simulated text counts only where there is audio.
+    """Make a batch of padded arrays.
 
     Args:
         features: per stream (B, T, D) float32.

@@ -1,4 +1,4 @@
-"""Saving, verifying and loading weights: `checkpoints/<name>/{model.safetensors, manifest.json, golden.safetensors}`.
+"""Checkpoints, saved, verified and loaded: `checkpoints/<name>/{model.safetensors, manifest.json, golden.safetensors}`.
 
 Files are written under a temporary name and renamed, hashes are checked at every load, nothing is
 loaded loosely. The networks inside the feature extractors use the same format as the methods.
@@ -27,9 +27,13 @@ REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (docs
 
 
 def directory(name: str | Path) -> Path:
-    """The folder of checkpoint `name`: a path to a folder, or a name under `checkpoints/`.
+    """Find the folder of a checkpoint.
 
-    Raises: CheckpointError listing the checkpoints that exist.
+    Args:
+        name: a path to a folder, or a name under `checkpoints/`.
+
+    Raises:
+        CheckpointError: there is none; the message lists the checkpoints that exist.
     """
     for candidate in (Path(name), ROOT / str(name)) if str(name) else ():
         if (candidate / MANIFEST).is_file():
@@ -41,12 +45,12 @@ def directory(name: str | Path) -> Path:
 
 
 def available() -> list[str]:
-    """Names of the checkpoints under `checkpoints/`, sorted."""
+    """List the names of the checkpoints under `checkpoints/`, sorted."""
     return sorted(p.parent.name for p in ROOT.glob(f"*/{MANIFEST}"))
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Compute the hex digest of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as f:
         while block := f.read(1 << 20):
@@ -57,9 +61,12 @@ def sha256(path: Path) -> str:
 def write(
     folder: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], golden: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write a checkpoint folder atomically; `sha256` of each tensor file is added to the manifest.
+    """Write a checkpoint folder atomically; the sha256 of each tensor file is added to the manifest.
 
-    Args: folder: target, replaced when it exists. tensors: state dict. manifest: JSON-able facts.
+    Args:
+        folder: the target, replaced when it exists.
+        tensors: the state dict.
+        manifest: facts that JSON can hold.
         golden: one recorded input and its output, to check a rebuilt model.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +80,7 @@ def write(
 
 
 def read_manifest(name: str | Path) -> dict[str, Any]:
-    """The manifest alone. Raises: CheckpointError when it is missing or not JSON."""
+    """Read the manifest alone. Raises: CheckpointError when it is missing or not JSON."""
     path = directory(name) / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
@@ -83,9 +90,10 @@ def read_manifest(name: str | Path) -> dict[str, Any]:
 
 
 def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and manifest of a checkpoint, verified.
+    """Read and verify the tensors and the manifest of a checkpoint.
 
-    Raises: CheckpointError naming the file, the expected and the found sha256 and the repair.
+    Raises:
+        CheckpointError: a file is missing or altered; the message names both sha256 and the repair.
     """
     folder, manifest = directory(name), read_manifest(name)
     expected = manifest.get("sha256", {}).get(file)

@@ -1,7 +1,7 @@
-"""One clip under everything that can be missing: seven patterns x methods x both flows, and dropped frames.
+"""Comparison of all methods on one clip under every pattern of missing modalities, and under dropped frames.
 
-Every model answers all its conditions in one batched pass. The answers are those of `Analyser.predict`; nothing of
-the clip is kept. `figures_compare` draws what stands here.
+Every model scores all its conditions in one batched pass. The scores are those of `Analyser.predict`; nothing of
+the clip is kept. `views/comparison.py` draws them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SEED = 0
 class PatternScores:
     """Scores of one method for one pattern.
 
-    complete: its complete-modality model on what is left. missing: the missing-modality model on what is left, with
-    text imagined from the voice where text is gone and the method reads it. nothing_imagined: the same without that
-    text; None where there is none. interval: level, low and high around `missing`, None when it is not calibrated.
+    complete: of its complete-modality model. missing: of its missing-modality model, with simulated text where text
+    is gone and the method reads it. nothing_imagined: the same without simulated text; None where there is none.
+    interval: level, low and high around `missing`, None when it is not calibrated.
     """
 
     complete: float
@@ -40,7 +40,7 @@ class PatternScores:
 
 @dataclass(frozen=True)
 class Condition:
-    """One of missing.PATTERNS. lacks: the modalities of it that the clip never had, with the reason; then no answer."""
+    """One of missing.PATTERNS. lacks: its modalities that the clip never had, with reasons; then no answers."""
 
     pattern: str
     lacks: Mapping[str, str]
@@ -49,7 +49,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All methods on all patterns of one clip. complete: what each method's complete-modality model is called."""
+    """Scores of all methods on all patterns of one clip. complete: title of each complete-modality model."""
 
     clip: str
     duration_s: float
@@ -68,31 +68,31 @@ class Comparison:
         return tuple(c for c in self.conditions if c.answers and c.pattern != self.full)
 
     def of(self, pattern: str) -> Condition:
-        """The condition of one pattern."""
+        """Return the condition of one pattern."""
         return next(c for c in self.conditions if c.pattern == pattern)
 
     def answer(self, method: str) -> PatternScores:
-        """What a method says with everything that the clip has: its full answer."""
+        """Return the full answer of a method: with everything that the clip has."""
         return self.of(self.full).answers[method]
 
     def move(self, method: str, pattern: str, flow: str = "missing") -> float:
-        """How far the score of a flow ("missing" or "complete") lies from its own full answer, signed."""
+        """Return the signed distance of a score from the full answer of its flow, "missing" or "complete"."""
         here, full = self.of(pattern).answers[method], self.answer(method)
         return here.missing - full.missing if flow == "missing" else here.complete - full.complete
 
     def moves(self, flow: str = "missing") -> dict[str, float]:
-        """Mean absolute move from its own full answer over the incomplete patterns, by method; empty without any."""
+        """Average the absolute move of each method over the incomplete patterns; empty without any."""
         found = self.incomplete
         return {m: _mean([abs(self.move(m, c.pattern, flow)) for c in found]) for m in self.methods} if found else {}
 
     @property
     def nearest(self) -> str | None:
-        """The method that moves least; the first of equals. A steady method is not an accurate one."""
+        """Method that moves least, the first of equals; a steady method is not an accurate one."""
         moves = self.moves()
         return min(moves, key=lambda m: moves[m]) if moves else None
 
     def effect_of_removing(self) -> dict[str, float]:
-        """How far the methods move, on average, when one modality alone goes; empty for a clip that has one only."""
+        """Average the move of all methods when one modality is removed; empty for a clip that has only one."""
         has = PATTERNS[self.full]
         if len(has) < 2:
             return {}
@@ -100,7 +100,7 @@ class Comparison:
         return {m: _mean([abs(self.move(method, rest[m])) for method in self.methods]) for m in has}
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object of plain floats, null where nothing exists."""
+        """Convert to a JSON object of plain floats, null where nothing exists."""
         return {
             "clip": self.clip,
             "duration_s": self.duration_s,
@@ -138,13 +138,13 @@ class Spread:
 
     @staticmethod
     def over(values: Sequence[float]) -> Spread:
-        """Of at least one value."""
+        """Summarise at least one value."""
         return Spread(_mean(values), min(values), max(values))
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model at one share of dropped frames: its score, and its absolute move from its own full answer."""
+    """Score of a model at one share of dropped frames, and its absolute move from its own full answer."""
 
     rate: float
     score: Spread
@@ -153,9 +153,9 @@ class Point:
 
 @dataclass(frozen=True)
 class RobustnessCurve:
-    """One model against the share of dropped frames. methods: whose it is (a complete model may stand beside several).
+    """Curve of one model against the share of dropped frames.
 
-    flow: "missing" or "complete".
+    methods: those it belongs to (one complete model may belong to several). flow: "missing" or "complete".
     """
 
     methods: tuple[str, ...]
@@ -165,7 +165,7 @@ class RobustnessCurve:
 
 @dataclass(frozen=True)
 class Robustness:
-    """Every model of a comparison against the share of frames and words dropped from every modality."""
+    """Curves of every model against the share of frames and words dropped from every modality."""
 
     clip: str
     draws: int
@@ -173,7 +173,7 @@ class Robustness:
     lines: tuple[RobustnessCurve, ...]  # the methods in order, then the complete models
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object of plain floats."""
+        """Convert to a JSON object of plain floats."""
         return {
             "clip": self.clip,
             "draws": self.draws,
@@ -192,16 +192,22 @@ class Robustness:
 
 
 def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
-    """Every method's two models on each of the seven patterns of one clip. Raises: MsaError for an empty clip."""
+    """Score one clip under each of the seven patterns by both models of every method.
+
+    Raises:
+        MsaError: the clip is empty.
+    """
+    # 1. The patterns that the clip can have, and what is left of it in each, with and without simulated text.
     has = [m for m in MODALITIES if analyser.left(utterance).stream(m).present]
     lacks = {p: {m: utterance.stream(m).reason or "" for m in keep if m not in has} for p, keep in PATTERNS.items()}
-    asked = {}  # (pattern, is text imagined) -> what is left
+    asked = {}  # (pattern, with simulated text) -> what is left
     for pattern, keep in PATTERNS.items():
         if not lacks[pattern]:
             gone = [m for m in has if m not in keep]
             left = asked[pattern, True] = analyser.left(utterance, gone)
             if left.simulated.present and not left.text.present:
                 asked[pattern, False] = analyser.left(utterance, gone, "none")
+    # 2. One pass per model over all of them.
     places = {key: i for i, key in enumerate(asked)}
     scores = _scores(analyser, data.collate(list(asked.values())))
 
@@ -230,11 +236,17 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
 def robustness(
     analyser: Analyser, utterance: Utterance, rates: Sequence[float] = RATES, draws: int = DRAWS
 ) -> Robustness:
-    """Every model of the methods while frames and words are dropped from all modalities (missing.frame).
+    """Score one clip by every model while frames and words are dropped from all modalities (`missing.frame`).
 
-    Args: rates: shares in [0, 1]. draws: random choices of the frames at each; the frames dropped at one rate are
-        dropped at every higher one too. They depend on the draw's number only, so that every clip loses the same.
-    Raises: MsaError for an empty clip, no rates, no draws.
+    Args:
+        analyser: the loaded models.
+        utterance: the clip.
+        rates: shares of dropped frames in [0, 1].
+        draws: random choices of the frames at each rate. Frames dropped at one rate are dropped at every higher one
+            too; they depend on the number of the draw only, so that every clip loses the same.
+
+    Raises:
+        MsaError: the clip is empty, or there are no rates or no draws.
     """
     if not rates or draws < 1:
         raise MsaError(f"{len(rates)} rates and {draws} draws; give at least one of each.")
@@ -260,7 +272,7 @@ def robustness(
 
 
 def _scores(analyser: Analyser, batch: Batch) -> dict[int, list[float]]:
-    """The scores of a batch from every model of the methods, each asked once; by the model's id()."""
+    """Score a batch by every model of the methods, each once; keyed by the model's id()."""
     batch, scores = batch.to(analyser.device), {}
     with torch.inference_mode():
         for model in (model for m in analyser.methods for model in analyser.models(m)):
@@ -270,7 +282,7 @@ def _scores(analyser: Analyser, batch: Batch) -> dict[int, list[float]]:
 
 
 def _complete_titles(analyser: Analyser) -> dict[str, str]:
-    """What the complete-modality model of each method is called in the tables of the evaluation."""
+    """Return the title that the evaluation gives the complete-modality model of each method."""
     titles = {}
     for m in analyser.methods:
         recipes = methods.METHODS[analyser.manifest(m)["method"]].recipes()

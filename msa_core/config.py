@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses; they come from the command line or a manifest, both through `from_dict`."""
+"""Settings as frozen dataclasses, built from the command line or a manifest by `from_dict`, and the device."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def shipped(name: str) -> Path:
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build dataclass `cls` from `values`, refusing unknown keys and wrong types.
 
-    Raises: MsaError naming the key, the value seen and the valid choices.
+    Raises:
+        MsaError: a key or a value is wrong; the message names it and the valid choices.
     """
     hints = get_type_hints(cls)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
@@ -38,7 +39,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def _coerce(name: str, value: Any, hint: Any) -> Any:
-    """JSON gives lists for tuples and ints for floats; anything else must already be of the right type."""
+    """Convert lists to tuples and ints to floats, as JSON needs; anything else must have the right type already."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         if value is None:
@@ -61,7 +62,7 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """What a clip may cost. The page uses the defaults, the command line a longer duration."""
+    """Limits on the size and duration of a clip: the defaults are those of the page."""
 
     max_duration_s: float = 60.0
     max_bytes: int = 50 * 1024 * 1024
@@ -70,5 +71,12 @@ class MediaLimits:
 
     @staticmethod
     def command_line() -> MediaLimits:
-        """Ten minutes, two gigabytes: a researcher's own machine."""
+        """Return the limits of the command line, for a researcher's own machine: ten minutes, two gigabytes."""
         return MediaLimits(max_duration_s=600.0, max_bytes=2 * 1024**3, max_frames=600 * 120)
+
+
+def choose_device(device: str | None = None) -> str:
+    """Return `device`, or "cuda" or "cpu" by what this computer has when none is given."""
+    import torch  # here: settings are read without it, and its import takes seconds
+
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")

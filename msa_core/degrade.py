@@ -1,7 +1,7 @@
-"""A clip made worse on purpose: the picture blurred, noise in the sound, before any model sees or hears it.
+"""Degradation of a clip: the picture is blurred and noise added to the sound before any model reads them.
 
 Nothing here touches the file: pictures and samples are changed on their way from the decoder to the extractors,
-and `page/preview.py` writes a copy of exactly that for the visitor to look at.
+and the page writes a copy of exactly that for the visitor to look at.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from msa_core.errors import MsaError
+from msa_core.errors import Message, MsaError, message
 from msa_core.media import SAMPLE_RATE_HZ
 
 MAX_BLUR = 0.1
@@ -25,22 +25,28 @@ LOW_HZ = 50.0  # pink noise is flat below: the ear and the models hear nothing t
 
 @dataclass(frozen=True)
 class Degradation:
-    """How much worse a clip is made.
+    """Strength of the blur and level of the noise.
 
-    Raises: MsaError for a value out of range.
+    Raises:
+        MsaError: a value is out of range.
     """
 
     blur: float = 0.0  # standard deviation of a Gaussian as a share of the picture's shorter side, 0 to 0.1
     noise_db: float | None = None  # level of the sound without its pauses over that of pink noise, -10 to 30 dB
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         if not 0.0 <= self.blur <= MAX_BLUR:  # false for NaN
-            raise MsaError(f"The blur is {self.blur}. Give a share of the picture from 0 to {MAX_BLUR}.")
+            raise MsaError(
+                "The blur is {value}. Give a share of the picture from 0 to {most}.", value=self.blur, most=MAX_BLUR
+            )
         if self.noise_db is not None and not MIN_NOISE_DB <= self.noise_db <= MAX_NOISE_DB:
             raise MsaError(
-                f"The noise is at {self.noise_db} dB. Give a signal-to-noise ratio "
-                f"from {MIN_NOISE_DB:.0f} to {MAX_NOISE_DB:.0f} dB, or leave it out."
+                "The noise is at {value} dB. Give a signal-to-noise ratio from {low:.0f} to {high:.0f} dB, "
+                "or leave it out.",
+                value=self.noise_db,
+                low=MIN_NOISE_DB,
+                high=MAX_NOISE_DB,
             )
 
     @property
@@ -49,13 +55,13 @@ class Degradation:
         return self.blur == 0.0 and self.noise_db is None
 
     def picture(self, image: np.ndarray) -> np.ndarray:
-        """The picture (H, W, 3) uint8 as the models get it."""
+        """Blur a picture (H, W, 3) uint8."""
         if self.blur == 0.0:
             return image
         return np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur * min(image.shape[:2])))
 
     def sound(self, wave: np.ndarray) -> np.ndarray:
-        """The samples (N,) float32 at 16 kHz as the models get them; the same clip always gets the same noise.
+        """Add noise to samples (N,) float32 at 16 kHz; the same clip always gets the same noise.
 
         Where the sum leaves [-1, 1] all of it is made softer, so that nothing is clipped. Silence stays silent.
         """
@@ -67,18 +73,20 @@ class Degradation:
         mixed = wave + gain * pink(len(wave), np.random.default_rng(seed))
         return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
-    def notes(self, has_audio: bool, has_video: bool) -> tuple[str, ...]:
-        """What was done to a clip with these tracks, as sentences for the user."""
+    def notes(self, has_audio: bool, has_video: bool) -> tuple[Message, ...]:
+        """Describe to the user what was done to a clip with these tracks."""
         notes = []
         if self.noise_db is not None and has_audio:
-            notes.append(f"Noise was added to the sound at {self.noise_db:g} dB.")
+            notes.append(message("Noise was added to the sound at {level:g} dB.", level=self.noise_db))
         if self.blur and has_video:
-            notes.append(f"The picture was blurred by {100 * self.blur:.2g} % of its shorter side.")
+            notes.append(
+                message("The picture was blurred by {share:.2g} % of its shorter side.", share=100 * self.blur)
+            )
         return tuple(notes)
 
 
 def pink(n: int, generator: np.random.Generator) -> np.ndarray:
-    """Noise (n,) of unit power whose power falls by 3 dB an octave above LOW_HZ, for 16 kHz."""
+    """Draw pink noise (n,) of unit power at 16 kHz: it falls by 3 dB an octave above LOW_HZ."""
     spectrum = np.fft.rfft(generator.standard_normal(n))
     spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ), LOW_HZ))
     spectrum[0] = 0.0  # no constant offset
@@ -88,7 +96,7 @@ def pink(n: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def loud_power(wave: np.ndarray) -> float:
-    """Mean power of the 20 ms stretches that are no pause (QUIET_DB below the loudest twentieth); 0 in silence."""
+    """Average the power of the 20 ms stretches that are no pause (QUIET_DB below the loudest twentieth)."""
     starts = np.arange(0, len(wave), STEP)
     if not len(starts):
         return 0.0

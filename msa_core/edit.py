@@ -1,7 +1,7 @@
-"""Words that a visitor types or strikes out: a transcript and indices -> an `Utterance` with its text encoded anew.
+"""Editing of the words: typed or struck words give an `Utterance` with its text encoded anew.
 
-Nothing is drawn from the clip again. Words that were heard keep their times; the text imagined from the voice does
-not change, because it comes from the voice.
+Nothing is extracted again. Words that were heard keep their times; the simulated text does not change, because it
+comes from the voice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msa_core.schema import Stream, Utterance, Word
 MAX_CHARACTERS = 2000  # of an edited transcript
 ALL_STRUCK = "every word was struck out"
 TYPED = "The words were typed: no words were heard in this clip."
-VOICE_STAYS = "The text imagined from the voice is not edited: it comes from the voice."
+VOICE_STAYS = "The simulated text is not edited: it comes from the voice."
 MIN_WORD_S = 0.02  # a gap with less time than this for each new word takes some from a word beside it
 GIVEN_UP = 0.1  # share of its time that such a word gives up
 JOINERS = "\u200c\u200d"  # format characters that belong to words and emoji
@@ -29,13 +29,20 @@ JOINERS = "\u200c\u200d"  # format characters that belong to words and emoji
 def edit(
     utterance: Utterance, encoder: TextEncoder, transcript: str | None = None, struck: Collection[int] = ()
 ) -> Utterance:
-    """The clip with other words: `transcript` in place of what was heard, without the words number `struck`.
+    """Change the words of a clip.
 
     Every edit starts from what was heard, so edits do not add up, and the result remembers the clip as it was heard
-    (`original`). Struck words stay in `words`, marked; `transcript` is what is left. Without any change the clip
-    itself comes back.
-    Args: struck: indices into the words of the edited text, from 0.
-    Raises: MsaError for a transcript that is too long or an index without a word.
+    (`original`). Struck words stay in `words`, marked; `transcript` keeps the others. Without any change the clip
+    as it was heard comes back.
+
+    Args:
+        utterance: the clip, edited before or not.
+        encoder: of the text.
+        transcript: the new text; None keeps what was heard.
+        struck: indices of struck words in the new text, from 0.
+
+    Raises:
+        MsaError: the transcript is too long or an index has no word.
     """
     heard = utterance.original or utterance
     words = heard.words if transcript is None else aligned(split(transcript), heard.words, heard.duration_s)
@@ -62,7 +69,7 @@ def edit(
 
 
 def aligned(typed: Sequence[str], heard: Sequence[Word], duration_s: float) -> tuple[Word, ...]:
-    """Typed words with times, in seconds.
+    """Give typed words their times, in seconds.
 
     A word that was heard (the same apart from case and punctuation, found by difflib) keeps its time. Others share
     evenly the time between the kept words around them, or to the ends of the clip. Where that is nearly nothing
@@ -75,7 +82,7 @@ def aligned(typed: Sequence[str], heard: Sequence[Word], duration_s: float) -> t
         for k in range(n):
             words[j + k] = replace(heard[i + k], text=typed[j + k])
     at = 0
-    while at < len(words):
+    while at < len(words):  # fill each stretch of new words between two kept ones
         end = next((j for j in range(at, len(words)) if words[j] is not None), len(words))
         if end > at:
             _fill(words, typed, at, end, duration_s)
@@ -100,15 +107,18 @@ def _fill(words: list[Word | None], typed: Sequence[str], at: int, end: int, dur
 
 
 def split(transcript: str) -> list[str]:
-    """The words of a free text: split at white space and control characters, without other invisible characters.
+    """Split a free text to words at white space and control characters, without other invisible characters.
 
-    Raises: MsaError when it is no text or has more than MAX_CHARACTERS.
+    Raises:
+        MsaError: it is no text or has more than MAX_CHARACTERS.
     """
     if not isinstance(transcript, str):
-        raise MsaError(f"The transcript is {transcript!r}; give a text.")
+        raise MsaError("The transcript is {value}; give a text.", value=repr(transcript))
     if len(transcript) > MAX_CHARACTERS:
         raise MsaError(
-            f"The transcript has {len(transcript)} characters; shorten it to at most {MAX_CHARACTERS} characters."
+            "The transcript has {n} characters; shorten it to at most {limit} characters.",
+            n=len(transcript),
+            limit=MAX_CHARACTERS,
         )
     kinds = [(c, unicodedata.category(c)) for c in transcript]
     kept = (" " if k in ("Cc", "Cs") else c for c, k in kinds if k != "Cf" or c in JOINERS)
@@ -116,15 +126,19 @@ def split(transcript: str) -> list[str]:
 
 
 def _strike(words: Sequence[Word], struck: Collection[int]) -> tuple[Word, ...]:
-    """Words with those number `struck` marked. Raises: MsaError."""
+    """Mark the words number `struck`. Raises: MsaError."""
     wrong = [i for i in struck if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < len(words)]
     if wrong:
-        raise MsaError(f"There is no word number {wrong[0]!r}: the text has {len(words)} words, counted from 0.")
+        raise MsaError(
+            "There is no word number {number}: the text has {n} words, counted from 0.",
+            number=repr(wrong[0]),
+            n=len(words),
+        )
     chosen = set(struck)
     return tuple(replace(w, struck=True) if i in chosen else w for i, w in enumerate(words))
 
 
 def _notes(heard: Utterance, text: Stream) -> list[str]:
-    """What the visitor must know about an edit."""
+    """Note what the visitor must know about an edit."""
     typed = [TYPED] if text.present and not heard.text.present else []
     return typed + ([VOICE_STAYS] if heard.simulated.present else [])

@@ -1,7 +1,7 @@
-"""Path -> `Utterance`: every modality read once, or absent with a reason.
+"""Extraction: one clip becomes an `Utterance`, every modality read once or absent with a reason.
 
-The sound is read while another thread follows the face: both spend their time outside Python. Nothing is
-kept on disk except by `folder`, the command for many clips, which skips what it has already done.
+The sound is read while another thread follows the face; both spend their time outside Python. Only `folder`, the
+command for many clips, writes to disk, and it skips the clips that it has already done.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from msa_core import checkpoint, media
-from msa_core.config import MediaLimits
+from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
-from msa_core.errors import FeatureError, MediaError, MsaError
+from msa_core.errors import FeatureError, MediaError, MsaError, message
 from msa_core.features import COMPACT, expression, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
 from msa_core.features.speech import Speech, SpeechReader
-from msa_core.features.store import _key, save
+from msa_core.features.store import save, stored_key
 from msa_core.features.text import TextEncoder
 from msa_core.features.translation import TranslatingReader
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
@@ -37,21 +36,16 @@ BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75
 NO_SPEECH = "no speech found"
 NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
 SPOKEN = {"en": "English", "zh": "Chinese"}  # what may be spoken in a clip
-NOTHING_TO_IMAGINE_FROM = "text is imagined from English speech only"
+NOTHING_TO_SIMULATE_FROM = "text is simulated from English speech only"
 UNCERTAIN = -0.65  # mean log-probability below which words are doubtful though they are used
 UNCERTAIN_NOTE = "The words are uncertain: they may be misheard, or another language is spoken."
 POLL_S = 0.25  # between two calls of a progress within a step
 EARLY_END_S = 1.0  # a picture that stops this long before the sound is worth a note
 
 
-def default_device() -> str:
-    """The GPU when there is one: "cuda" or "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 @dataclass(frozen=True)
 class _SoundStreams:
-    """What the sound gave."""
+    """Streams, words and notes from the sound of a clip."""
 
     text: Stream
     audio: Stream
@@ -63,14 +57,26 @@ class _SoundStreams:
 
     @staticmethod
     def nothing(text: str, audio: str) -> _SoundStreams:
-        """No stream, with the reasons."""
+        """Make the result of a sound without any stream, with the reasons for text and audio."""
         return _SoundStreams(Stream.absent(text), Stream.absent(audio), Stream.absent(text))
 
 
-class Extractor:
-    """The loaded feature extractors of the compact set. Stateless: safe for clip after clip.
+@dataclass(frozen=True)
+class _Reading:
+    """One clip while it is read: its file, how it is read, and where times and progress go."""
 
-    The weights for Chinese are loaded by the first clip in Chinese.
+    path: Path
+    info: MediaInfo
+    degradation: Degradation
+    spoken: str
+    timings: dict[str, float]
+    watch: _Watch
+
+
+class Extractor:
+    """Loaded feature extractors of the compact feature set.
+
+    They keep nothing of a clip. The weights for Chinese are loaded by the first clip in Chinese.
     """
 
     def __init__(
@@ -82,7 +88,16 @@ class Extractor:
         faces: FaceReader,
         translating: Callable[[], SpeechReader] | None = None,
     ) -> None:
-        """Args: translating: makes the reader of Chinese, called once; None takes Whisper base."""
+        """Hold the loaded extractors.
+
+        Args:
+            speech: reader of English speech.
+            text: encoder of words.
+            voice_network: networks that read emotion and score from the voice.
+            projector: maps decoder states to simulated text.
+            faces: reader of faces.
+            translating: makes the reader of Chinese, called once; None takes Whisper base.
+        """
         self.speech, self.text, self.voice_network = speech, text, voice_network
         self.projector, self.faces = projector, faces
         self._translating = translating or (lambda: TranslatingReader(weights.whisper("base")))
@@ -91,11 +106,15 @@ class Extractor:
 
     @staticmethod
     def load(device: str | None = None) -> Extractor:
-        """All extractors, verified. Args: device: "cpu" or "cuda"; None takes the GPU when there is one.
+        """Load and verify all extractors.
 
-        Raises: FeatureError, CheckpointError naming what is missing or altered and the repair.
+        Args:
+            device: "cpu" or "cuda"; None takes the GPU when there is one.
+
+        Raises:
+            FeatureError, CheckpointError: weights are missing or altered; the message names the repair.
         """
-        device = device or default_device()
+        device = choose_device(device)
         return Extractor(
             SpeechReader(weights.whisper("tiny.en", device=device)),
             TextEncoder(weights.minilm_directory(), device),
@@ -110,33 +129,47 @@ class Extractor:
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: StepProgress | None = None,
-        damage: Degradation | None = None,
+        degradation: Degradation | None = None,
         spoken: str = "en",
     ) -> Utterance:
-        """Everything about one clip. A modality that is not there is absent with its reason.
+        """Extract every modality of one clip.
 
-        Args: progress: called as each step of BEGINS begins, and a few times a second within it, with the share
-            of the work that is done; what it raises ends the work at once. damage: done to pictures and sound
-            before anything reads them. spoken: a key of SPOKEN. Chinese is translated (`features/translation.py`);
-            its voice is read by the networks for English voices, which is a departure from their training.
-        Raises: MediaError for what is not an acceptable clip; FeatureError when a feature is not finite or the
-            weights for Chinese are not installed; MsaError for an unknown language.
+        A modality that is not there is absent with its reason.
+
+        Args:
+            path: the media file.
+            limits: on size and duration; None takes those of the page.
+            progress: called with a step of BEGINS and the share of the work that is done, as each step begins and a
+                few times a second within it; what it raises ends the work at once.
+            degradation: applied to pictures and sound before anything reads them.
+            spoken: a key of SPOKEN. Chinese is translated (`features/translation.py`); its voice is read by the
+                networks for English voices, which is a departure from their training.
+
+        Raises:
+            MediaError: the file is not an acceptable clip.
+            FeatureError: a feature is not finite, or the weights for Chinese are not installed.
+            MsaError: the language is unknown.
         """
         if spoken not in SPOKEN:
-            raise MsaError(f"Unknown spoken language {spoken!r}. Choose from: {', '.join(SPOKEN)}.")
-        path, timings = Path(path), dict.fromkeys(BEGINS, 0.0)
-        damage, watch = damage or Degradation(), _Watch(progress)
+            raise MsaError(
+                "Unknown spoken language {name}. Choose from: {names}.", name=repr(spoken), names=", ".join(SPOKEN)
+            )
+        # 1. Probe the file.
+        path, timings, watch = Path(path), dict.fromkeys(BEGINS, 0.0), _Watch(progress)
         with _step("media", timings, watch):
             info = media.probe(path, limits)
+        clip = _Reading(path, info, degradation or Degradation(), spoken, timings, watch)
+        # 2. Follow the face in a second thread while this one reads the sound.
         with ThreadPoolExecutor(1) as pool:
-            seeing = pool.submit(self._see, path, info, damage, timings, watch)
+            seeing = pool.submit(self._see, clip)
             try:
-                heard = self._hear(path, info, damage, spoken, timings, watch)
+                heard = self._hear(clip)
                 watch.begin("faces")
                 faces = _result(seeing, watch)
             except BaseException:
                 watch.stopped.set()
                 raise
+        # 3. Put the streams together, each checked against the feature set.
         return Utterance(
             id=info.name,
             duration_s=info.duration_s,
@@ -145,7 +178,7 @@ class Extractor:
             translation=heard.translation,
             words=heard.words,
             thumbnails=faces.thumbnails,
-            notes=(*damage.notes(info.has_audio, info.has_video), *heard.notes, *faces.notes),
+            notes=(*clip.degradation.notes(info.has_audio, info.has_video), *heard.notes, *faces.notes),
             timings_s=timings,
             text=_verified(heard.text, "text", info.name),
             audio=_verified(heard.audio, "audio", info.name),
@@ -153,36 +186,33 @@ class Extractor:
             simulated=_verified(heard.simulated, "simulated", info.name),
         )
 
-    def _hear(
-        self, path: Path, info: MediaInfo, damage: Degradation, spoken: str, timings: dict[str, float], watch: _Watch
-    ) -> _SoundStreams:
-        if not info.has_audio:
-            reason = _no_track(info, "audio")
+    def _hear(self, clip: _Reading) -> _SoundStreams:
+        """Read text, audio and simulated text from the sound."""
+        timings, watch = clip.timings, clip.watch
+        if not clip.info.has_audio:
+            reason = _no_track(clip.info, "audio")
             return _SoundStreams.nothing(reason, reason)
         with _step("media", timings):
-            wave = damage.sound(media.waveform(path, info))
+            wave = clip.degradation.sound(media.waveform(clip.path, clip.info))
         with _step("speech", timings, watch):
-            speech = self._listen(wave, spoken, watch)
+            speech = self._listen(wave, clip.spoken, watch)
         if speech.silent_reason:
             return _SoundStreams.nothing(speech.silent_reason, speech.silent_reason)
         if speech.no_speech_reason and not speech.no_speech_reason.startswith(NOT_UNDERSTOOD):
             return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         if speech.no_speech_reason:  # a voice in a language that is not recognised is still a voice
-            with _step("voice", timings, watch):
-                audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
             absent = Stream.absent(speech.no_speech_reason)
-            return _SoundStreams(absent, audio, absent)
+            return _SoundStreams(absent, self._voice(speech, clip), absent)
         with _step("text", timings, watch):
-            text, simulated = self.text.encode_words(speech.words), self._imagined(speech)
+            text, simulated = self.text.encode_words(speech.words), self._simulated(speech)
         if not text.present:  # only punctuation was heard
             return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
-        with _step("voice", timings, watch):
-            audio = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+        audio = self._voice(speech, clip)
         notes = (*speech.notes, *([UNCERTAIN_NOTE] if speech.log_probability < UNCERTAIN else []))
         return _SoundStreams(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
 
     def _listen(self, wave: np.ndarray, spoken: str, watch: _Watch) -> Speech:
-        """What was said; frames always come from the Whisper that the voice networks were trained on."""
+        """Recognise what was said; the frames always come from the Whisper that the voice networks were trained on."""
 
         def poll() -> None:
             watch.look("speech")
@@ -194,43 +224,58 @@ class Extractor:
         frames, times_s = self.speech.frames(wave)
         return replace(self._translator.read(wave, poll), frames=frames, frame_times_s=times_s)
 
-    def _imagined(self, speech: Speech) -> Stream:
-        return (
-            Stream.absent(NOTHING_TO_IMAGINE_FROM)
-            if speech.translation
-            else simulated_text.stream(speech, self.projector)
-        )
+    def _simulated(self, speech: Speech) -> Stream:
+        if speech.translation:
+            return Stream.absent(NOTHING_TO_SIMULATE_FROM)
+        return simulated_text.stream(speech, self.projector)
 
-    def _see(self, path: Path, info: MediaInfo, damage: Degradation, timings: dict[str, float], watch: _Watch) -> Faces:
+    def _voice(self, speech: Speech, clip: _Reading) -> Stream:
+        with _step("voice", clip.timings, clip.watch):
+            return voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+
+    def _see(self, clip: _Reading) -> Faces:
+        """Read the face stream and the thumbnails from the pictures."""
+        info = clip.info
         if not info.has_video:
             return Faces(Stream.absent(_no_track(info, "video")))
         last_s = 0.0
 
         def watched() -> Iterator[tuple[float, np.ndarray]]:
             nonlocal last_s
-            for time_s, image in media.frames(path, info):
-                if watch.stopped.is_set():
+            for time_s, image in media.frames(clip.path, info):
+                if clip.watch.stopped.is_set():
                     raise _Stopped
                 last_s = time_s
-                yield time_s, damage.picture(image)
+                yield time_s, clip.degradation.picture(image)
 
-        with _step("faces", timings):
+        with _step("faces", clip.timings):
             faces = self.faces.read(watched())
         if info.duration_s - last_s <= EARLY_END_S:
             return faces
-        note = f"The last picture is at {last_s:.1f} s of {info.duration_s:.1f} s."
+        note = message("The last picture is at {last:.1f} s of {length:.1f} s.", last=last_s, length=info.duration_s)
         return replace(faces, notes=(*faces.notes, note))
 
 
 def folder(
     source: str | Path, out: str | Path, limits: MediaLimits | None = None, device: str | None = None
 ) -> tuple[int, dict[str, str]]:
-    """Extract every clip under `source` to `out`/<same relative name>.npz; clips already there are skipped.
+    """Extract every clip under `source` to `out`/<same relative name>.npz, skipping those that are done.
 
     A clip is done when its .npz holds features of the same file content by the same extractors, so a stopped
     run goes on where it was and a changed clip is read again.
-    Returns: number of clips with features, and the reason of each clip that could not be read.
-    Raises: MediaError when there is no clip; FeatureError when `out` cannot be written.
+
+    Args:
+        source: a folder of clips, searched with its subfolders.
+        out: the folder to write to.
+        limits: on size and duration of a clip; None takes those of the command line.
+        device: "cpu" or "cuda"; None takes the GPU when there is one.
+
+    Returns:
+        The number of clips with features, and the reason for each clip that could not be read.
+
+    Raises:
+        MediaError: there is no clip.
+        FeatureError: `out` cannot be written.
     """
     source, out = Path(source), Path(out)
     extractor: Extractor | None = None
@@ -240,7 +285,7 @@ def folder(
         name = str(clip.relative_to(source))
         key = f"{checkpoint.sha256(clip)} {COMPACT.id} {' '.join(COMPACT.extractors)}"
         target = out / f"{name}.npz"
-        if _key(target) == key:
+        if stored_key(target) == key:
             continue
         extractor = extractor or Extractor.load(device)
         try:
@@ -251,30 +296,30 @@ def folder(
 
 
 class _Stopped(Exception):
-    """Ends the thread of the faces when the other one has failed or was interrupted; nobody sees it."""
+    """End of the thread that reads faces, when the other thread has failed or was interrupted."""
 
 
 class _Watch:
-    """Tells a caller how far the work is, and hears from it (by an exception) that it is no longer wanted."""
+    """Progress for a caller, who ends the work by raising an exception when it is told."""
 
     def __init__(self, progress: StepProgress | None) -> None:
         self._progress, self._told_s = progress, 0.0
         self.stopped = threading.Event()
 
     def begin(self, step: str) -> None:
-        """A step begins."""
+        """Announce that a step begins."""
         if self._progress is not None:
             self._told_s = time.monotonic()
             self._progress(step, BEGINS[step])
 
     def look(self, step: str) -> None:
-        """The step goes on; its caller is asked every POLL_S."""
+        """Announce that a step goes on, every POLL_S at most."""
         if time.monotonic() - self._told_s >= POLL_S:
             self.begin(step)
 
 
 def _result(seeing: Future[Faces], watch: _Watch) -> Faces:
-    """The faces, when their thread has them."""
+    """Wait for the faces, keeping the caller informed."""
     while not wait_for([seeing], POLL_S).done:
         watch.look("faces")
     return seeing.result()
@@ -282,7 +327,7 @@ def _result(seeing: Future[Faces], watch: _Watch) -> Faces:
 
 @contextmanager
 def _step(name: str, timings: dict[str, float], watch: _Watch | None = None) -> Iterator[None]:
-    """Announce a step and add the seconds it took."""
+    """Announce a step and add the seconds that it takes to `timings`."""
     if watch is not None:
         watch.begin(name)
     start = time.perf_counter()
@@ -294,19 +339,35 @@ def _step(name: str, timings: dict[str, float], watch: _Watch | None = None) -> 
 
 def _no_track(info: MediaInfo, kind: str) -> str:
     codec = info.undecodable.get(kind)
-    return f"{kind} track that cannot be decoded ({codec})" if codec else f"no {kind} track"
+    if codec is None:
+        return f"no {kind} track"
+    if kind == "audio":
+        return message("audio track that cannot be decoded ({codec})", codec=codec)
+    return message("video track that cannot be decoded ({codec})", codec=codec)
 
 
 def _verified(stream: Stream, name: str, clip: str) -> Stream:
-    """The stream as float32. Raises: FeatureError for NaN, infinity or a width of another feature set."""
+    """Return the stream as float32.
+
+    Raises:
+        FeatureError: it holds NaN or infinity, or has the width of another feature set.
+    """
     if stream.values is None or stream.times_s is None:
         return stream
     values, times_s = np.asarray(stream.values, np.float32), np.asarray(stream.times_s, np.float32)
     shape = (len(times_s), COMPACT.dims[name])
     if values.shape != shape or len(times_s) == 0:
         raise FeatureError(
-            f"The {name} features of {clip} have shape {values.shape}, expected {shape}. Restore the weights."
+            "The {stream} features of {clip} have shape {shape}, expected {expected}. Restore the weights.",
+            stream=name,
+            clip=clip,
+            shape=values.shape,
+            expected=shape,
         )
     if not (np.isfinite(values).all() and np.isfinite(times_s).all()):
-        raise FeatureError(f"The {name} features of {clip} hold NaN or infinity. Export the clip again and retry.")
+        raise FeatureError(
+            "The {stream} features of {clip} hold NaN or infinity. Export the clip again and retry.",
+            stream=name,
+            clip=clip,
+        )
     return Stream(values, times_s)

@@ -1,4 +1,4 @@
-"""The only code that reads media: probe, mono 16 kHz waveform, frames with times. PyAV; no ffmpeg program needed.
+"""Media reading, all of it, by PyAV: probe, mono 16 kHz waveform, frames with times.
 
 Times are decoded presentation times (pts) counted from the clip's earliest picture or sound, never metadata:
 a recorded webm has no duration and a hostile file may lie about it. Only local files in known containers
@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from msa_core.config import MediaLimits
-from msa_core.errors import MediaError
+from msa_core.errors import MediaError, Message, message
 from msa_core.schema import MediaInfo
 
 SAMPLE_RATE_HZ = 16_000
@@ -34,31 +34,40 @@ SKIP_RATIO = 4  # pictures nobody refers to are not decoded when the video has t
 
 
 def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
-    """Read every packet but decode only one picture and one sound frame; cheap, and metadata cannot lie to it.
+    """Describe a media file from all its packets, decoding only one picture and one sound frame.
 
-    Raises: MediaError when the file is missing, empty, too big or long, no media, or has nothing decodable.
+    Raises:
+        MediaError: the file is missing, empty, too big or long, no media, or has nothing decodable.
     """
+    # 1. Check the file itself.
     limits = limits or MediaLimits()
     path = check_file(path, limits)
     name = label(path)
     with open_clip(path) as container:
         tracks = {s.type: _Track(s) for s in main_streams(container)}
         if not tracks:
-            raise MediaError(f"{name} has no video and no sound in it. {SUPPORTED}")
+            raise MediaError("{name} has no video and no sound in it. {supported}", name=name, supported=SUPPORTED)
         if "video" in tracks:
             _check_pixels(name, tracks["video"].stream.codec_context, limits)
+        # 2. Count its packets, whatever the metadata claim, until a limit is passed.
         for packet in _packets(container, [t.stream for t in tracks.values()]):
             tracks[packet.stream.type].add(packet)
             first = min(t.first_s for t in tracks.values())
             _check_length(name, max(t.end_s for t in tracks.values()) - first, container.duration, limits)
             if "video" in tracks and tracks["video"].n_packets > limits.max_frames:
                 raise MediaError(
-                    f"{name} has more than {limits.max_frames} video frames. Shorten it, or export it at 30 per second."
+                    "{name} has more than {n} video frames. Shorten it, or export it at 30 per second.",
+                    name=name,
+                    n=limits.max_frames,
                 )
+        # 3. Describe the tracks that decode, and name the codecs of the others.
         decoded = {kind: t for kind, t in tracks.items() if t.frame is not None}
         if not decoded:
-            seen = " and ".join(f"{kind} ({t.codec})" for kind, t in tracks.items())
-            raise MediaError(f"{name} holds {seen} but not one frame of it can be decoded. Export it again.")
+            raise MediaError(
+                "{name} holds {tracks} but not one frame of it can be decoded. Export it again.",
+                name=name,
+                tracks=_named({kind: t.codec for kind, t in tracks.items()}),
+            )
         if "video" in decoded:
             _check_pixels(name, decoded["video"].frame, limits)
         unknown = {
@@ -69,10 +78,13 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
 
 
 def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
-    """The sound as (N,) float32 mono at 16 kHz in [-1, 1]; zeros where the track has no sound; empty without a track.
+    """Decode the sound of a clip as (N,) float32, mono, 16 kHz, in [-1, 1].
 
-    Sample i is at i / 16000 s of the clip. What can be decoded of a damaged track is kept.
-    Raises: MediaError for NaN or infinite samples, or when nothing decodes.
+    Sample i is at i / 16000 s of the clip; it is 0 where the track has no sound, and N is 0 without a track. Of a
+    damaged track everything that can be decoded is kept.
+
+    Raises:
+        MediaError: there are NaN or infinite samples.
     """
     if not info.has_audio:
         return np.zeros(0, np.float32)
@@ -83,6 +95,7 @@ def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
     for frame in _decoded(Path(path), "audio"):
         time_s = expected_s if frame.pts is None else float(frame.pts * frame.time_base) - info.start_s
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        # A gap, an overlap or another format: place the sound anew at its own time.
         if resampler is None or now != setup or abs(time_s - expected_s) > GAP_S:
             _place(out, position, resampler, None)
             resampler, setup = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ), now
@@ -93,17 +106,23 @@ def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
             break
     _place(out, position, resampler, None)
     if not np.isfinite(out).all():
-        raise MediaError(f"{info.name} has NaN or infinite sound samples. Export its sound again as 16-bit.")
+        raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
     return np.clip(out, -1.0, 1.0)
 
 
 def frames(
     path: str | Path, info: MediaInfo, fps: float = 5.0, max_side: int = 640
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Pictures at about `fps` a second, upright, as (time in s, RGB uint8 (H, W, 3)), longer side <= `max_side`.
+    """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second.
 
-    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has.
-    Ends quietly where decoding ends; yields nothing without a video track.
+    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. The
+    pictures end where decoding ends.
+
+    Args:
+        path: the media file.
+        info: from `probe`.
+        fps: pictures a second, at most.
+        max_side: longer side of a picture in pixels, at most.
     """
     if not info.has_video:
         return
@@ -123,24 +142,22 @@ def frames(
         yield time_s, _upright(_scaled(frame, info.pixel_aspect, max_side), _matrix(frame))
 
 
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
 def files(folder: str | Path) -> list[Path]:
-    """The media files under a folder, by suffix, sorted. Raises: MediaError when it is missing or holds none."""
+    """List the media files under a folder, by suffix, sorted. Raises: MediaError when there is none."""
     folder = Path(folder)
-    found = sorted(p for p in folder.rglob("*") if _is_clip(p))
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in named if p.is_file())
     if not found:
         raise MediaError(
-            f"There is no clip in the folder {label(folder)}. Give a folder with files such as .mp4 or .wav."
+            "There is no clip in the folder {name}. Give a folder with files such as .mp4 or .wav.",
+            name=label(folder),
         )
     return found
 
 
 @dataclass
 class _Track:
-    """What demuxing has seen of one stream; the first frame that decodes is kept."""
+    """Extent of one stream as demuxing has seen it, and its first frame that decodes."""
 
     stream: Any
     frame: Any = None
@@ -170,14 +187,14 @@ class _Track:
             self.first_s, self.end_s = min(self.first_s, time_s), max(self.end_s, time_s + length_s)
 
     def _usual_s(self) -> float:
-        """Length of one packet that does not say its own."""
+        """Return the length in s of a packet that does not say its own."""
         if self.stream.type == "video":
             return float(1 / self.stream.average_rate) if self.stream.average_rate else 0.04
         return self.frame.samples / self.frame.sample_rate if self.frame is not None else 0.02
 
 
 def _describe(name: str, decoded: dict[str, _Track], broken: dict[str, str]) -> MediaInfo:
-    """MediaInfo of the tracks that decode, and the codecs of those that do not."""
+    """Make the MediaInfo of the tracks that decode. `broken`: the codecs of those that do not."""
     start_s = min(t.start_s for t in decoded.values())
     duration_s = max(0.04, max(t.end_s for t in decoded.values()) - start_s)
     audio: dict[str, Any] = {}
@@ -204,72 +221,94 @@ def _describe(name: str, decoded: dict[str, _Track], broken: dict[str, str]) -> 
 
 
 def label(path: Path) -> str:
-    """The file's name, fit for one line of an error message."""
+    """Shorten the file's name for one line of an error message."""
     name = "".join(c if c.isprintable() else "?" for c in path.name)
     return name if len(name) <= 80 else f"{name[:60]}...{name[-15:]}"
 
 
 def check_file(path: str | Path, limits: MediaLimits) -> Path:
-    """The path when it is an ordinary file of an acceptable size. Raises: MediaError."""
+    """Return the path of an ordinary file of an acceptable size. Raises: MediaError."""
     path = Path(path)
     name = label(path)
     try:
         if path.is_dir():
-            raise MediaError(f"{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.")
+            raise MediaError(
+                "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
+            )
         if not path.is_file():
-            raise MediaError(f"There is no file {name}. Check its path and name.")
+            raise MediaError("There is no file {name}. Check its path and name.", name=name)
         size = path.stat().st_size
         with open(path, "rb") as f:
             head = f.read(16)
     except (OSError, ValueError) as e:
-        raise MediaError(
-            f"{name} cannot be read ({getattr(e, 'strerror', None) or e}). Check its path and rights."
-        ) from e
+        why = getattr(e, "strerror", None) or str(e)
+        raise MediaError("{name} cannot be read ({why}). Check its path and rights.", name=name, why=why) from e
     if size == 0:
-        raise MediaError(f"{name} is empty (0 bytes). Record or export the clip again.")
+        raise MediaError("{name} is empty (0 bytes). Record or export the clip again.", name=name)
     if size > limits.max_bytes:
-        have, most = size / 2**20, limits.max_bytes / 2**20
-        raise MediaError(f"{name} has {have:.1f} MB; the limit is {most:.0f} MB. Shorten it or export it smaller.")
+        raise MediaError(
+            "{name} has {size:.1f} MB; the limit is {limit:.0f} MB. Shorten it or export it smaller.",
+            name=name,
+            size=size / 2**20,
+            limit=limits.max_bytes / 2**20,
+        )
     still = head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] in (b"WEBP", b"heic", b"mif1", b"avif")
     if still:
-        raise MediaError(f"{name} is a still image, not a clip. {SUPPORTED}")
+        raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
     return path
 
 
+def _named(codecs: dict[str, str]) -> Message:
+    """Name the tracks of a clip with their codecs."""
+    if len(codecs) == 2:
+        return message("video ({video}) and audio ({audio})", **codecs)
+    (kind, codec), *_ = codecs.items()
+    return message("video ({codec})" if kind == "video" else "audio ({codec})", codec=codec)
+
+
 def _check_length(name: str, seen_s: float, metadata_us: int | None, limits: MediaLimits) -> None:
+    """Refuse a clip of which more has been seen than the limit allows. Raises: MediaError."""
     if seen_s <= limits.max_duration_s + GRACE_S:
         return
     told_s = (metadata_us or 0) / 1e6
-    length = f"lasts {told_s:.1f} s" if told_s >= seen_s else f"is longer than {limits.max_duration_s:.0f} s"
-    longer = MediaLimits.command_line().max_duration_s
-    way = f", or use the command line (up to {longer / 60:.0f} min)" if limits.max_duration_s < longer else ""
-    raise MediaError(f"{name} {length}; the limit is {limits.max_duration_s:.0f} s. Cut it shorter{way}.")
+    longest_s = MediaLimits.command_line().max_duration_s
+    told = told_s >= seen_s  # the metadata may know the whole length
+    template = "{name} lasts {length:.1f} s" if told else "{name} is longer than {length:.0f} s"
+    template += "; the limit is {limit:.0f} s. Cut it shorter"
+    way_out = limits.max_duration_s < longest_s
+    template += ", or use the command line (up to {minutes:.0f} min)." if way_out else "."
+    values = {"length": told_s if told else limits.max_duration_s, "limit": limits.max_duration_s}
+    values |= {"minutes": longest_s / 60} if way_out else {}
+    raise MediaError(template, name=name, **values)
 
 
 def _check_pixels(name: str, picture: Any, limits: MediaLimits) -> None:
-    """`picture`: anything with width and height in pixels."""
+    """Check the size of anything with width and height in pixels. Raises: MediaError."""
     if picture.width * picture.height > limits.max_pixels:
         raise MediaError(
-            f"{name} has {picture.width} x {picture.height} pixels a frame; the limit is "
-            f"{limits.max_pixels / 1e6:.1f} megapixels (4K). Export it smaller."
+            "{name} has {width} x {height} pixels a frame; the limit is {limit:.1f} megapixels (4K). "
+            "Export it smaller.",
+            name=name,
+            width=picture.width,
+            height=picture.height,
+            limit=limits.max_pixels / 1e6,
         )
 
 
 def open_clip(path: Path) -> Any:
-    """An open PyAV input. Raises: MediaError; no other container, protocol or device is ever opened."""
-    options = {
-        "format_whitelist": CONTAINERS,
-        "protocol_whitelist": "file",
-        "max_pixels": str(MediaLimits().max_pixels),
-    }
+    """Open a local file by PyAV; no other container, protocol or device is ever opened. Raises: MediaError."""
+    limit = str(MediaLimits().max_pixels)
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": limit}
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OSError) as e:
-        raise MediaError(f"{label(path)} is not a media file, or is cut off or damaged. {SUPPORTED}") from e
+        raise MediaError(
+            "{name} is not a media file, or is cut off or damaged. {supported}", name=label(path), supported=SUPPORTED
+        ) from e
 
 
 def main_streams(container: Any) -> list[Any]:
-    """The main video stream and the main audio stream; cover art and undecodable kinds are not tracks."""
+    """Find the main video and audio stream; cover art and undecodable kinds are not tracks."""
     found = []
     for kind in ("video", "audio"):
         able = [s for s in container.streams if s.type == kind and s.codec_context is not None]
@@ -280,7 +319,7 @@ def main_streams(container: Any) -> list[Any]:
 
 
 def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
-    """Packets until the end or the first unreadable one, then one empty packet a stream to flush its decoder."""
+    """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder."""
     try:
         yield from container.demux(streams)
     except av.FFmpegError:
@@ -291,7 +330,7 @@ def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
 
 
 def _decode(packet: Any) -> list[Any]:
-    """Frames of one packet; a damaged packet gives none."""
+    """Decode the frames of one packet; a damaged packet gives none."""
     try:
         return packet.decode()
     except av.FFmpegError:
@@ -299,7 +338,7 @@ def _decode(packet: Any) -> list[Any]:
 
 
 def _decoded(path: Path, kind: str, skip: bool = False) -> Iterator[Any]:
-    """Decoded frames of the main `kind` stream in presentation order; what is damaged is left out."""
+    """Yield decoded frames of the main `kind` stream in presentation order, without damaged ones."""
     with open_clip(path) as container:
         stream = next(s for s in main_streams(container) if s.type == kind)
         stream.codec_context.thread_type = "AUTO"
@@ -328,7 +367,7 @@ def _place(out: np.ndarray, position: int, resampler: av.AudioResampler | None, 
 
 
 def _scaled(frame: Any, pixel_aspect: float, max_side: int) -> np.ndarray:
-    """RGB (H, W, 3) with square pixels and a longer side of at most `max_side`; reduced while converting."""
+    """Convert to RGB (H, W, 3) with square pixels and a longer side of at most `max_side`."""
     width, height = frame.width * pixel_aspect, float(frame.height)
     scale = min(1.0, max_side / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -336,7 +375,7 @@ def _scaled(frame: Any, pixel_aspect: float, max_side: int) -> np.ndarray:
 
 
 def _matrix(frame: Any) -> tuple[int, int, int, int]:
-    """(a, b, c, d) of the display matrix: picture (x, y) is shown at (a x + c y, b x + d y)."""
+    """Read (a, b, c, d) of the display matrix: picture (x, y) is shown at (a x + c y, b x + d y)."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return (1, 0, 0, 1)
@@ -345,13 +384,13 @@ def _matrix(frame: Any) -> tuple[int, int, int, int]:
 
 
 def _turns(matrix: tuple[int, int, int, int]) -> int:
-    """Clockwise turn in degrees that shows the picture upright: 0, 90, 180 or 270."""
+    """Return the clockwise turn in degrees that shows the picture upright: 0, 90, 180 or 270."""
     a, b, _, _ = matrix
     return round(np.degrees(np.arctan2(b, a)) / 90) % 4 * 90
 
 
 def _upright(image: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
-    """The picture as the camera was held: quarter turns and mirrorings of the display matrix."""
+    """Apply the quarter turns and mirrorings of the display matrix."""
     a, b, c, d = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
         image, a, d = image.swapaxes(0, 1), c, b

@@ -1,7 +1,7 @@
-"""Clip -> `Utterance` -> `Prediction`: the three side-by-side scores, contributions, interval and timeline.
+"""Prediction: an `Utterance` and a set of switches become the scores, contributions, interval and timeline.
 
-`Analyser` holds the loaded models and nothing of any visitor. `extract` runs once per clip; `predict`
-answers every switch from the extracted utterance in one batched pass per model.
+`Analyser` holds the loaded models and keeps nothing of any visitor. `extract` runs once per clip; `predict` answers
+every switch from the extracted utterance in one batched pass per model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from msa_core import edit, missing
 from msa_core.batch import collate
-from msa_core.config import MediaLimits
+from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.explain import conformal, timeline
@@ -32,22 +32,35 @@ NOT_CALIBRATED = "The interval is calibrated without dropped frames; with them i
 
 
 class Analyser:
-    """The extractor, the missing-modality methods and their complete-modality models, loaded and verified.
+    """Loaded extractor, missing-modality methods and their complete-modality models.
 
-    The complete-modality model of a method with a teacher is its teacher; of the others it is late fusion.
+    The complete-modality model of a method with a teacher is its teacher; that of the others is late fusion.
     """
 
     def __init__(self, extractor: Extractor, complete: Loaded, by_method: dict[str, Loaded], device: str = "cpu"):
+        """Hold the loaded models.
+
+        Args:
+            extractor: reads clips.
+            complete: late fusion, trained on complete input.
+            by_method: the missing-modality models, by the name that `predict` accepts.
+            device: "cpu" or "cuda", where the models lie.
+        """
         self.extractor, self.complete, self.device = extractor, complete, device
         self._by_method = by_method
 
     @staticmethod
     def load(device: str | None = None, method: str | None = None) -> Analyser:
-        """Load the shipped models, or only `method` (a method name, checkpoint name or checkpoint folder).
+        """Load and verify the shipped models.
 
-        Raises: CheckpointError, FeatureError when weights are missing, altered or of another feature set.
+        Args:
+            device: "cpu" or "cuda"; None takes the GPU when there is one.
+            method: a method name, checkpoint name or checkpoint folder, to load only this one.
+
+        Raises:
+            CheckpointError, FeatureError: weights are missing, altered or of another feature set.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(device)
         wanted = shipped_methods() if method is None else [checkpoint_of(method)]
         complete = load_verified(COMPLETE_MODEL, device)
         by_method = {}
@@ -58,31 +71,35 @@ class Analyser:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names accepted by `predict`."""
+        """Names that `predict` accepts."""
         return tuple(self._by_method)
 
     def reads_simulated_text(self, method: str) -> bool:
-        """True when text imagined from the voice can change the answer of a loaded method."""
+        """Tell whether simulated text can change the answer of a loaded method."""
         return self._method(method).model.reads_simulated_text
 
     def manifest(self, method: str) -> dict[str, Any]:
-        """The manifest of a loaded method."""
+        """Return the manifest of a loaded method."""
         return self._method(method).manifest
 
     def models(self, method: str) -> tuple[Method, Method]:
-        """The missing-modality model of a loaded method and the complete-modality model that stands beside it."""
+        """Return the missing-modality model of a loaded method and its complete-modality model."""
         loaded = self._method(method)
         return loaded.model, loaded.teacher or self.complete.model
 
     def left(self, utterance: Utterance, dropped: Collection[str] = (), text_source: str = "transcript") -> Utterance:
-        """What the models may see after the switches (see `predict`). Raises: MsaError when nothing is left."""
+        """Return the utterance with what the models may see after the switches (see `predict`).
+
+        Raises:
+            MsaError: a name is unknown, or nothing is left.
+        """
         left = after_switches(utterance, dropped, text_source)
         if not any(left.stream(m).present for m in MODALITIES):
             raise MsaError(nothing_left(utterance))
         return left
 
     def interval(self, method: str, left: Utterance, score: float) -> dict[str, float] | None:
-        """Level, low and high of the conformal interval around a score for what is `left`; None: not calibrated."""
+        """Return level, low and high of the interval around a score for what is `left`; None when uncalibrated."""
         return conformal.interval(self.manifest(method), left, score)
 
     def extract(
@@ -90,14 +107,14 @@ class Analyser:
         path: str | Path,
         limits: MediaLimits | None = None,
         progress: Callable[[str, float], None] | None = None,
-        damage: Degradation | None = None,
+        degradation: Degradation | None = None,
         spoken: str = "en",
     ) -> Utterance:
-        """Features of one clip. Raises: MediaError, FeatureError, MsaError. See `Extractor.utterance`."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress, damage, spoken)
+        """Extract the features of one clip; see `Extractor.utterance` for arguments and errors."""
+        return self.extractor.utterance(path, limits or MediaLimits(), progress, degradation, spoken)
 
     def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
-        """The clip with an edited transcript and without the words number `struck`. Raises: MsaError. See `edits`."""
+        """Change the words of a clip; see `edit.edit` for arguments and errors."""
         return edit.edit(utterance, self.extractor.text, transcript, struck)
 
     def predict(
@@ -108,34 +125,40 @@ class Analyser:
         text_source: str = "transcript",
         frame_missing_rate: Mapping[str, float] | None = None,
     ) -> Prediction:
-        """Answer for one set of switches; nothing is extracted again.
+        """Predict the sentiment of a clip for one set of switches; nothing is extracted again.
 
-        Args: dropped: modalities switched off. text_source: "transcript"; "simulated" switches the
-            transcript off and lets methods that can imagine text from the voice; "none" gives no text at all.
-            A dropped text is simulated unless the source is "none". frame_missing_rate: share of frames dropped
-            inside a modality, 0 to 0.9; a rate always drops the same ones. The two full answers see every
-            frame, and the words as they were heard even when the utterance is edited.
-        Raises: MsaError for unknown names, a rate out of range, or when nothing is left to analyse.
+        The two full scores see every frame, and the words as they were heard even when the utterance is edited.
+
+        Args:
+            utterance: the extracted clip.
+            method: one of `methods`.
+            dropped: modalities that are switched off.
+            text_source: "transcript"; "simulated" switches the transcript off and leaves the simulated text to
+                methods that read it; "none" switches both off. A dropped text is simulated unless it is "none".
+            frame_missing_rate: share of dropped frames by modality, 0 to 0.9; a rate always drops the same frames.
+
+        Raises:
+            MsaError: a name is unknown, a rate is out of range, or nothing is left to analyse.
         """
         start = time.perf_counter()
+        # 1. Check the request.
         loaded, gone, rates = self._method(method), switches(dropped, text_source), frame_rates(frame_missing_rate)
-        whole = utterance.original or utterance
-        everything = one_text(whole)
-        left = self.left(utterance, dropped, text_source)
-        players = [m for m in MODALITIES if left.stream(m).present]
         rate = torch.tensor([rates.get(m, 0.0) for m in MODALITIES], dtype=torch.float64)
+        # 2. Remove what is switched off; the full scores keep everything that was heard.
+        whole = utterance.original or utterance
+        everything, left = one_text(whole), self.left(utterance, dropped, text_source)
+        players = [m for m in MODALITIES if left.stream(m).present]
+        # 3. One pass per model: what is left, each coalition of it for the Shapley values, and everything.
         with torch.inference_mode():
             variants = [left, *(keep_only(left, s) for s in _coalitions(players))]
             answers = self._forward(loaded.model, [*variants, everything], [*[rate] * len(variants), 0 * rate])
             complete = self._forward(loaded.teacher or self.complete.model, [everything, left], [0 * rate, rate])
             seconds = self._timeline(loaded.model, one_text(left), rate)
+        # 4. Explain the score: contributions, the method's own mechanism, interval.
+        score, base = answers.score[0].item(), float(loaded.manifest["mean_score"])
         values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
-        base = float(loaded.manifest["mean_score"])
-        score = answers.score[0].item()
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
-        reads = loaded.model.reads_simulated_text and bool(
-            mechanism.get("text_simulated", True)
-        )  # it may decide against
+        reads = loaded.model.reads_simulated_text and bool(mechanism.get("text_simulated", True))  # it may decline
         interval = self.interval(method, left, score)
         uncalibrated = (NOT_CALIBRATED,) if interval and any(m in players for m in rates) else ()
         return Prediction(
@@ -168,14 +191,14 @@ class Analyser:
 
     def _method(self, name: str) -> Loaded:
         if name not in self._by_method:
-            raise MsaError(f"Unknown method {name!r}. Loaded: {', '.join(self._by_method)}.")
+            raise MsaError("Unknown method {name}. Loaded: {names}.", name=repr(name), names=", ".join(self._by_method))
         return self._by_method[name]
 
     def _forward(self, model: Method, utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Output:
         return model(_dropping(utterances, rates).to(self.device))
 
     def _timeline(self, model: Method, utterance: Utterance, rate: Tensor) -> tuple[Mapping[str, Any], ...]:
-        """One score a second, from the frames of a window around it; null where no model sees any frame."""
+        """Score every second from the frames of a window around it; None where no frame is seen."""
         batch = _dropping([utterance], [rate])
         rows, windows = timeline.windows(utterance, batch)
         by_second = dict(zip(rows, model(windows.to(self.device)).score.tolist(), strict=True)) if rows else {}
@@ -187,22 +210,24 @@ class Analyser:
 
 
 def _dropping(utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Batch:
-    """Utterances as a batch, with frames dropped at the rates (3,) of each row."""
+    """Collate utterances and drop frames at the rates (3,) of each row."""
     return missing.same_frames(collate(utterances), torch.stack(list(rates)))
 
 
 def _effective_source(left: Utterance, reads: bool) -> str:
+    """Name the text that the method read. `reads`: it reads simulated text."""
     if left.text.present:
         return "transcript"
     return "simulated" if left.simulated.present and reads else "none"
 
 
 def _coalitions(players: Sequence[str]) -> list[tuple[str, ...]]:
+    """List the non-empty subsets of the modalities, small ones first."""
     return [c for size in range(1, len(players) + 1) for c in combinations(players, size)]
 
 
 def _mechanism(model: Method, answers: Output, left: Utterance, teacher: Output | None) -> dict[str, object]:
-    """The method's own account of the first row, with times and words put to its attention weights."""
+    """Return the method's account of the first row, with times and words beside its attention weights."""
     mechanism = dict(model.mechanism(answers, 0, len(answers.score) - 1, teacher))
     for key in ("attention", "attention_without_prompts"):
         if isinstance(weights := mechanism.get(key), dict):
@@ -211,6 +236,7 @@ def _mechanism(model: Method, answers: Output, left: Utterance, teacher: Output 
 
 
 def _timed(weights: Sequence[float], utterance: Utterance, name: str) -> list[dict[str, object]]:
+    """Give the weights of a stream's frames their times; those of the text are summed by word."""
     times = utterance.stream(name).times_s
     if times is None:
         return []

@@ -1,4 +1,4 @@
-"""The types that travel from file to score. Modalities are always in the order text, audio, vision."""
+"""Types that travel from file to score; modalities are always in the order text, audio, vision."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from torch import Tensor
 
 MODALITIES = ("text", "audio", "vision")
-STREAMS = (*MODALITIES, "simulated")  # simulated: text imagined from the voice (schema, simulate.py)
+STREAMS = (*MODALITIES, "simulated")  # simulated: text simulated from the voice (features/simulated_text.py)
 TEXT_SOURCES = ("transcript", "simulated", "none")
 SCORE_LIMIT = 3.0  # sentiment scores live in [-3, 3], as in CMU-MOSI and CMU-MOSEI
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What one probe of a media file found. Sizes are after rotation; times come from decoded pts."""
+    """Facts about a media file from one probe; sizes are after rotation, times come from decoded pts."""
 
     name: str
     duration_s: float
@@ -55,12 +55,12 @@ class Stream:
 
     @property
     def present(self) -> bool:
-        """True when the modality was observed."""
+        """True when the modality is there."""
         return self.values is not None
 
     @staticmethod
     def absent(reason: str) -> Stream:
-        """The stream of a modality that is not there, and why."""
+        """Make the stream of a modality that is not there, with the reason."""
         return Stream(reason=reason)
 
 
@@ -76,7 +76,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Utterance:
-    """Everything extracted from one clip; nothing in it depends on a method or on what is switched off.
+    """Features and words of one clip; nothing in it depends on a method or on what is switched off.
 
     After an edit of the words `original` is the clip as it was heard; None as long as nothing was edited.
     """
@@ -98,15 +98,15 @@ class Utterance:
     translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
 
     def stream(self, name: str) -> Stream:
-        """The stream called `name`, one of STREAMS."""
+        """Return the stream called `name`, one of STREAMS."""
         return getattr(self, name)  # type: ignore[no-any-return]
 
     def without(self, name: str, reason: str) -> Utterance:
-        """A copy in which stream `name` is absent for `reason`."""
+        """Copy the utterance with stream `name` absent for `reason`."""
         return self.with_streams({name: Stream.absent(reason)})
 
     def with_streams(self, streams: Mapping[str, Stream]) -> Utterance:
-        """A copy with other streams."""
+        """Copy the utterance with other streams."""
         changed: dict[str, Any] = dict(streams)
         return replace(self, **changed)
 
@@ -118,7 +118,7 @@ class Batch:
     features[s] (B, T_s, D_s) float32; valid[s] (B, T_s) True = real frame, not padding;
     observed[s] (B, T_s) True = frame not dropped (dropped frames stay valid and are zeroed);
     present (B, 3) True = modality observed. An absent modality has no valid frame. The simulated
-    stream is text imagined from audio: it is valid only while the audio is present.
+    stream is text simulated from the voice: `missing` keeps it valid only while the audio is present.
     """
 
     features: Mapping[str, Tensor]
@@ -132,14 +132,14 @@ class Batch:
         return int(self.present.shape[0])
 
     def trimmed(self) -> Batch:
-        """The batch without the frames at the end that are padding in every row; one frame is kept."""
+        """Remove the frames at the end that are padding in every row; one frame is kept."""
         n = {s: 1 + int(v.any(0).nonzero().max()) if bool(v.any()) else 1 for s, v in self.valid.items()}
         parts = ("features", "valid", "observed")
         cut: dict[str, Any] = {k: {s: t[:, : n[s]].contiguous() for s, t in getattr(self, k).items()} for k in parts}
         return replace(self, **cut)
 
     def to(self, device: str) -> Batch:
-        """The same batch on another device."""
+        """Move the batch to another device."""
         parts = ("features", "valid", "observed")
         moved: dict[str, Any] = {k: {s: t.to(device) for s, t in getattr(self, k).items()} for k in parts}
         label = None if self.label is None else self.label.to(device)
@@ -148,7 +148,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Output:
-    """What a method answers: score (B,) in [-3, 3], joint representation (B, D), named trace tensors.
+    """Output of a method: score (B,) in [-3, 3], joint representation (B, D), named trace tensors.
 
     logits (B, K) where the method has classes. `trace` holds what a screen or a loss may read
     (gates, attention, prompt weights); every trace tensor has B as its first axis.
@@ -162,7 +162,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Everything a screen or the JSON shows for one clip, one method and one set of switches."""
+    """Prediction for one clip, one method and one set of switches, as the page and the JSON show it."""
 
     clip: str
     duration_s: float
@@ -186,7 +186,7 @@ class Prediction:
     translation: str = ""  # of the transcript to English; empty when English was spoken
 
     def to_json(self) -> dict[str, object]:
-        """The public JSON object (README, "JSON contract"); plain floats, null where nothing exists."""
+        """Convert to the public JSON object (docs/api.md); plain floats, null where nothing exists."""
         return {
             "clip": self.clip,
             "duration_s": self.duration_s,
@@ -210,5 +210,5 @@ class Prediction:
         }
 
     def json_text(self) -> str:
-        """The public JSON object as the text of a file: the same from the page, `analyse --json` and a program."""
+        """Write the public JSON object as the text of a file, the same for page, command line and programs."""
         return json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

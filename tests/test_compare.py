@@ -63,10 +63,10 @@ def test_batched_answers_are_those_of_predict(analyser, happy, compared):
                 assert answer.nothing_imagined == pytest.approx(bare, abs=1e-5)
 
 
-def test_text_is_imagined_where_it_can_be(compared):
-    imagined = {(c.pattern, m) for c in compared.conditions for m, a in c.answers.items()
+def test_text_is_simulated_where_it_can_be(compared):
+    simulated = {(c.pattern, m) for c in compared.conditions for m, a in c.answers.items()
                 if a.nothing_imagined is not None}  # fmt: skip
-    assert imagined == {(p, m) for p in ("audio", "audio+vision") for m in ("sdumc", "promma")}
+    assert simulated == {(p, m) for p in ("audio", "audio+vision") for m in ("sdumc", "promma")}
     sdumc = compared.of("audio").answers["sdumc"]
     assert abs(sdumc.missing - sdumc.nothing_imagined) > 1e-3
 
@@ -82,7 +82,7 @@ def test_a_clip_that_lacks_something_says_why(analyser, happy):
         assert found.of("audio").answers[method].missing == pytest.approx(p.scores["missing_model_left"], abs=1e-5)
 
 
-def test_without_a_transcript_the_full_answer_may_imagine(analyser, happy):
+def test_without_a_transcript_the_full_answer_may_simulate_text(analyser, happy):
     mute = happy.without("text", "no speech found")
     found = compare.compare(analyser, mute)
     assert found.full == "audio+vision" and found.answer("sdumc").nothing_imagined is not None
@@ -204,7 +204,7 @@ def test_json_and_csv_say_the_same(compared, robust):
     assert float(row["move"]) == pytest.approx(
         answer["missing_model"] - patterns["text+audio+vision"]["sdumc"]["missing_model"]
     )
-    assert len(rows) == 7 * 3 * 2 + 4 + 6 * 3  # both flows, four without imagined text, six lines of three rates
+    assert len(rows) == 7 * 3 * 2 + 4 + 6 * 3  # both flows, four without simulated text, six lines of three rates
     dropped = [r for r in rows if r["condition"] == "frame:0.5"]
     assert len(dropped) == 6 and all(r["draws"] == "3" for r in dropped)
     assert whole["comparison"]["nearest_to_its_full_answer"] == compared.nearest

@@ -15,6 +15,7 @@ from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
 from msa_core.features import COMPACT, store
+from msa_core.features.speech import SILENT
 from msa_core.schema import STREAMS, Stream
 
 
@@ -43,9 +44,9 @@ def test_everything_about_a_talking_clip(quick):
     "name, text, audio, vision",
     [
         ("mute.mp4", "no audio track", "no audio track", None),
-        ("silent.mp4", "silent audio track", "silent audio track", None),
+        ("silent.mp4", SILENT, SILENT, None),
         ("black.mp4", None, None, "the picture is black"),
-        ("black and silent.mp4", "silent audio track", "silent audio track", "the picture is black"),
+        ("black and silent.mp4", SILENT, SILENT, "the picture is black"),
         ("sound.flac", None, None, "no video track"),
         ("cover.mp3", None, None, "no video track"),
         ("one frame.mp4", "no audio track", "no audio track", None),
@@ -76,7 +77,7 @@ def test_damage_comes_before_every_reader(quick, monkeypatch):
     heard, seen = [], []
     monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
     monkeypatch.setattr(quick.faces, "detector", lambda image: seen.append(image) or middle(image))
-    plain, worse = (quick.utterance(variants.REAL, damage=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
+    plain, worse = (quick.utterance(variants.REAL, degradation=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
     assert worse.notes[:2] == (
         "Noise was added to the sound at 5 dB.",
         "The picture was blurred by 5 % of its shorter side.",
@@ -97,7 +98,7 @@ def test_chinese_is_answered_from_its_translation(quick):
         "text": None,
         "audio": None,
         "vision": None,
-        "simulated": "text is imagined from English speech only",
+        "simulated": "text is simulated from English speech only",
     }
     assert u.audio.values.shape[1] == COMPACT.dims["audio"], "frames are those of the English reader"
     assert u.notes[0] == "translated" and quick.utterance(variants.REAL).translation == ""
@@ -207,7 +208,7 @@ def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
     store.save(u, tmp_path / "deep" / "u.npz")
     back = store.load(tmp_path / "deep" / "u.npz")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["u.npz"]
-    for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "score"):
+    for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "label"):
         assert getattr(back, field) == getattr(u, field)
     assert dict(back.timings_s) == dict(u.timings_s) and reasons(back) == reasons(u)
     for s in STREAMS:
@@ -296,7 +297,7 @@ class TestShippedModels:
 
     def test_a_blurred_face_and_a_drowned_voice_are_worse(self, analyser):
         clear = analyser.extract(variants.REAL)
-        worse = analyser.extract(variants.REAL, damage=Degradation(blur=0.1, noise_db=-10.0))
+        worse = analyser.extract(variants.REAL, degradation=Degradation(blur=0.1, noise_db=-10.0))
         found = 0.0 if worse.vision.values is None else worse.vision.values[:, -1].mean()
         assert clear.vision.values[:, -1].mean() == 1 and found < 1
         assert worse.transcript != clear.transcript

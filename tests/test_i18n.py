@@ -1,30 +1,38 @@
-"""Languages: every text that the code says has a translation with the same fields, and sentences are recognised."""
+"""Languages: every text that the code says has a translation with the same fields; messages are translated."""
 
 from __future__ import annotations
 
 import ast
+import copy
 import json
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from paths import ROOT
 
 from msa_core import i18n
 from msa_core.edit import ALL_STRUCK, TYPED, VOICE_STAYS
-from msa_core.errors import MsaError
+from msa_core.errors import MediaError, MsaError, message
 from msa_core.i18n import known, say, use
 from msa_core.schema import MODALITIES
 from msa_core.views import answer, parts, summary
 
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "msa_core").rglob("*.py"))]
+ERRORS = ("MsaError", "MediaError", "FeatureError", "CheckpointError")
 OTHERS = [code for code in i18n.LANGUAGES if code != i18n.ENGLISH]
 
 
 def texts(path: Path) -> set[str]:
-    """The literal first arguments of `say` and `_say` in a file."""
-    calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and n.args]
-    named = [c for c in calls if getattr(c.func, "id", getattr(c.func, "attr", None)) == "say"]
-    return {c.args[0].value for c in named if isinstance(c.args[0], ast.Constant)}
+    """Templates of a file: the literal first arguments of `say`, `message` and of errors that are given values."""
+    found = set()
+    for call in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and n.args):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        first = [call.args[0].body, call.args[0].orelse] if isinstance(call.args[0], ast.IfExp) else [call.args[0]]
+        if name in ("say", "message") or (name in ERRORS and call.keywords):
+            found |= {c.value for c in first if isinstance(c, ast.Constant)}
+    return found
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -99,24 +107,44 @@ def test_english_is_the_code_itself() -> None:
     assert known("no speech found") == "no speech found"
 
 
-def test_a_finished_sentence_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_is_translated_by_its_template(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {
         "Missing: {reason}": "缺失：{reason}",
         "no {what} track": "没有{what}轨道",
+        "video": "视频",
         "{x} s": "{x}秒",
         "took {n:.1f} s": "用时{n:.1f}秒",
+        "took 2.0 s": "用时两秒",
     }
     monkeypatch.setattr(i18n, "catalogue", lambda code: entries if code == "zh" else {})
-    i18n._templates.cache_clear()
-    try:
-        with use("zh"):
-            assert known("Missing: no video track") == "缺失：没有video轨道"
-            assert known("took 1.5 s") == "用时1.5秒" and known("took long s") == "took long s"
-            assert known("something else") == "something else" and known("many words s") == "many words s"
-            assert say("{x} s", x="{y}") == "{y}秒"
-        assert known("no video track") == "no video track"
-    finally:
-        i18n._templates.cache_clear()
+    missing = message("Missing: {reason}", reason=message("no {what} track", what="video"))
+    assert missing == "Missing: no video track" and known(missing) == missing
+    with use("zh"):
+        assert known(missing) == "缺失：没有视频轨道"
+        assert (
+            known(message("took {n:.1f} s", n=1.5)) == "用时1.5秒"
+            and known(message("took {n:.1f} s", n=2)) == "用时两秒"
+        )
+        assert known(message("another {thing}", thing="video")) == "another video"
+        assert known("Missing: no video track") == "Missing: no video track" and known("video") == "视频"
+        assert say("{x} s", x="{y}") == "{y}秒"
+
+
+def test_a_message_is_plain_text_wherever_it_goes() -> None:
+    said = message("{n} words of {clip}", n=3, clip="a {strange} name")
+    assert said == "3 words of a {strange} name" and {said: 1}[str(said)] == 1
+    assert json.dumps({"notes": [said]}) == '{"notes": ["3 words of a {strange} name"]}'
+    for copied in (pickle.loads(pickle.dumps(said)), copy.deepcopy(said), said + "", np.array([said])[0].item()):
+        assert type(copied) is str and copied == said
+
+
+def test_an_error_keeps_its_message() -> None:
+    error = MediaError("There is no file {name}. Check its path and name.", name="a.mp4")
+    assert str(error) == error.message == "There is no file a.mp4. Check its path and name."
+    with use("zh"):
+        assert known(error.message) == known(str(error)) == "没有文件 a.mp4。请检查路径和文件名。"
+    assert MsaError("100 {percent}").message == "100 {percent}" and MsaError().message == ""
+    assert type(pickle.loads(pickle.dumps(error)).message) is str
 
 
 def test_unknown_language_is_refused() -> None:

@@ -1,17 +1,21 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import ROOT
 from synthetic import corpus
 
 from msa_core import missing
 from msa_core.errors import MsaError
 from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
-from msa_core.schema import MODALITIES, STREAMS
+from msa_core.schema import MODALITIES, STREAMS, Stream, Utterance
 
 CORPUS = corpus(300)
 BATCH = CORPUS.batch(np.arange(300))
+MAY_SET_VALIDITY = ("missing.py", "batch.py", "explain/timeline.py")  # removal; padding; windows of a clip
 RANDOM = ("mrm", "mrm:0.4", "subset", "frame:0.3", "block:0.3", "modality:0.4")
 
 
@@ -138,3 +142,20 @@ def test_random_missingness_needs_ids():
 def test_a_regime_that_cannot_be_met_is_refused_by_name():
     with pytest.raises(MsaError, match="Unknown regime 'modality:0.7'"):
         missing.regime("modality:0.7")
+
+
+def test_nothing_else_removes_a_stream():
+    """Removal stands in missing.py only: no other module calls `Utterance.without` or makes a validity of its own."""
+    removing = re.compile(r"\.without\(|\b(?:Batch|replace)\([^)]*\bvalid=|\.valid\[[^]]*\]\s*&?=[^=]", re.S)
+    found = {str(p.relative_to(ROOT)) for p in (ROOT / "msa_core").rglob("*.py") if removing.search(p.read_text())}
+    assert found <= {f"msa_core/{name}" for name in MAY_SET_VALIDITY}
+
+
+@pytest.mark.parametrize("gone", [["audio"], ["text", "audio"]])
+def test_simulated_text_goes_with_the_audio(gone):
+    there = Stream(np.ones((2, 3), np.float32), np.arange(2, dtype=np.float32))
+    u = Utterance("a", 2.0, "compact-v1", there, there, there, there)
+    left = missing.after_switches(u, gone)
+    assert not left.simulated.present and left.simulated.reason == missing.NO_VOICE and left.vision.present
+    assert missing.after_switches(u, ["text"]).simulated.present
+    assert missing.keep_only(u, ["vision"]).simulated.reason == missing.NO_VOICE

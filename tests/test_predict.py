@@ -12,8 +12,6 @@ from paths import EXAMPLES
 from msa_core import checkpoint, methods, missing, predict
 from msa_core.batch import collate
 from msa_core.errors import CheckpointError, MsaError
-from msa_core.explain import timeline
-from msa_core.explain.shapley import shapley
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Stream
 
@@ -21,20 +19,6 @@ from msa_core.schema import MODALITIES, Stream
 @pytest.fixture(scope="module")
 def happy(analyser):
     return analyser.extract(EXAMPLES / "crema_happy.mp4")
-
-
-def test_shapley_by_hand():
-    values = {("text",): 1.0, ("audio",): 2.0, ("text", "audio"): 4.0}
-    # text: (1/2)(1 - 0.5) + (1/2)(4 - 2) = 1.25; audio: (1/2)(2 - 0.5) + (1/2)(4 - 1) = 2.25
-    assert shapley(["text", "audio"], values, 0.5) == {"text": 1.25, "audio": 2.25, "vision": 0.0}
-
-
-def test_shapley_of_an_additive_game_is_its_terms():
-    terms = {"text": 0.3, "audio": -1.0, "vision": 0.5}
-    pairs = [("text", "audio"), ("text", "vision"), ("audio", "vision")]
-    coalitions = [("text",), ("audio",), ("vision",), *pairs, MODALITIES]
-    values = {c: 0.1 + sum(terms[m] for m in c) for c in coalitions}
-    assert shapley(list(MODALITIES), values, 0.1) == pytest.approx(terms)
 
 
 def test_every_published_method_is_there(analyser):
@@ -101,7 +85,7 @@ def test_teacher_and_student_are_compared(analyser, happy):
     assert all(-1 <= v <= 1 for who in facts["prototype_similarity"].values() for v in who.values())
 
 
-def test_a_method_that_reads_no_imagined_text_says_so(analyser, happy):
+def test_a_method_that_reads_no_simulated_text_says_so(analyser, happy):
     simulated, nothing = (analyser.predict(happy, "corrkd", text_source=s) for s in ("simulated", "none"))
     assert simulated.text_source == nothing.text_source == "none"
     assert simulated.scores["missing_model_left"] == nothing.scores["missing_model_left"]
@@ -136,19 +120,7 @@ def test_text_sources(analyser, happy):
     assert analyser.predict(happy, dropped=["text", "audio"]).text_source == "none"
 
 
-def test_without_imagined_text_the_interval_has_its_own_width(analyser, happy):
-    half = analyser.manifest("sdumc")["calibration"]["half_width"]
-    assert half["audio, nothing imagined"] > half["audio"]
-    p = analyser.predict(happy, dropped=["vision"], text_source="none")
-    assert p.interval["high"] - p.scores["missing_model_left"] == pytest.approx(half["audio, nothing imagined"])
-
-
-def test_the_timeline_of_a_transcript_uses_no_imagined_text(analyser, happy):
-    bare = happy.without("simulated", "")
-    assert analyser.predict(happy).timeline == analyser.predict(bare).timeline
-
-
-def test_imagined_text_is_compared_with_the_real_one(analyser, happy):
+def test_simulated_text_is_compared_with_the_real_one(analyser, happy):
     assert analyser.predict(happy).mechanism["text_similarity"] == {"before": None, "after": None}
     likeness = analyser.predict(happy, dropped=["text"]).mechanism["text_similarity"]
     assert all(-1 <= likeness[k] <= 1 for k in ("before", "after"))
@@ -184,6 +156,7 @@ def test_audio_only_clip_is_answered_with_reasons(analyser):
     assert not p.modalities["vision"]["present"] and "video" in p.modalities["vision"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_voice_in_another_language_is_still_a_voice(analyser):
     p = analyser.predict(analyser.extract(EXAMPLES / "latentsync_demo2.mp4"))
     assert p.modalities["text"]["reason"] == "speech not understood (only English is recognised)"
@@ -254,30 +227,6 @@ def test_an_absent_modality_stays_absent(analyser, happy):
     p = analyser.predict(happy, dropped=["vision"], frame_missing_rate={"vision": 0.5})
     assert p.scores == plain.scores and not p.modalities["vision"]["present"] and p.contributions["vision"] == 0
     assert all(t["observed"]["vision"] == 0 for t in p.timeline) and predict.NOT_CALIBRATED not in p.notes
-
-
-def test_presence_of_every_second_by_hand(happy):
-    times = np.array([0.1, 0.6, 1.2, 1.4, 1.6, 2.9, 3.5], np.float32)  # 3.5 s lies behind the end: in the last second
-    width = happy.audio.values.shape[1]
-    u = replace(
-        happy.without("vision", "off").without("simulated", "off"),
-        duration_s=3.0,
-        audio=Stream(np.ones((7, width), np.float32), times),
-        text=Stream(happy.text.values[:2], np.array([0.2, 2.2], np.float32)),
-    )
-    batch = collate([u])
-    batch.observed["audio"][0, [1, 2, 3]] = False
-    assert timeline.observed(u, batch) == [
-        {"text": 1.0, "audio": 0.5, "vision": 0.0},
-        {"text": None, "audio": pytest.approx(1 / 3), "vision": 0.0},
-        {"text": 1.0, "audio": 1.0, "vision": 0.0},
-    ]
-    rows, windows = timeline.windows(u, batch)
-    assert rows == [0, 1, 2]
-    assert windows.valid["audio"].sum(1).tolist() == [5, 6, 5]  # within 1.5 s of 0.5, 1.5 and 2.5 s
-    assert windows.observed["audio"].sum(1).tolist() == [2, 3, 3] and windows.valid["text"].sum(1).tolist() == [1, 2, 1]
-    batch.observed["audio"][:], batch.observed["text"][:] = False, False
-    assert timeline.windows(u, batch)[0] == []
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,14 @@ def analyse(args: Namespace) -> None:
     # Refuse bad usage and bad files before any model is loaded.
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)
-    rates, damage = _rates(args.frames), Degradation(args.blur, args.noise)
+    rates, degradation = _rates(args.frames), Degradation(args.blur, args.noise)
     media.probe(args.clip, MediaLimits.command_line())
 
     # Load one method, or all of them when a report shows them side by side.
     checkpoint = checkpoint_of(args.method)
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
     analyser = Analyser.load(args.device, None if side_by_side else args.method)
-    utterance = analyser.extract(args.clip, MediaLimits.command_line(), damage=damage, spoken=args.spoken)
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), degradation=degradation, spoken=args.spoken)
     utterance = analyser.edit(utterance, args.transcript)
     predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
     prediction = predictions[args.method]

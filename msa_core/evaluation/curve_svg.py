@@ -50,7 +50,9 @@ def curves_svg(result: Result, metric: str = "mae") -> str:
     found = results.curves(result, metric)
     if not found:
         raise MsaError(
-            f"The evaluation of {result['corpus']!r} has no {metric!r} for dropped frames. Evaluate it again."
+            "The evaluation of {corpus} has no {metric} for dropped frames. Evaluate it again.",
+            corpus=repr(result["corpus"]),
+            metric=repr(metric),
         )
     name, lower = known(METRICS[metric]), metric in metrics.LOWER_IS_BETTER
     on = {"metric": name, "corpus": result["corpus"], "split": known(str(result.get("split", "test")))}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from msa_core.errors import message
+
 Result = Mapping[str, Any]  # an evaluation file
 EvaluationRow = Mapping[str, Any]  # one of its rows
 PROTOCOLS = {
@@ -97,16 +99,20 @@ def _conditions(result: Result, protocol: str, metric: str) -> Columns:
     for c in names:
         rate, note = rate_of(c), "complete" if c in patterns[-1:] else ""
         realised = number(mapping(result.get("realised")).get(c))
-        note = f"realised {100 * realised:.1f} %" if realised is not None else note
+        note = message("realised {rate:.1f} %", rate=100 * realised) if realised is not None else note
         columns.append(
             NumbersColumn(c, c.replace("+", " + ") if rate is None else f"{100 * rate:.0f} %", note, **style)
         )
     averaged = {"patterns": names[:-1], "frames": names}.get(protocol, [])
     if len(averaged) > 1:
-        columns.append(NumbersColumn("mean", f"mean of {COUNTED.get(len(averaged), len(averaged))}", **style))
+        columns.append(
+            NumbersColumn("mean", message("mean of {n}", n=COUNTED.get(len(averaged), len(averaged))), **style)
+        )
     area = protocol == "frames" and any(row.get("auilc") for row in result["rows"])
     if area:
-        columns.append(NumbersColumn("auilc", "AUILC", f"area to {100 * (rate_of(names[-1]) or 0):.0f} %", best))
+        columns.append(
+            NumbersColumn("auilc", "AUILC", message("area to {rate:.0f} %", rate=100 * (rate_of(names[-1]) or 0)), best)
+        )
 
     def cells(row: EvaluationRow) -> list[Cell]:
         found = [cell_of(row, c, metric) for c in names]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from msa_core import checkpoint
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, message
 from msa_core.evaluation.result_columns import (
     PROTOCOLS,
     Cell,
@@ -94,17 +94,23 @@ class Curve(NamedTuple):
 def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
     """Load every evaluation by its corpus, and a sentence for each file that is left out; default: shipped ones."""
     found: dict[str, Result] = {}
-    left_out = []
+    left_out: list[str] = []
     for path in sorted((folder or FOLDER).glob("*.json")):
         if path.name == REPORTED or path.name.endswith("-evidence.json"):
             continue
         try:
             result = _read(path, path.stat().st_mtime_ns)
             if result["corpus"] in found:
-                raise MsaError(f"the corpus {result['corpus']!r} stands in another file too")
+                raise MsaError("the corpus {corpus} stands in another file too", corpus=repr(result["corpus"]))
             found[result["corpus"]] = result
         except MsaError as e:
-            left_out.append(f"{path.name} is left out: {e}. Write it again with 'python -m msa_core evaluate'.")
+            left_out.append(
+                message(
+                    "{file} is left out: {why}. Write it again with 'python -m msa_core evaluate'.",
+                    file=path.name,
+                    why=e.message,
+                )
+            )
     return found, left_out
 
 
@@ -113,7 +119,7 @@ def of(corpus: str | None) -> Result:
     found, _ = load()
     if not isinstance(corpus, str) or corpus not in found:
         names = ", ".join(found) or "none; write one with 'python -m msa_core evaluate'"
-        raise MsaError(f"There is no evaluation of {corpus!r}. There is: {names}.")
+        raise MsaError("There is no evaluation of {corpus}. There is: {names}.", corpus=repr(corpus), names=names)
     return found[corpus]
 
 
@@ -128,7 +134,7 @@ def _read(path: Path, changed_ns: int) -> Result:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as e:
-        raise MsaError(f"it cannot be read as JSON ({e})") from e
+        raise MsaError("it cannot be read as JSON ({error})", error=str(e)) from e
     if fault := _fault(found):
         raise MsaError(fault)
     return found  # type: ignore[no-any-return]
@@ -146,14 +152,14 @@ def _fault(found: Any) -> str:
         if not isinstance(row.get("label"), str) or not isinstance(table, Mapping):
             return "a row has no 'label' or no 'table'"
         if not all(isinstance(values, Mapping) for values in table.values()):
-            return f"the table of row {row['label']!r} holds something else than metrics"
+            return message("the table of row {label} holds something else than metrics", label=repr(row["label"]))
     protocols = found.get("protocols", {})
     lists = [found.get("patterns", []), *(protocols.values() if isinstance(protocols, Mapping) else [None])]
     if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists):
         return "'patterns' or 'protocols' holds something else than names of conditions"
     rated = [c for name in ("frames", "blocks", "modality") for c in protocols.get(name, ())]
     wrong = next((c for c in rated if rate_of(c) is None), None)
-    return "" if wrong is None else f"the condition {wrong!r} has no rate"
+    return "" if wrong is None else message("the condition {condition} has no rate", condition=repr(wrong))
 
 
 def table(result: Result, protocol: str, metric: str = "mae", everything: bool = False) -> NumbersTable:
@@ -165,8 +171,13 @@ def table(result: Result, protocol: str, metric: str = "mae", everything: bool =
         MsaError: for an unknown name.
     """
     if protocol not in PROTOCOLS or metric not in METRICS:
-        known = f"Protocols: {', '.join(PROTOCOLS)}; metrics: {', '.join(METRICS)}"
-        raise MsaError(f"There is no table of {protocol!r} in {metric!r}. {known}.")
+        raise MsaError(
+            "There is no table of {protocol} in {metric}. Protocols: {protocols}; metrics: {metrics}.",
+            protocol=repr(protocol),
+            metric=repr(metric),
+            protocols=", ".join(PROTOCOLS),
+            metrics=", ".join(METRICS),
+        )
     columns, cells = columns_of(result, protocol, metric)
     lines = [_line(row, tuple(cells(row))) for row in rows_of(result, everything)] if columns else []
     kept = tuple(line for line in lines if any(c.value is not None for c in line.cells))
@@ -226,9 +237,17 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
             values = [v for r in t["rows"] for v in r["values"] if v is not None]
             fits = all(len(r["values"]) == len(t["columns"]) for r in t["rows"])
             if not fits or not all(isinstance(v, str) for v in texts + values):
-                raise ValueError(f"the table {t['what']!r} has rows of another width, or values that are no text")
+                raise ValueError(
+                    message(
+                        "the table {what} has rows of another width, or values that are no text", what=repr(t["what"])
+                    )
+                )
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise MsaError(f"{REPORTED} cannot be read ({e}). Restore it with 'git checkout -- checkpoints'.") from e
+        raise MsaError(
+            "{file} cannot be read ({error}). Restore it with 'git checkout -- checkpoints'.",
+            file=REPORTED,
+            error=str(e),
+        ) from e
     return list(tables)
 
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Explanations of a score: Shapley values, a timeline, a conformal interval."""

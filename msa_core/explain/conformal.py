@@ -11,14 +11,17 @@ import numpy as np
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Utterance
 
 LEVEL = 0.8  # of the conformal intervals
-
-VOICED = ("audio", "audio+vision")  # patterns in which text can be imagined from the voice
-
-WITHOUT_SIMULATED_TEXT = ", nothing imagined"  # ending of a calibration key: the voice is there, imagined text is not
+VOICED = ("audio", "audio+vision")  # patterns in which text can be simulated from the voice
+WITHOUT_SIMULATED_TEXT = ", nothing imagined"  # ending of a calibration key: the voice is there, simulated text is not
 
 
 def half_width(residuals: np.ndarray, level: float) -> float:
-    """Split-conformal half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018)."""
+    """Compute the half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018).
+
+    Args:
+        residuals: absolute errors (n,) on validation data.
+        level: share of scores that the interval shall hold.
+    """
     rank = min(len(residuals), math.ceil((len(residuals) + 1) * level))
     return float(np.sort(residuals)[rank - 1])
 
@@ -30,7 +33,9 @@ def interval(manifest: Mapping[str, Any], left: Utterance, score: float) -> dict
         manifest: of the checkpoint; its "calibration" holds a half-width per pattern.
         left: the utterance as the model saw it.
         score: in [-3, 3].
-    Returns: level, low and high; None for a pattern without calibration.
+
+    Returns:
+        Level, low and high; None for a pattern without calibration.
     """
     calibration = manifest.get("calibration") or {}
     pattern = "+".join(m for m in MODALITIES if left.stream(m).present)

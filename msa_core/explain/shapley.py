@@ -1,4 +1,4 @@
-"""How much each modality contributes to a score: exact Shapley values over the coalitions of modalities."""
+"""Contribution of each modality to a score: exact Shapley values over the coalitions of modalities."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from msa_core.schema import MODALITIES
 
 
 def shapley(players: Sequence[str], values: dict[tuple[str, ...], float], base: float) -> dict[str, float]:
-    """Exact Shapley value of each modality; they sum to the score of all players minus `base`.
+    """Compute the exact Shapley value of each modality; they sum to the score of all players minus `base`.
 
-    Args: players: the modalities that are there. values: score of every non-empty coalition, keyed by
-        its members in `players` order. base: value of the empty coalition, the training mean.
-    Returns: a value for every modality, 0 for those that are not players.
-    Source: Shapley (1953); Lundberg and Lee (2017), Eq. 4.
+    Shapley (1953); Lundberg and Lee (2017), Eq. 4.
+
+    Args:
+        players: the modalities that are there.
+        values: score of every non-empty coalition, keyed by its members in the order of `players`.
+        base: value of the empty coalition, the mean training score.
+
+    Returns:
+        A value for every modality, 0 for those that are not players.
     """
     n, contribution = len(players), dict.fromkeys(MODALITIES, 0.0)
     for player in players:

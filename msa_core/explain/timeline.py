@@ -1,7 +1,7 @@
-"""Second by second: windows of a clip for the score around each second, and how much of it was there to be seen.
+"""Timeline of a clip: windows for the score around each second, and the share of each second that is seen.
 
-Both are cut from one batch of one row, after everything that was dropped from it, so that a window sees exactly the
-frames that the whole clip has left.
+Both are cut from one batch of one row after frames were dropped from it, so that a window sees exactly the frames
+that the whole clip has left.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ WINDOW_S = 3.0  # length of the sliding window behind each second
 
 
 def bounds(duration_s: float) -> list[tuple[float, float]]:
-    """(start, end) in seconds of equal stretches of about one second that fill the clip; at least one."""
+    """Divide the clip into equal stretches of about one second: (start, end) in seconds, at least one."""
     n = max(1, round(duration_s))
     step = duration_s / n
     return [(i * step, (i + 1) * step) for i in range(n)]
 
 
 def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
-    """The frames within WINDOW_S / 2 of the middle of each second.
+    """Cut the frames within WINDOW_S / 2 of the middle of each second.
 
-    Args: batch: one row, the collated `utterance` after dropping frames.
-    Returns: the seconds in whose window a model can see at least one frame, and a batch with a row for each of them.
+    Args:
+        utterance: the clip.
+        batch: one row, the collated `utterance` after dropping frames.
+
+    Returns:
+        The seconds in whose window a model can see at least one frame, and a batch with a row for each of them.
     """
     middles = np.array([(a + b) / 2 for a, b in bounds(utterance.duration_s)])
     near = {s: _near(utterance, batch, s, middles) for s in STREAMS}
@@ -45,10 +49,13 @@ def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
 
 
 def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]]:
-    """For each second and modality the share 0..1 of its frames that a model sees.
+    """Compute the share 0..1 of its frames that a model sees, for each second and modality.
 
-    0 where the modality is absent, None in a second that has no frame of a modality that is there.
-    Args: batch: as for `windows`.
+    It is 0 where the modality is absent, None in a second without a frame of a modality that is there.
+
+    Args:
+        utterance: the clip.
+        batch: as for `windows`.
     """
     n = len(bounds(utterance.duration_s))
     shares: list[dict[str, float | None]] = [{} for _ in range(n)]
@@ -67,7 +74,7 @@ def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]
 
 
 def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) -> np.ndarray:
-    """(N, T) True = a real frame within half a window of the N middles."""
+    """Mark (N, T) the real frames within half a window of the N middles."""
     valid = batch.valid[stream][0].cpu().numpy()
     times = utterance.stream(stream).times_s
     near = np.zeros((len(middles), len(valid)), bool)
@@ -77,7 +84,7 @@ def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) 
 
 
 def _cut(batch: Batch, stream: str, near: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (N, W, D), valid (N, W) and observed (N, W) of the frames marked in `near` (N, T), without gaps."""
+    """Gather features (N, W, D), valid (N, W) and observed (N, W) of the frames marked in `near` (N, T)."""
     counts = near.sum(1)
     width = max(1, int(counts.max(initial=0)))
     order = torch.from_numpy(np.argsort(~near, axis=1, kind="stable")[:, :width]).to(batch.present.device)

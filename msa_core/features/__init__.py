@@ -1,4 +1,4 @@
-"""Feature sets. A checkpoint is bound to one by id: other extractors, other numbers."""
+"""Feature networks, and the feature set that names them: a checkpoint is bound to one by its id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FeatureSet:
 
     @property
     def dims(self) -> dict[str, int]:
-        """Width per stream; simulated text lives in the text space."""
+        """Width of every stream; simulated text has that of the text."""
         return {"text": self.text_dim, "audio": self.audio_dim, "vision": self.vision_dim, "simulated": self.text_dim}
 
 

@@ -1,4 +1,4 @@
-"""Reads a CTranslate2 Whisper file (`model.bin`) as an openai-whisper checkpoint, with numpy and torch only.
+"""Conversion of a CTranslate2 Whisper file (`model.bin`) to an openai-whisper checkpoint, by numpy and torch.
 
 The file is little-endian: version u32, specification name, revision u32, then the number of variables and
 for each its name, rank u8, shape u32 x rank, type u8, size in bytes u32 and the data; last the aliases
@@ -23,34 +23,40 @@ HEAD_WIDTH = 64  # every Whisper model has heads of 64
 
 @dataclass
 class _Reader:
-    """A position in the bytes of a file."""
+    """Position in the bytes of a file."""
 
     data: memoryview
     at: int = 0
 
     def number(self, code: str) -> int:
-        """The next unsigned number: code "B", "H" or "I"."""
+        """Read an unsigned number: code "B", "H" or "I"."""
         value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
         self.at += struct.calcsize("<" + code)
         return value
 
     def bytes(self, size: int) -> memoryview:
-        """The next `size` bytes."""
+        """Read `size` bytes."""
         if self.at + size > len(self.data):
             raise struct.error(f"{size} bytes wanted at {self.at}, the file ends at {len(self.data)}")
         self.at += size
         return self.data[self.at - size : self.at]
 
     def string(self) -> str:
-        """The next string."""
+        """Read a string."""
         return bytes(self.bytes(self.number("H"))[:-1]).decode()
 
 
 def read_variables(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
-    """Specification name and every variable of a CTranslate2 file.
+    """Read the specification name and every variable of a CTranslate2 file.
 
-    Args: data: the whole file. Returns: name such as "WhisperSpec", arrays by name (views into `data`).
-    Raises: FeatureError when the bytes are not such a file or end too early.
+    Args:
+        data: the whole file.
+
+    Returns:
+        The name, such as "WhisperSpec", and the arrays by name (views into `data`).
+
+    Raises:
+        FeatureError: the bytes are not such a file or end too early.
     """
     reader = _Reader(memoryview(data))
     variables: dict[str, np.ndarray] = {}
@@ -72,9 +78,12 @@ def read_variables(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
 
 
 def whisper_checkpoint(data: bytes) -> tuple[dict[str, int], dict[str, Tensor]]:
-    """The bytes of a CTranslate2 Whisper `model.bin` as (dims, state dict) of openai-whisper, float32.
+    """Convert a CTranslate2 Whisper `model.bin` to (dims, state dict) of openai-whisper, float32.
 
-    Int8 weights are dequantised. Raises: FeatureError when it is another kind of model.
+    Int8 weights are dequantised.
+
+    Raises:
+        FeatureError: it is another kind of model, or incomplete.
     """
     specification, variables = read_variables(data)
     if not specification.startswith("Whisper"):
@@ -86,14 +95,14 @@ def whisper_checkpoint(data: bytes) -> tuple[dict[str, int], dict[str, Tensor]]:
 
 
 class _Conversion:
-    """Renames the variables of one model; fused query, key and value projections are taken apart."""
+    """Conversion of the variables of one model; fused query, key and value projections are taken apart."""
 
     def __init__(self, variables: dict[str, np.ndarray]) -> None:
         self.variables = variables
         self.state: dict[str, Tensor] = {}
 
     def run(self) -> tuple[dict[str, int], dict[str, Tensor]]:
-        """Dims and state dict of the whole model."""
+        """Convert the whole model to dims and state dict."""
         for name in ("conv1", "conv2"):
             self._put(f"encoder.{name}", self._tensor(f"encoder/{name}/weight"), self._tensor(f"encoder/{name}/bias"))
         n_layers = {side: self._side(side) for side in ("encoder", "decoder")}
@@ -120,7 +129,7 @@ class _Conversion:
         }
 
     def _side(self, side: str) -> int:
-        """Convert all layers of "encoder" or "decoder"; returns how many there are."""
+        """Convert all layers of "encoder" or "decoder" and return their number."""
         layers = [m.group(1) for name in self.variables if (m := re.match(rf"{side}/layer_(\d+)/", name))]
         n_layers = 1 + max(map(int, layers), default=-1)
         for i in range(n_layers):
@@ -136,7 +145,7 @@ class _Conversion:
         return n_layers
 
     def _attention(self, target: str, source: str) -> None:
-        """Self-attention stores query, key, value in linear_0; cross-attention query in 0 and key, value in 1."""
+        """Convert an attention: self-attention has query, key, value in linear_0, cross-attention key, value in 1."""
         fused, fused_bias = self._linear(f"{source}/linear_0")
         n_state = fused.shape[1]
         if fused.shape[0] == n_state:  # cross-attention

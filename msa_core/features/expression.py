@@ -1,7 +1,7 @@
-"""The expression network: a 48x48 grey face crop -> 128-d embedding, 8 emotion probabilities, valence.
+"""Expression network: a 48x48 grey face crop gives an embedding, 8 emotion probabilities and a valence.
 
 A small residual network (He et al. 2015, arXiv 1512.03385) trained on FER+ (Barsoum et al. 2016, arXiv
-1608.01041) with the crowd's votes as soft labels. Every crop is standardised inside the network, so
+1608.01041) with the votes of the crowd as soft labels. Every crop is standardised inside the network, so
 exposure and contrast of a clip do not matter, and training varies the crop scale, the largest risk
 when a face detector frames faces unlike FER+ does.
 """
@@ -24,7 +24,7 @@ from msa_core.errors import FeatureError, MsaError
 
 CHECKPOINT = "expression-ferplus-v1"
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-EMOTION_VALENCES = (0.0, 2.0, 0.3, -2.0, -2.5, -2.5, -2.0, -1.5)  # what one vote says about sentiment
+EMOTION_VALENCES = (0.0, 2.0, 0.3, -2.0, -2.5, -2.5, -2.0, -1.5)  # valence of one vote
 CROP_SIDE = 48  # pixels
 CORPUS_FILE = "ferplus_48x48.npz"
 
@@ -56,13 +56,13 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) -> (N, C_out, H / stride, W / stride)."""
+        """Map (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         return F.relu(y + self.shortcut(x))
 
 
 class ExpressionNetwork(nn.Module):
-    """Crops (N, 48, 48) -> embedding (N, 128), emotion logits (N, 8), valence (N,)."""
+    """Residual network from crops (N, 48, 48) to embedding (N, 128), emotion logits (N, 8) and valence (N,)."""
 
     def __init__(self, config: ExpressionConfig | None = None) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ExpressionNetwork(nn.Module):
         return int(self.config.widths[-1])
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops (N, H, W), any brightness scale, each with mean and spread of its own removed here."""
+        """Read crops (N, H, W) of any brightness scale; each is standardised by its own mean and spread."""
         x = crops.float().unsqueeze(1)
         spread, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True)
         x = (x - mean) / (spread + 4.0)  # + 4 of 255: a flat crop stays near 0 instead of becoming noise
@@ -95,7 +95,7 @@ class ExpressionNetwork(nn.Module):
 
 
 def load(name: str | Path = CHECKPOINT) -> ExpressionNetwork:
-    """The trained network, verified, in evaluation mode. Raises: CheckpointError."""
+    """Load and verify the trained network, in evaluation mode. Raises: CheckpointError."""
     tensors, manifest = checkpoint.read(name)
     network = ExpressionNetwork(from_dict(ExpressionConfig, manifest["config"]))
     network.load_state_dict(tensors, strict=True)
@@ -104,7 +104,7 @@ def load(name: str | Path = CHECKPOINT) -> ExpressionNetwork:
 
 @torch.inference_mode()
 def describe(network: ExpressionNetwork, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Embedding (N, 128), probabilities (N, 8) and valence (N,): the mean of each crop and its mirror image.
+    """Compute embedding (N, 128), probabilities (N, 8) and valence (N,), averaged over each crop and its mirror image.
 
     The valence is the mean of its own head and of the valence that the probabilities imply; on FER+ test this and the
     mirror image raise accuracy by 0.006 and the correlation of the valence by 0.011.
@@ -118,10 +118,18 @@ def describe(network: ExpressionNetwork, crops: Tensor) -> tuple[Tensor, Tensor,
 
 @torch.inference_mode()
 def face_features(network: ExpressionNetwork, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """One vision frame for each face crop: embedding 128, probabilities 8, valence 1, face-found flag 1.0.
+    """Compute one vision frame for each face crop: embedding 128, probabilities 8, valence 1, face-found flag 1.0.
 
-    Args: images: (N, 48, 48) uint8 grey, framed as FER+ frames faces.
-    Returns: (N, 138) float32. Raises: FeatureError for another shape or dtype.
+    Args:
+        network: in evaluation mode.
+        images: crops (N, 48, 48) uint8 grey, framed as FER+ frames faces.
+        batch_size: crops in one pass.
+
+    Returns:
+        Vision frames (N, 138) float32.
+
+    Raises:
+        FeatureError: another shape or dtype.
     """
     if images.ndim != 3 or images.shape[1:] != (CROP_SIDE, CROP_SIDE) or images.dtype != np.uint8:
         raise FeatureError(
@@ -134,9 +142,6 @@ def face_features(network: ExpressionNetwork, images: np.ndarray, batch_size: in
         found = torch.ones(len(crops), 1)
         rows.append(torch.cat([embedding, probabilities, valence.unsqueeze(-1), found], -1).numpy())
     return np.concatenate(rows) if rows else np.zeros((0, network.dim + len(EMOTIONS) + 2), np.float32)
-
-
-# ---------------------------------------------------------------------------------------------- FER+
 
 
 @dataclass(frozen=True)
@@ -157,17 +162,20 @@ class FaceSet:
 
 
 def ferplus(data: Path) -> tuple[dict[str, FaceSet], dict[str, Any]]:
-    """FER+ splits "train", "validation" and "test", cleaned, with the counts of what was removed.
+    """Load the FER+ splits "train", "validation" and "test", cleaned, with the counts of what was removed.
 
     Single votes are noise and dropped; images whose majority is "unknown" or "not a face" are dropped.
     The test split stays whole: images of it that also stand in another split leave that split.
-    Raises: MsaError when the file is not under `data`.
+
+    Raises:
+        MsaError: the file is not under `data`.
     """
     found = [p for p in (data / CORPUS_FILE, data / "ferplus" / CORPUS_FILE) if p.is_file()]
     if not found:
-        raise MsaError(f"No {CORPUS_FILE} under {data}. Give the folder that holds it (README, 'Corpora').")
+        raise MsaError(f"No {CORPUS_FILE} under {data}. Give the folder that holds it (docs/corpora.md).")
     with np.load(found[0]) as f:
         images, votes, usage, index = f["images"], f["votes"].astype(np.float32), f["usage"], f["index"]
+    # Drop single votes, then images that are mostly no face; the other votes become shares.
     votes[votes <= 1] = 0
     n_emotions = len(EMOTIONS)
     usable = (votes.argmax(1) < n_emotions) & (votes[:, :n_emotions].sum(1) > 0)
@@ -175,7 +183,7 @@ def ferplus(data: Path) -> tuple[dict[str, FaceSet], dict[str, Any]]:
     names = ("train", "validation", "test")
     facts: dict[str, Any] = {"unusable_dropped": int((~usable).sum()), "duplicates_removed": {}}
     seen, splits = set(), {}
-    for code in (2, 1, 0):
+    for code in (2, 1, 0):  # test, validation, train: an image stays in the first split that has it
         rows = np.flatnonzero(usable & (usage == code)).tolist()
         keys = [images[i].tobytes() for i in rows]
         keep = [i for i, key in zip(rows, keys, strict=True) if key not in seen]
@@ -189,7 +197,7 @@ def ferplus(data: Path) -> tuple[dict[str, FaceSet], dict[str, Any]]:
 
 
 def _first_of_each(images: np.ndarray, rows: list[int], votes: np.ndarray) -> list[int]:
-    """One row for each distinct image; its votes become the mean over all copies (in place)."""
+    """Keep one row for each distinct image; its votes become the mean over all copies (in place)."""
     copies: dict[bytes, list[int]] = {}
     for i in rows:
         copies.setdefault(images[i].tobytes(), []).append(i)
@@ -199,17 +207,20 @@ def _first_of_each(images: np.ndarray, rows: list[int], votes: np.ndarray) -> li
 
 
 def augment(crops: Tensor, side: int, rng: torch.Generator, strength: float = 1.0) -> Tensor:
-    """Crops (B, 48, 48) in 0..255 -> varied crops (B, side, side).
+    """Vary crops (B, 48, 48) in 0..255 as detectors, cameras and video compression do; returns (B, side, side).
 
-    Flip, crop scale 0.8-1.35, stretch, rotation, shift, gamma, a light from the side, low resolution,
-    noise, and one patch wiped out: what detectors, cameras and video compression do to a face.
-    `strength` (1 = full) weakens or thins out everything but flips and crop scale.
+    Args:
+        crops: the faces.
+        side: of the result, in pixels.
+        rng: of the draws.
+        strength: 1 = full; weakens or thins out everything but flips and crop scale.
     """
     n = len(crops)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(n, *shape, generator=rng) * (high - low) + low
 
+    # 1. Flip, crop scale 0.8-1.35, stretch, rotation and shift, in one resampling.
     scale = torch.exp(uniform(math.log(0.8), math.log(1.35)))
     stretch, angle = torch.exp(uniform(-0.1, 0.1) * strength), uniform(-0.26, 0.26) * strength
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
@@ -221,15 +232,18 @@ def augment(crops: Tensor, side: int, rng: torch.Generator, strength: float = 1.
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, side, side], align_corners=False)
     beyond = "border" if torch.rand((), generator=rng) < 0.5 else "reflection"
     x = F.grid_sample(crops.unsqueeze(1) / 255, grid, padding_mode=beyond, align_corners=False)
+    # 2. Gamma, and a light from the side.
     x = x.clamp(0, 1) ** torch.exp(uniform(-0.35, 0.35, 1, 1, 1) * strength)
     axis = torch.linspace(-1, 1, side)
     light = uniform(-0.3, 0.3, 1, 1, 1) * axis + uniform(-0.3, 0.3, 1, 1, 1) * axis.unsqueeze(-1)
     x = x * (1 + light * strength)
+    # 3. Low resolution for some, noise for some.
     small = int(torch.randint(side * 3 // 5, side, (), generator=rng))
     coarse = F.interpolate(F.interpolate(x, small, mode="area"), side, mode="bilinear", align_corners=False)
     x = torch.where(uniform(0, 1, 1, 1, 1) < 0.3 * strength, coarse, x)
     noise = torch.randn(x.shape, generator=rng) * uniform(0, 0.04, 1, 1, 1)
     x = torch.where(uniform(0, 1, 1, 1, 1) < 0.25 * strength, x + noise, x)
+    # 4. One patch wiped out for some.
     centre, half = uniform(-1, 1, 2), uniform(0.1, 0.3, 2)
     inside = (axis - centre[:, :1]).abs() < half[:, :1], (axis - centre[:, 1:]).abs() < half[:, 1:]
     patch = inside[0].unsqueeze(1) & inside[1].unsqueeze(2) & (uniform(0, 1, 1, 1) < 0.15 * strength)

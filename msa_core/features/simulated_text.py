@@ -1,7 +1,7 @@
-"""Text simulated from the voice: the states of Whisper's decoder, projected to the text space.
+"""Simulated text: the states of Whisper's decoder, projected to the text space.
 
-As SDUMC does with a speech language model: the hidden states with which a decoder answers the audio stand in
-for the text. Nothing but the audio enters. The projector is trained on sentences whose words are known: each
+SDUMC simulates text by a speech language model; here the hidden states with which Whisper's decoder answers the audio
+stand in for the text. Nothing but the audio enters. The projector is trained on sentences whose words are known: each
 decoder state learns the text vector of the true word at its place, whatever the recogniser made of it.
 """
 
@@ -49,7 +49,7 @@ class ProjectorConfig:
 
 
 class Projector(nn.Module):
-    """LayerNorm -> Linear -> residual (depthwise convolution over tokens, MLP) -> Linear, scaled to the text space."""
+    """Network from decoder states to text vectors: a residual convolution over tokens between two linear layers."""
 
     def __init__(self, config: ProjectorConfig | None = None) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Projector(nn.Module):
         self.target_scale: Tensor
 
     def forward(self, states: Tensor, valid: Tensor) -> Tensor:
-        """States (B, K, D_state), valid (B, K) True = a real token -> text vectors (B, K, D_text)."""
+        """Project states (B, K, D_state) to text vectors (B, K, D_text); valid (B, K): True = a real token."""
         x = self.inward(self.norm(torch.where(valid[..., None], states, 0.0)))
         x = torch.where(valid[..., None], x, 0.0)
         near = self.neighbours(x.transpose(1, 2)).transpose(1, 2)
@@ -77,20 +77,20 @@ class Projector(nn.Module):
 
     @torch.inference_mode()
     def project(self, states: np.ndarray) -> np.ndarray:
-        """States of one clip (K, D_state), K >= 1 -> text vectors (K, D_text) float32."""
+        """Project the states of one clip (K, D_state), K >= 1, to text vectors (K, D_text) float32."""
         x = torch.from_numpy(np.asarray(states, dtype=np.float32))[None].to(self.target_mean.device)
         return self(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))[0].cpu().numpy()
 
 
 def stream(speech: Speech, projector: Projector) -> Stream:
-    """The simulated text of a clip, absent with the reason of the speech when nothing was said."""
+    """Simulate the text of a clip; absent, with the reason of the speech, when nothing was said."""
     if not len(speech.states):
         return Stream.absent(speech.silent_reason or speech.no_speech_reason or "no speech found")
     return Stream(values=projector.project(speech.states), times_s=speech.state_times_s)
 
 
 def load(name: str | Path = CHECKPOINT) -> Projector:
-    """The trained projector in eval mode. Raises: CheckpointError when missing, altered or of another shape."""
+    """Load the trained projector, in evaluation mode. Raises: CheckpointError."""
     tensors, manifest = checkpoint.read(name)
     projector = Projector(from_dict(ProjectorConfig, manifest["config"]))
     try:

@@ -1,4 +1,4 @@
-"""Whisper, once per clip: transcript with word times, audio frames at 10 Hz and the decoder's hidden states.
+"""Speech reading by Whisper: transcript with word times, audio frames at 10 Hz, hidden states of the decoder.
 
 The encoder runs on a short mel (its positional embedding is sliced), padded with at least a second of
 silence up to the next 5 s: exact lengths make the decoder run away. Frames are those of the real sound only.
@@ -18,7 +18,7 @@ from torch import Tensor
 from whisper.audio import log_mel_spectrogram
 from whisper.model import Whisper
 
-from msa_core.errors import FeatureError
+from msa_core.errors import FeatureError, message
 from msa_core.features.whisper_decoding import (
     FRAME_S,
     MAX_TOKENS,
@@ -40,7 +40,8 @@ FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
 WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
 CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
 SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
-SILENT = f"silent audio track (below {SILENT_DBFS:.0f} dBFS)"
+SILENT = message("silent audio track (below {level:.0f} dBFS)", level=SILENT_DBFS)
+NOT_ENGLISH = f"{NOT_UNDERSTOOD} (only English is recognised)"
 QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 BATCH = 16
 PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while another thread reads
@@ -48,7 +49,7 @@ PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while
 
 @dataclass(frozen=True)
 class Speech:
-    """What was heard in one clip.
+    """Speech of one clip.
 
     frames (T, D) float32 at about 10 Hz with frame_times_s (T,); states (K, D) float32, one per token said,
     with state_times_s (K,) and state_words (K,), the index of the word each belongs to. K = 0 and
@@ -73,7 +74,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of one clip: at most 30 s of sound that starts at start_s."""
+    """Stretch of one clip: at most 30 s of sound that starts at start_s."""
 
     clip: int
     start_s: float
@@ -93,7 +94,7 @@ class Window:
 
 @dataclass(frozen=True)
 class DecodedWindow:
-    """Words of a window, or the reason why there are none."""
+    """Words of a window, or the reason for having none."""
 
     aligned: Aligned | None = None
     reason: str | None = None
@@ -103,24 +104,28 @@ class DecodedWindow:
 
 
 class SpeechReader:
-    """Reads clips with one Whisper model; `read` and `read_many` answer the same for a clip."""
+    """Reader of clips by one Whisper model; `read` and `read_many` give the same for a clip."""
 
     never: Sequence[int] = ()  # tokens that are not said
     longest_s, cut_from_s = WINDOW_S, CUT_FROM_S  # of a window
     doubt = staticmethod(doubt)
 
     def __init__(self, model: Whisper, language: str | None = None) -> None:
-        """Args: language: code such as "zh" for a multilingual model; None detects it."""
+        """Hold the model. Args: language: code such as "zh" for a multilingual model; None detects it."""
         self.model = model
         self.language = language
         self.dim = model.dims.n_audio_state
         self._lock = threading.Lock()  # decoding hangs hooks on the model: one thread at a time
 
     def read(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed) -> Speech:
-        """Everything about one waveform (N,) float32, mono, 16 kHz.
+        """Read one waveform.
 
-        Args: poll: called often while it works; what it raises ends the work.
-        Raises: FeatureError for a wrong shape or a value that is not finite.
+        Args:
+            waveform: (N,) float32, mono, 16 kHz.
+            poll: called often; what it raises ends the work.
+
+        Raises:
+            FeatureError: the shape is wrong or a value not finite.
         """
         return self.read_many([waveform], poll=poll)[0]
 
@@ -128,7 +133,7 @@ class SpeechReader:
     def read_many(
         self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
     ) -> list[Speech]:
-        """`read` of many waveforms, windows of equal padded length together."""
+        """Read many waveforms, windows of equal padded length together; see `read`."""
         found: dict[int, list[tuple[Window, np.ndarray, DecodedWindow]]] = {}
         with alone(self._lock, poll):
             for windows in self._batches(waveforms, batch):
@@ -139,13 +144,13 @@ class SpeechReader:
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s)) for i in range(len(waveforms))]
 
     def frames(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The frames (T, D) of `read` and their times (T,) in s, without the decoder."""
+        """Encode the frames (T, D) of `read` and their times (T,) in s, without the decoder."""
         windows = self._windows(0, waveform)
         return self.encode_many([waveform])[0], np.concatenate([_frame_times(w) for w in windows])
 
     @torch.inference_mode()
     def encode_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[np.ndarray]:
-        """The frames (T, D) of `read` alone, without the decoder."""
+        """Encode the frames (T, D) of `read` for many waveforms, without the decoder."""
         found: dict[int, list[tuple[float, np.ndarray]]] = {}
         for windows in self._batches(waveforms, batch):
             frames, _ = self.encode(mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
@@ -154,10 +159,14 @@ class SpeechReader:
         return [np.concatenate([p for _, p in sorted(found[i], key=lambda f: f[0])]) for i in range(len(waveforms))]
 
     def encode(self, log_mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
-        """Encoder on a log-mel (B, n_mels, 2 T) of any length up to 30 s.
+        """Run the encoder on a log-mel of any length up to 30 s.
 
-        Args: n_layers: stop after so many blocks; the output is then unfinished.
-        Returns: mean of FRAME_LAYERS (B, T, D) and the encoder's output (B, T, D).
+        Args:
+            log_mel: (B, n_mels, 2 T).
+            n_layers: stop after so many blocks; the output is then unfinished.
+
+        Returns:
+            The mean of FRAME_LAYERS (B, T, D) and the encoder's output (B, T, D).
         """
         encoder = self.model.encoder
         x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(log_mel)))).transpose(1, 2)
@@ -173,7 +182,7 @@ class SpeechReader:
         return cut_windows(clip, checked(waveform), self.longest_s, self.cut_from_s)
 
     def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[Window]]:
-        """Windows of all clips, those of one padded length together, at most `batch` each."""
+        """Group the windows of all clips by padded length, at most `batch` in a group."""
         windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
         windows.sort(key=lambda w: (w.padded_s, w.clip, w.start_s))
         batches: list[list[Window]] = []
@@ -186,10 +195,11 @@ class SpeechReader:
     def _listen(
         self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None], retry: bool = True
     ) -> list[DecodedWindow]:
-        """What was said in each of B windows with encoder output (B, T, D).
+        """Decode the words of each of B windows with encoder output (B, T, D).
 
         A window that makes the decoder run away is heard once more with 5 s more of silence behind it.
         """
+        # 1. Decode the windows that are not silent.
         answers = [DecodedWindow(reason=NO_SPEECH)] * len(windows)
         loud = [i for i, w in enumerate(windows) if not is_silent(w.sound)]
         if not loud:
@@ -197,16 +207,19 @@ class SpeechReader:
         tokenizer = tokenizers(self.model, encoded[loud], self.language)
         seconds = [len(windows[i].sound) / SAMPLE_RATE_HZ for i in loud]
         decoded = greedy(self.model, encoded[loud], tokenizer, [token_limit(s) for s in seconds], poll, self.never)
+        # 2. Keep the words that are believed.
         said = []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
             answers[i] = DecodedWindow(reason=self.doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
             said += [k] if answers[i].reason is None else []
+        # 3. Align them with the sound.
         if said:
             kept = [loud[k] for k in said]
             frames, chosen = [windows[i].n_frames for i in kept], [tokenizer[k] for k in said]
             aligned = force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames)
             for i, k, words in zip(kept, said, aligned, strict=True):
                 answers[i] = DecodedWindow(words, log_probability=decoded[k].log_probability)
+        # 4. Hear runaways once more, with a longer silence.
         longer = min(windows[0].padded_s + PAD_STEP_S, WINDOW_S)
         again = [loud[k] for k in said if decoded[k].runaway]
         if again and retry and longer > windows[0].padded_s:
@@ -224,6 +237,7 @@ class SpeechReader:
         for window, _, heard in parts:
             if (aligned := heard.aligned) is None:
                 continue
+            # Words lose the pauses beside them; their tokens stay inside them.
             spans = trimmed([(s, e) for _, s, e in aligned.words], window.sound)
             token_times = aligned.token_times_s.mean(axis=1)
             low, high = np.array(spans)[aligned.token_words].T
@@ -252,12 +266,12 @@ class SpeechReader:
     def _reason(self, reasons: Sequence[str | None]) -> str:
         if NOT_UNDERSTOOD not in reasons:
             return NO_SPEECH
-        return NOT_UNDERSTOOD if self.model.is_multilingual else f"{NOT_UNDERSTOOD} (only English is recognised)"
+        return NOT_UNDERSTOOD if self.model.is_multilingual else NOT_ENGLISH
 
 
 @contextmanager
 def alone(lock: threading.Lock, poll: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock; while another thread has it, ask `poll` whether to go on waiting."""
+    """Hold a lock, asking `poll` whether to go on waiting while another thread has it."""
     while not lock.acquire(timeout=PATIENCE_S):
         poll()
     try:
@@ -267,18 +281,20 @@ def alone(lock: threading.Lock, poll: Callable[[], None]) -> Iterator[None]:
 
 
 def checked(waveform: np.ndarray) -> np.ndarray:
-    """The waveform as contiguous float32 (N,). Raises: FeatureError on another shape, no samples, NaN or inf."""
+    """Return the waveform as contiguous float32 (N,). Raises: FeatureError for another shape, NaN or infinity."""
     wave = np.asarray(waveform)
     if wave.ndim != 1 or wave.size == 0:
-        raise FeatureError(f"The waveform has shape {wave.shape}. Give mono samples (N,), N >= 1, at 16 kHz.")
+        raise FeatureError(
+            "The waveform has shape {shape}. Give mono samples (N,), N >= 1, at 16 kHz.", shape=wave.shape
+        )
     if not np.isfinite(wave).all():
         bad = int((~np.isfinite(wave)).sum())
-        raise FeatureError(f"The waveform has {bad} samples that are NaN or infinite. Export the audio again.")
+        raise FeatureError("The waveform has {n} samples that are NaN or infinite. Export the audio again.", n=bad)
     return np.ascontiguousarray(wave, dtype=np.float32)
 
 
 def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
-    """Root mean square of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200."""
+    """Measure the RMS of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200."""
     size = int(step_s * SAMPLE_RATE_HZ)
     sizes = np.minimum(size, len(sound) - np.arange(0, len(sound), size))
     power = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), size)) / sizes
@@ -286,12 +302,12 @@ def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
 
 
 def is_silent(sound: np.ndarray) -> bool:
-    """True when even the loudest 0.1 s is below SILENT_DBFS."""
+    """Tell whether even the loudest 0.1 s is below SILENT_DBFS."""
     return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
 
 
 def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from_s: int = CUT_FROM_S) -> list[Window]:
-    """Windows of at most `longest_s`; longer audio is cut at its quietest 0.1 s between `cut_from_s` and that."""
+    """Cut audio to windows of at most `longest_s`, at its quietest 0.1 s after `cut_from_s` of each."""
     windows, start = [], 0
     while len(wave) - start > longest_s * SAMPLE_RATE_HZ:
         low, high = start + cut_from_s * SAMPLE_RATE_HZ, start + longest_s * SAMPLE_RATE_HZ
@@ -304,14 +320,14 @@ def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from
 
 
 def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
-    """Log-mel of windows padded with silence to one length, each normalised alone: (B, n_mels, 100 x padded_s)."""
+    """Compute the log-mel (B, n_mels, 100 x padded_s) of windows padded with silence, each normalised alone."""
     n = padded_s * SAMPLE_RATE_HZ
     mels = [log_mel_spectrogram(w.sound, model.dims.n_mels, n - len(w.sound), model.device) for w in windows]
     return torch.stack(mels)
 
 
 def _pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
-    """Mean over each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
+    """Average each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
     answers = []
     for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
         starts = np.arange(0, window.n_frames, POOL)
@@ -321,19 +337,19 @@ def _pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
 
 
 def _frame_times(window: Window) -> np.ndarray:
-    """The middle of each pooled frame, in s of the clip."""
+    """Return the middle of each pooled frame, in s of the clip."""
     starts = np.arange(0, window.n_frames, POOL)
     stops = np.minimum(starts + POOL, window.n_frames)
     return window.start_s + (starts + stops) / 2 * FRAME_S
 
 
 def token_limit(duration_s: float) -> int:
-    """More tokens than anyone says in that time."""
+    """Return more tokens than anyone says in that time."""
     return min(MAX_TOKENS, 12 + int(8 * duration_s))
 
 
 def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
-    """Word spans without the pause before and after them, which the alignment gives to a neighbour."""
+    """Trim the pauses from word spans (s); the alignment gives pauses to a neighbour."""
     level = loudness_dbfs(sound, FRAME_S)
     heard = level > np.percentile(level, 95) - QUIET_DB
     answers = []

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Store of extracted features: one `.npz` a clip, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from msa_core.schema import STREAMS, Stream, Utterance, Word
 
 
 def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
-    """Write the features to one .npz, whole or not at all; pictures are not kept.
+    """Write the features of a clip to one .npz, without its pictures.
 
-    Args: key: what the features came from (`folder` uses it to know what is done).
-    Raises: FeatureError when the file cannot be written.
+    Args:
+        utterance: the clip.
+        path: the file to write.
+        key: identifies the file and the extractors that the features came from (see `extract.folder`).
+
+    Raises:
+        FeatureError: the file cannot be written.
     """
     path = Path(path)
     facts = {
@@ -46,13 +51,16 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(path, buffer.getvalue())
     except OSError as e:
-        raise FeatureError(f"Cannot write {path.name} ({e.strerror}). Give a folder you may write to.") from e
+        raise FeatureError(
+            "Cannot write {name} ({why}). Give a folder you may write to.", name=path.name, why=e.strerror
+        ) from e
 
 
 def load(path: str | Path) -> Utterance:
-    """An utterance written by `save`, without pictures.
+    """Read an utterance written by `save`, without pictures.
 
-    Raises: FeatureError when the file is missing, damaged or not one of ours.
+    Raises:
+        FeatureError: the file is missing, damaged or of another kind.
     """
     arrays, facts = _read(Path(path))
 
@@ -78,21 +86,23 @@ def load(path: str | Path) -> Utterance:
     )
 
 
+def stored_key(path: Path) -> str | None:
+    """Return the key of a file of `save`; None when it is missing or damaged."""
+    try:
+        return _read(path)[1].get("key") if path.is_file() else None
+    except FeatureError:
+        return None
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and facts of a file of `save`. Raises: FeatureError."""
+    """Read arrays and facts of a file of `save`. Raises: FeatureError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {k: stored[k] for k in stored.files}
         return arrays, json.loads(bytes(arrays.pop("facts")))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
         raise FeatureError(
-            f"{path.name} holds no features of ours ({type(e).__name__}). Extract the clip again."
+            "{name} holds no features of ours ({why}). Extract the clip again.",
+            name=path.name,
+            why=type(e).__name__,
         ) from e
-
-
-def _key(path: Path) -> str | None:
-    """The key of a file of `save`, None when it is not there or damaged."""
-    try:
-        return _read(path)[1].get("key") if path.is_file() else None
-    except FeatureError:
-        return None

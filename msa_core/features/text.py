@@ -1,4 +1,4 @@
-"""Text to token vectors: all-MiniLM-L6-v2, the last hidden state of every word piece.
+"""Text encoding by all-MiniLM-L6-v2: the last hidden state of every word piece.
 
 Corpora and transcripts pass through the same `normalise` (MOSI is lower-case without punctuation, MOSEI and
 Whisper are cased), so that a sentence means the same wherever it comes from.
@@ -23,19 +23,24 @@ APOSTROPHES = str.maketrans({c: "'" for c in "’‘ʼ´`＇"})
 
 
 def normalise(text: str) -> str:
-    """Lower case, letters, digits and apostrophes inside words only, single spaces. Idempotent."""
+    """Reduce a text to lower-case letters, digits, apostrophes inside words and single spaces; idempotent."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(APOSTROPHES)
     kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in folded)
     return " ".join(word for raw in kept.split() if (word := raw.strip("'")))
 
 
 class TextEncoder:
-    """A BERT-like encoder from a local folder."""
+    """BERT-like encoder from a local folder."""
 
     def __init__(self, directory: str | Path, device: str = "cpu") -> None:
-        """Args: directory: config.json, tokenizer and model.safetensors (`weights.minilm_directory`).
+        """Load the encoder.
 
-        Raises: FeatureError when the folder does not load.
+        Args:
+            directory: config.json, tokenizer and model.safetensors (`weights.minilm_directory`).
+            device: "cpu" or "cuda".
+
+        Raises:
+            FeatureError: the folder does not load.
         """
         from transformers import AutoModel, AutoTokenizer  # here: the import takes seconds
         from transformers.utils import logging
@@ -46,15 +51,17 @@ class TextEncoder:
             self.model = AutoModel.from_pretrained(str(directory), local_files_only=True).to(device).float().eval()
         except (OSError, ValueError, KeyError) as e:
             raise FeatureError(
-                f"{directory} does not load as a text model ({type(e).__name__}). "
-                "Give a folder with config.json, tokenizer.json and model.safetensors."
+                "{path} does not load as a text model ({why}). "
+                "Give a folder with config.json, tokenizer.json and model.safetensors.",
+                path=str(directory),
+                why=type(e).__name__,
             ) from e
         self.model.requires_grad_(False)
         self.device = device
         self.dim = int(self.model.config.hidden_size)
 
     def encode(self, texts: Sequence[str], batch: int = BATCH) -> list[np.ndarray]:
-        """Token vectors (T, D) float32 of each text after `normalise`, without [CLS] and [SEP].
+        """Encode each text after `normalise` to token vectors (T, D) float32, without [CLS] and [SEP].
 
         Texts longer than 254 pieces are encoded in chunks. A text without words gives the one [CLS] vector.
         """
@@ -73,7 +80,7 @@ class TextEncoder:
         return [np.concatenate([v for _, v in sorted(found[i], key=lambda f: f[0])]) for i in range(len(texts))]
 
     def encode_words(self, words: Sequence[Word]) -> Stream:
-        """Token vectors of spoken words with times: the pieces of a word share its time evenly.
+        """Encode spoken words to token vectors with times: the pieces of a word share its time evenly.
 
         Absent with a reason when no word has a letter or digit.
         """
@@ -94,7 +101,7 @@ class TextEncoder:
         return Stream(values=self.encode([joined])[0], times_s=times)
 
     def _pieces(self, text: str) -> tuple[list[int], list[int]]:
-        """Ids of the word pieces of a text after `normalise`, and where each starts in it."""
+        """Return the ids of the word pieces of a text after `normalise`, and where each starts in it."""
         coded = self.tokenizer(
             normalise(text), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
         )
@@ -102,7 +109,7 @@ class TextEncoder:
 
     @torch.inference_mode()
     def _forward(self, chunks: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        """Last hidden state of each chunk of ids, without the two special tokens unless nothing else is there."""
+        """Run the model on chunks of ids; the two special tokens are left out unless nothing else is there."""
         first, last, pad = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.tokenizer.pad_token_id
         width = max(len(c) for c in chunks) + 2
         ids = torch.full((len(chunks), width), pad)

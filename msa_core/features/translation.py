@@ -1,4 +1,4 @@
-"""Chinese speech, once per clip: the words as they were said, and their English translation for the text models.
+"""Reading of Chinese speech: the words as they were said, and their English translation for the text models.
 
 One multilingual Whisper does both from one encoding: greedy decoding of the transcript, beam search for the
 translation (task "translate"). The attention of a translation does not follow time within a sentence, so only
@@ -19,6 +19,7 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
+from msa_core.errors import Message, message
 from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit, trimmed
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
@@ -35,7 +36,7 @@ from msa_core.features.whisper_decoding import (
 from msa_core.schema import Word
 
 LANGUAGE = "zh"
-BEAM = 5  # translations kept at every step; greedy ones lose the thread (README, "Limits")
+BEAM = 5  # translations kept at every step; greedy ones lose the thread (see the limits in README.md)
 OTHER = 0.5  # probability from which another language is believed
 ROUGH = -0.9  # mean log-probability of a translation below which it is worth a note of its own
 PUNCTUATION = dict(zip(",.?!:;", "，。？！：；", strict=True))
@@ -48,7 +49,7 @@ ROUGH_NOTE = "The translation is uncertain: read it before you trust the score."
 
 
 class TranslatingReader(SpeechReader):
-    """Reads clips in Chinese: `Speech` with transcript in Chinese, translation and words in English, no states."""
+    """Reader of clips in Chinese: transcript in Chinese, translation and words in English, no states."""
 
     doubt = staticmethod(doubt_multilingual)
     longest_s, cut_from_s = 8, 3  # several sentences at once, and some of them are left out
@@ -68,9 +69,7 @@ class TranslatingReader(SpeechReader):
             if heard.reason == NO_SPEECH:
                 continue
             if other != LANGUAGE and languages[other] > OTHER:
-                answers[i] = DecodedWindow(
-                    reason=f"{NOT_UNDERSTOOD} (it sounds like {LANGUAGES[other].title()}, not Chinese)"
-                )
+                answers[i] = DecodedWindow(reason=not_chinese(other))
             elif heard.aligned is not None:
                 answers[i] = self._translated(heard, windows[i], encoded[i : i + 1], poll)
                 answers[i] = replace(answers[i], rough=answers[i].rough or other != LANGUAGE)
@@ -79,7 +78,7 @@ class TranslatingReader(SpeechReader):
     def _translated(
         self, heard: DecodedWindow, window: Window, encoded: Tensor, poll: Callable[[], None]
     ) -> DecodedWindow:
-        """The same with the English words; not understood when nothing comes of it."""
+        """Add the English words of a window; it counts as not understood when the translation is empty."""
         limit = token_limit(len(window.sound) / SAMPLE_RATE_HZ)
         found = _Encoded(self.model, limit, poll).run(encoded)[0]
         loop = len(found.tokens) // 2 if said_twice(found.tokens) else loop_length(found.tokens)
@@ -116,14 +115,19 @@ class TranslatingReader(SpeechReader):
         return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
 
 
+def not_chinese(code: str) -> Message:
+    """Word the reason for speech in the language of a code of Whisper, such as "pt"."""
+    return message("speech not understood (it sounds like {language}, not Chinese)", language=LANGUAGES[code].title())
+
+
 def chinese(text: str) -> str:
-    """The text without spaces beside Chinese characters, and with Chinese punctuation after them."""
+    """Remove spaces beside Chinese characters and make the punctuation after them Chinese."""
     joined = re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text)
     return re.sub(r"(?<=[^\x00-\x7f])[,.?!:;]", lambda m: PUNCTUATION[m[0]], joined)
 
 
 def spread(words: Sequence[Word]) -> tuple[Word, ...]:
-    """The words of each sentence in equal steps a letter over the time of the sentence."""
+    """Spread the words of each sentence over its time, in equal steps a letter."""
     answers: list[Word] = []
     sentence: list[Word] = []
     for i, word in enumerate(words):
@@ -139,10 +143,10 @@ def spread(words: Sequence[Word]) -> tuple[Word, ...]:
 
 
 class _Encoded(DecodingTask):
-    """The official beam search for translations, on encoder output of any length."""
+    """Official beam search for translations, on encoder output of any length."""
 
     def __init__(self, model: Whisper, limit: int, poll: Callable[[], None]) -> None:
-        """Args: limit: at most this many tokens. poll: called at every step; what it raises ends the work."""
+        """Set the task up. Args: limit: tokens at most. poll: called at every step; what it raises ends the work."""
         options = DecodingOptions(
             "translate", LANGUAGE, beam_size=BEAM, sample_len=limit, without_timestamps=True, fp16=False
         )
@@ -154,11 +158,11 @@ class _Encoded(DecodingTask):
 
 
 class _Poll(LogitFilter):
-    """Asks at every step whether the work is still wanted; changes nothing."""
+    """Filter that asks at every step whether the work is still wanted; it changes nothing."""
 
     def __init__(self, poll: Callable[[], None]) -> None:
         self.poll = poll
 
     def apply(self, logits: Tensor, tokens: Tensor) -> None:
-        """See the class."""
+        """Ask whether to go on."""
         self.poll()

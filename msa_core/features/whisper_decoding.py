@@ -1,4 +1,4 @@
-"""Whisper's decoder on encoder outputs of any length: greedy words, their hidden states and their times.
+"""Whisper decoding on encoder outputs of any length: greedy words, their hidden states and their times.
 
 The official `DecodingTask` insists on 30 s of encoder frames; here the prompt, the suppressed tokens and the
 alignment (`whisper.timing.find_alignment`) are the same, batched, and one teacher-forced pass answers both the
@@ -29,7 +29,7 @@ APPENDED = "\"'.。,，!！?？:：”)]}、…-"  # punctuation that belongs to
 
 @dataclass(frozen=True)
 class Decoded:
-    """What greedy decoding of one window found, before any judgement."""
+    """Result of greedy decoding of one window, before any judgement."""
 
     tokens: tuple[int, ...]
     log_probability: float  # mean over tokens and the end token; 0 = certain
@@ -48,9 +48,13 @@ class Aligned:
 
 
 def tokenizers(model: Whisper, encoded: Tensor, language: str | None, task: str = "transcribe") -> list[Tokenizer]:
-    """One tokenizer (it holds prompt and language) for each of B windows; languages are detected when not given.
+    """Make one tokenizer, which holds prompt and language, for each of B windows.
 
-    Args: encoded: encoder output (B, T, D). language: code such as "zh", or None. task: "translate": to English.
+    Args:
+        model: its languages are detected when none is given.
+        encoded: encoder output (B, T, D).
+        language: code such as "zh", or None.
+        task: "transcribe", or "translate" to English.
     """
     n = encoded.shape[0]
     if not model.is_multilingual:
@@ -64,7 +68,7 @@ def tokenizers(model: Whisper, encoded: Tensor, language: str | None, task: str 
 
 @torch.inference_mode()
 def language_probabilities(model: Whisper, encoded: Tensor) -> list[dict[str, float]]:
-    """Probability of every language code for each of B windows of a multilingual model; encoded (B, T, D)."""
+    """Compute the probability of every language code for each of B windows; encoded (B, T, D)."""
     tokenizer = get_tokenizer(True, num_languages=model.num_languages, language="en")
     start = torch.full((encoded.shape[0], 1), tokenizer.sot, device=encoded.device)
     logits = model.decoder(start, encoded)[:, 0, list(tokenizer.all_language_tokens)]
@@ -72,13 +76,13 @@ def language_probabilities(model: Whisper, encoded: Tensor) -> list[dict[str, fl
 
 
 def outside_gb2312(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """Text tokens with an East Asian character that GB 2312 lacks: without them Chinese is written in simplified."""
+    """List the text tokens with an East Asian character that GB 2312 lacks: traditional Chinese among them."""
     texts = ((token, tokenizer.decode([token])) for token in range(tokenizer.eot))
     return tuple(t for t, text in texts if any(_east_asian(c) and not c.encode("gb2312", "ignore") for c in text))
 
 
 def _east_asian(character: str) -> bool:
-    """True for Hangul, kana and ideographs; the replacement character stands for part of one and is none."""
+    """Tell Hangul, kana and ideographs; the replacement character stands for part of one and is none."""
     return ord(character) > 0x2E80 and character != "\ufffd"
 
 
@@ -87,7 +91,7 @@ def _prompts(tokenizer: Sequence[Tokenizer]) -> list[list[int]]:
 
 
 def undisturbed() -> None:
-    """The `poll` of work that nobody interrupts."""
+    """Do nothing: the `poll` of work that nobody interrupts."""
 
 
 @torch.inference_mode()
@@ -99,14 +103,20 @@ def greedy(
     poll: Callable[[], None] = undisturbed,
     never: Sequence[int] = (),
 ) -> list[Decoded]:
-    """The most likely token at every step, for B windows at once, with a key-value cache.
+    """Decode the most likely token at every step, for B windows at once, with a key-value cache.
 
-    Args: encoded: (B, T, D). tokenizer: B of them. limits: at most this many tokens per window.
-        poll: called at every step; what it raises ends the work. never: tokens that are not said.
+    Args:
+        model: the Whisper model.
+        encoded: encoder output (B, T, D).
+        tokenizer: B of them.
+        limits: tokens per window, at most.
+        poll: called at every step; what it raises ends the work.
+        never: tokens that are not said.
     """
+    # 1. Suppress what is no word: prompts, languages, timestamps, sounds.
     first = tokenizer[0]
     suppressed = torch.zeros(model.dims.n_vocab, dtype=torch.bool, device=encoded.device)
-    suppressed[first.eot + 1 :] = True  # prompts, languages, timestamps
+    suppressed[first.eot + 1 :] = True
     suppressed[[*first.non_speech_tokens, *never]] = True
     tokens = torch.tensor(_prompts(tokenizer), device=encoded.device)
     said: list[list[int]] = [[] for _ in tokenizer]
@@ -115,10 +125,11 @@ def greedy(
     try:
         logits = model.decoder(tokens, encoded, kv_cache=cache)
         no_speech = logits[:, 0].softmax(dim=-1)[:, first.no_speech].tolist()
+        # 2. One token a step for all windows; a window is done at its end token, its limit or a loop.
         for step in range(max(limits)):
             poll()
             scores = logits[:, -1].masked_fill(suppressed, -torch.inf)
-            if step == 0:
+            if step == 0:  # no empty answer
                 scores[:, [*first.encode(" "), first.eot]] = -torch.inf
             log_p, best = scores.log_softmax(dim=-1).max(dim=-1)
             for i, (token, value) in enumerate(zip(best.tolist(), log_p.tolist(), strict=True)):
@@ -141,14 +152,14 @@ def greedy(
 
 
 def _decoded(tokens: Sequence[int], log_probability: float, no_speech: float, limit: int) -> Decoded:
-    """Cut a loop to one turn, or mark the tokens as a runaway."""
+    """Cut a loop to one turn and mark a runaway."""
     loop = loop_length(tokens)
     runaway = loop == 0 and (len(tokens) >= limit or said_twice(tokens))
     return Decoded(tuple(tokens[: len(tokens) - loop]), log_probability, no_speech, runaway)
 
 
 def doubt(decoded: Decoded, text: str, duration_s: float) -> str | None:
-    """Why decoded words are not believed: imagined over music or noise, or guessed from an unknown language.
+    """Return the reason for not believing decoded words: made up over noise, or guessed from an unknown language.
 
     On tones, chords, melodies, hum, knocks and coloured noise of 2-20 s tiny.en gave <|nospeech|> 0.54-0.97; on
     speech, also at 0 dB in noise or music, 0.02-0.24. Mean log-probability: English -0.03 to -0.96, Portuguese -1.35.
@@ -163,7 +174,7 @@ def doubt(decoded: Decoded, text: str, duration_s: float) -> str | None:
 
 
 def doubt_multilingual(decoded: Decoded, text: str, duration_s: float) -> str | None:
-    """`doubt` for Whisper base on Chinese, whose <|nospeech|> alone does not tell speech from sound.
+    """Apply `doubt` to Whisper base on Chinese, whose <|nospeech|> alone does not tell speech from sound.
 
     On the sounds of `doubt` it gave <|nospeech|> 0.12-0.88 with log-probability -1.2 to -4.1 and at most one token
     in two seconds where <|nospeech|> was low; on 47 Chinese sentences 0.00-0.72 with -0.06 to -0.77.
@@ -176,13 +187,13 @@ def doubt_multilingual(decoded: Decoded, text: str, duration_s: float) -> str | 
 
 
 def said_twice(tokens: Sequence[int]) -> bool:
-    """True when the second half repeats the first."""
+    """Tell whether the second half repeats the first."""
     half = len(tokens) // 2
     return half >= TWICE_LENGTH and tokens[:half] == tokens[half:]
 
 
 def loop_length(tokens: Sequence[int]) -> int:
-    """How many tokens at the end only repeat what was said before them: 0 when there is no loop."""
+    """Count the tokens at the end that only repeat those before them; 0 when there is no loop."""
     for width in range(1, LOOP_WIDTH + 1):
         times = 1
         while tokens[-width * (times + 1) : -width * times or None] == tokens[-width:] != []:
@@ -200,15 +211,22 @@ def force(
     said: Sequence[Sequence[int]],
     n_frames: Sequence[int],
 ) -> list[Aligned]:
-    """One decoder pass over known tokens of B windows: hidden states, and times by attention and warping.
+    """Align known tokens of B windows with the sound in one decoder pass: hidden states, and times by attention.
 
-    Args: encoded: (B, T, D). said: text tokens, at least one per window. n_frames: real encoder frames.
+    Args:
+        model: the Whisper model.
+        encoded: encoder output (B, T, D).
+        tokenizer: B of them.
+        said: text tokens, at least one per window.
+        n_frames: real encoder frames of each window.
     """
+    # 1. One teacher-forced pass over prompt and words, padded with end tokens.
     eot = tokenizer[0].eot
     prompts = _prompts(tokenizer)
     n_prompt, width = len(prompts[0]), max(len(s) for s in said) + 1
     rows = [[*p, *s, *[eot] * (width - len(s))] for p, s in zip(prompts, said, strict=True)]
     states, attention = _decoder_states(model, torch.tensor(rows, device=encoded.device), encoded)
+    # 2. Each window: normalise the attention of the alignment heads and warp it to a monotonic path.
     answers = []
     for i, (spoken, frames) in enumerate(zip(said, n_frames, strict=True)):
         stop = n_prompt + len(spoken)
@@ -222,7 +240,7 @@ def force(
 
 
 def _decoder_states(model: Whisper, tokens: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
-    """States after the last norm (B, L, D) and cross-attention logits of the alignment heads (B, heads, L, T)."""
+    """Return states after the last norm (B, L, D) and attention logits of the alignment heads (B, heads, L, T)."""
     decoder = model.decoder
     caught: dict[int, Tensor] = {}
     hooks = [
@@ -263,14 +281,14 @@ def _words(tokenizer: Tokenizer, tokens: Sequence[int], states: np.ndarray, time
 
 
 def _starts(matrix: np.ndarray) -> np.ndarray:
-    """Start of each row of an attention matrix (rows, frames) in s, along the best monotonic path."""
+    """Find the start of each row of an attention matrix (rows, frames) in s, along the best monotonic path."""
     rows, frames = warp(-matrix)
     jumps = np.diff(rows, prepend=-1) > 0
     return frames[jumps] * FRAME_S
 
 
 def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Dynamic time warping of cost (N, M): the cheapest monotonic path as row and column indices.
+    """Warp time: the cheapest monotonic path through cost (N, M), as row and column indices.
 
     Same path as `whisper.timing.dtw_cpu`, one antidiagonal at a time in numpy instead of a compiled loop.
     """
@@ -278,7 +296,7 @@ def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = np.full((n + 1, m + 1), np.inf)
     total[0, 0] = 0.0
     step = np.zeros((n + 1, m + 1), dtype=np.int8)
-    for d in range(2, n + m + 1):
+    for d in range(2, n + m + 1):  # antidiagonals: 0 came from both, 1 from above, 2 from the left
         i = np.arange(max(1, d - m), min(n, d - 1) + 1)
         j = d - i
         both, down, right = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
@@ -286,6 +304,7 @@ def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         vertical = ~diagonal & (down < both) & (down < right)
         step[i, j] = np.where(diagonal, 0, np.where(vertical, 1, 2))
         total[i, j] = cost[i - 1, j - 1] + np.where(diagonal, both, np.where(vertical, down, right))
+    # Back along the steps, from the end to the start.
     step[0, :], step[:, 0] = 2, 1
     i, j, path = n, m, []
     while i > 0 or j > 0:

@@ -105,7 +105,7 @@ class Lesson:
         try:
             return self._answer(analyser, utterance)
         except MsaError as e:
-            return LessonAnswer(None, known(str(e)))
+            return LessonAnswer(None, known(e.message))
 
     def experiment(self, analyser: Analyser, utterance: Utterance, /, **settings: Value) -> ExperimentResult:
         """What comes of the settings of the controls; those not given stay at their start.
@@ -118,7 +118,7 @@ class Lesson:
         try:
             return self._experiment(analyser, utterance, chosen)
         except MsaError as e:
-            return ExperimentResult(known(str(e)))
+            return ExperimentResult(known(e.message))
 
     def _texts(self) -> Texts:
         raise NotImplementedError
@@ -161,11 +161,17 @@ def needs(utterance: Utterance, *modalities: str, at_least: int = 1) -> list[str
         if m not in there:
             reason = utterance.stream(m).reason
             raise MsaError(
-                f"This lesson needs the {ORDINARY[m]}, which this clip lacks ({reason}). Choose another clip."
+                "This lesson needs {part}, which this clip lacks ({reason}). Choose another clip.",
+                part=f"the {ORDINARY[m]}",
+                reason=reason,
             )
     if len(there) < at_least:
         found = ", ".join(f"the {ORDINARY[m]}" for m in there) or "nothing"
-        raise MsaError(f"This lesson needs {at_least} modalities; this clip has only {found}. Choose another clip.")
+        raise MsaError(
+            "This lesson needs {n} modalities; this clip has only {found}. Choose another clip.",
+            n=at_least,
+            found=found,
+        )
     return there
 
 

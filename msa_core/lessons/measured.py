@@ -17,7 +17,9 @@ CORPUS = "composite"
 def _result() -> Mapping[str, Any]:
     path = FOLDER / f"{CORPUS}.json"
     if not path.is_file():
-        raise MsaError(f"The evaluation file {path.name} is missing. Get checkpoints/evaluation from the repository.")
+        raise MsaError(
+            "The evaluation file {name} is missing. Get checkpoints/evaluation from the repository.", name=path.name
+        )
     found: Mapping[str, Any] = json.loads(path.read_text())
     return found
 

@@ -154,5 +154,5 @@ def shipped_methods() -> list[str]:
     found = [(method_of(checkpoint.read_manifest(n), n), n) for n in names]
     published = [n for method, n in sorted(found, key=lambda f: order.index(f[0])) if method.published]
     if not published:
-        raise CheckpointError(f"No method checkpoint is installed. {REPAIR}")
+        raise CheckpointError("No method checkpoint is installed. {repair}", repair=REPAIR)
     return published

@@ -29,7 +29,7 @@ def check(
 ) -> Degradation:
     """Settings of any type, as a program sent them (README, "From a program").
 
-    Args: methods: the loaded ones. Returns: the damage. Raises: MsaError with the value and what to give instead.
+    Args: methods: the loaded ones. Returns: the degradation. Raises: MsaError with the value and what to give instead.
     """
     if dropped is not None and not isinstance(dropped, list | tuple):
         raise MsaError(f"dropped is {dropped!r}; give a list of modalities, such as ['text'].")

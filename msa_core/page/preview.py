@@ -114,15 +114,19 @@ def _writing(path: Path, out: Path) -> Iterator[Any]:
             yield target
     except (av.FFmpegError, ValueError, OSError) as e:
         why = getattr(e, "strerror", None) or type(e).__name__
-        name = media.label(path)
-        raise MediaError(f"{name} cannot be rewritten as {out.suffix[1:]} ({why}). Export it as mp4.") from e
+        raise MediaError(
+            "{name} cannot be rewritten as {kind} ({why}). Export it as mp4.",
+            name=media.label(path),
+            kind=out.suffix[1:],
+            why=why,
+        ) from e
 
 
-def degraded_copy(path: str | Path, damage: Degradation, out: str | Path) -> Path:
+def degraded_copy(path: str | Path, degradation: Degradation, out: str | Path) -> Path:
     """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
 
-    Returns: the mp4, named after the clip and the damage. Raises: MediaError; no partial file is left.
+    Returns: the mp4, named after the clip and the degradation. Raises: MediaError; no partial file is left.
     """
-    name = f"{Path(path).stem}-blur{1000 * damage.blur:.0f}"
-    name += "" if damage.noise_db is None else f"-noise{damage.noise_db:g}"
-    return encode(path, Path(out) / f"{name}.mp4", damage.picture, damage.sound)
+    name = f"{Path(path).stem}-blur{1000 * degradation.blur:.0f}"
+    name += "" if degradation.noise_db is None else f"-noise{degradation.noise_db:g}"
+    return encode(path, Path(out) / f"{name}.mp4", degradation.picture, degradation.sound)

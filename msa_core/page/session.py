@@ -75,7 +75,7 @@ def strike(analyser: Analyser, visit: Visit, edit: Edit | None, words: Sequence[
     for word in words:
         if type(word) is not int or not 0 <= word < len(now.utterance.words):
             there = len(now.utterance.words)
-            raise MsaError(f"There is no word {word}; the clip has {there}. Choose one that is shown.")
+            raise MsaError("There is no word {word}; the clip has {n}. Choose one that is shown.", word=word, n=there)
     struck = now.struck ^ set(words)
     return Edit(visit.utterance, analyser.edit(visit.utterance, now.transcript, struck), now.transcript, struck)
 

@@ -82,7 +82,7 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
         result = results.of(corpus)
         shown = results.table(result, protocol, metric, rows == "all")
     except MsaError as e:
-        return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(str(e)))}</p>{left_out}</div>'
+        return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(e.message))}</p>{left_out}</div>'
     drawn = curves_svg(result, metric) if results.curves(result, metric) else ""
     return (
         f'<div class="mm mm-sheet">{head}{left_out}{_facts(result, shown)}'
@@ -315,7 +315,7 @@ def reported() -> str:
             drawn += _reported(table, opened=table["dataset"] != dataset)
             dataset = table["dataset"]
     except MsaError as e:
-        drawn = f'<p class="mm-hint">{escape(known(str(e)))}</p>'
+        drawn = f'<p class="mm-hint">{escape(known(e.message))}</p>'
     head = f'<h2>{say("Reported by the papers (not measured here)")}</h2><p class="mm-hint">{hint}</p>'
     return f'<div class="mm mm-sheet mm-papers">{head}{drawn}</div>'
 

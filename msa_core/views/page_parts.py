@@ -120,8 +120,7 @@ def slower() -> str:
 
 def gone(seconds: int) -> str:
     """When a visitor's clip was deleted because its time was over, or none was chosen."""
-    said = "No clip is there: clips are deleted after {minutes} minutes. Choose one."
-    return known(said.format(minutes=seconds // 60))
+    return say("No clip is there: clips are deleted after {minutes} minutes. Choose one.", minutes=seconds // 60)
 
 
 def editable(utterance: Utterance) -> str:

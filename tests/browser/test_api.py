@@ -61,7 +61,7 @@ def test_analyse_takes_edits_and_damage(call: Any, analyser: Any) -> None:
     own = analyser.predict(edited, frame_missing_rate={"audio": 0.5})
     assert answer["scores"] == pytest.approx(own.scores, abs=1e-4) and answer["transcript"] == "love this coat"
     answer = call("analyse", CLIP, blur=0.05, noise_db=5)
-    own = analyser.predict(analyser.extract(str(CLIP), damage=Degradation(0.05, 5)))
+    own = analyser.predict(analyser.extract(str(CLIP), degradation=Degradation(0.05, 5)))
     assert answer["scores"] == pytest.approx(own.scores, abs=1e-4) and answer["notes"] == list(own.notes)
 
 

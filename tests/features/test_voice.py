@@ -11,6 +11,7 @@ from msa_core.errors import FeatureError, MsaError
 from msa_core.feature_training import voice as voice_training
 from msa_core.feature_training import voice_clips
 from msa_core.feature_training.voice_clips import SAMPLE_RATE_HZ, SPLIT_SPEAKERS, VoiceClip
+from msa_core.feature_training.voice_recordings import EncodedVoices
 from msa_core.features import COMPACT, voice
 from msa_core.features.voice import EMOTIONS, FRAME_DIM, VoiceConfig, VoiceNetwork
 
@@ -196,7 +197,7 @@ def test_stretch_keeps_the_pitch_and_pitch_keeps_the_length() -> None:
     assert peak_hz(higher) == pytest.approx(440 * 2 ** (2 / 12), rel=0.01)
 
 
-def a_corpus(n_versions: int = 1) -> voice_training.Encoded:
+def a_corpus(n_versions: int = 1) -> EncodedVoices:
     """Two emotions that differ in one direction, spoken by train, valid and test speakers."""
     rng = np.random.default_rng(0)
     speakers = [s for split in ("train", "valid", "test") for s in SPLIT_SPEAKERS[split][:4]]
@@ -210,7 +211,7 @@ def a_corpus(n_versions: int = 1) -> voice_training.Encoded:
         tuple((rng.normal(size=(int(rng.integers(8, 30)), FRAME_DIM)) + 0.5 * s).astype(np.float16) for s in sign)
         for _ in range(n_versions + 1)
     ]
-    return voice_training.Encoded(clips, tuple(frames))
+    return EncodedVoices(clips, tuple(frames))
 
 
 def test_training_learns_and_writes_a_pool_of_unheard_voices(tmp_path: Path) -> None:

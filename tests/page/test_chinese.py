@@ -16,7 +16,7 @@ from evaluations import sample, write
 from paths import ROOT
 
 from msa_core import i18n
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, message
 from msa_core.evaluation import curve_svg, line_chart, results
 from msa_core.i18n import known, use
 from msa_core.schema import Prediction, Stream, Utterance
@@ -136,16 +136,16 @@ def test_fixed_parts_have_no_english(clips: list[Utterance]) -> None:
 APP_MESSAGES = (
     "There is no clip yet: record, upload or choose one first.",
     "Something failed on our side, not in your clip. The clip was deleted; try again or try another one.",
-    "No clip is there: clips are deleted after 15 minutes. Choose one.",
-    "There is no example 'x.mp4'.",
-    "x.mp4 was not uploaded here. Upload it first.",
+    message("No clip is there: clips are deleted after {minutes} minutes. Choose one.", minutes=15),
+    message("There is no example {name}.", name="'x.mp4'"),
+    message("{name} was not uploaded here. Upload it first.", name="x.mp4"),
 )
 
 
 def test_messages_of_the_page_are_those_of_the_catalogue() -> None:
     with use("zh"):
         assert all(known(m) != m for m in APP_MESSAGES)
-        assert known("There is no example 'x.mp4'.") == "没有名为 'x.mp4' 的示例。"
+        assert known(message("There is no example {name}.", name="'x.mp4'")) == "没有名为 'x.mp4' 的示例。"
 
 
 def test_every_trouble_says_what_and_the_way_out() -> None:
@@ -289,7 +289,7 @@ def test_errors_of_predict_are_said_in_chinese(analyser: Any, clips: list[Uttera
         with pytest.raises(MsaError) as error, use("zh"):
             analyser.predict(*arguments)
         with use("zh"):
-            said = known(str(error.value))
+            said = known(error.value.message)
         assert english(said, *analyser.methods) == [] and re.match(r"[一-鿿]|'", said), said
 
 

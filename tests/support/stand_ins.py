@@ -9,7 +9,7 @@ from msa_core.extract import Extractor
 from msa_core.features import simulated_text, voice
 from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
 from msa_core.features.face import Box, FaceReader
-from msa_core.features.speech import Speech
+from msa_core.features.speech import SILENT, Speech
 from msa_core.schema import Stream, Word
 
 
@@ -29,7 +29,7 @@ class Listener:
             state_times_s=np.linspace(0.2, 0.7, said),
             state_words=np.arange(said),
             no_speech_reason=None if said else "no speech found",
-            silent_reason="silent audio track" if loud < 1e-3 else None,
+            silent_reason=SILENT if loud < 1e-3 else None,
         )
 
     def frames(self, waveform):

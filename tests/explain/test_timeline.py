@@ -1,0 +1,45 @@
+"""Windows around every second of a clip, and the share of it that is seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from paths import EXAMPLES
+
+from msa_core.batch import collate
+from msa_core.explain import timeline
+from msa_core.schema import Stream
+
+
+@pytest.fixture(scope="module")
+def happy(analyser):
+    return analyser.extract(EXAMPLES / "crema_happy.mp4")
+
+
+def test_presence_of_every_second_by_hand(happy):
+    times = np.array([0.1, 0.6, 1.2, 1.4, 1.6, 2.9, 3.5], np.float32)  # 3.5 s lies behind the end: in the last second
+    width = happy.audio.values.shape[1]
+    u = replace(
+        happy.without("vision", "off").without("simulated", "off"),
+        duration_s=3.0,
+        audio=Stream(np.ones((7, width), np.float32), times),
+        text=Stream(happy.text.values[:2], np.array([0.2, 2.2], np.float32)),
+    )
+    batch = collate([u])
+    batch.observed["audio"][0, [1, 2, 3]] = False
+    assert timeline.observed(u, batch) == [
+        {"text": 1.0, "audio": 0.5, "vision": 0.0},
+        {"text": None, "audio": pytest.approx(1 / 3), "vision": 0.0},
+        {"text": 1.0, "audio": 1.0, "vision": 0.0},
+    ]
+    rows, windows = timeline.windows(u, batch)
+    assert rows == [0, 1, 2]
+    assert windows.valid["audio"].sum(1).tolist() == [5, 6, 5]  # within 1.5 s of 0.5, 1.5 and 2.5 s
+    assert windows.observed["audio"].sum(1).tolist() == [2, 3, 3] and windows.valid["text"].sum(1).tolist() == [1, 2, 1]
+    batch.observed["audio"][:], batch.observed["text"][:] = False, False
+    assert timeline.windows(u, batch)[0] == []
+
+
+def test_the_timeline_of_a_transcript_uses_no_simulated_text(analyser, happy):
+    bare = happy.without("simulated", "")
+    assert analyser.predict(happy).timeline == analyser.predict(bare).timeline
