@@ -1,4 +1,4 @@
-"""Short lessons, each driving the loaded models on one clip: guess first, then see it computed, then try."""
+"""Short lessons that run the loaded models on one clip: guess, see the computed answer, then experiment."""
 
 from msa_core.lessons.adds import Adds
 from msa_core.lessons.breaks import Breaks
@@ -10,7 +10,7 @@ from msa_core.lessons.impute import Impute
 from msa_core.lessons.interval import Interval
 from msa_core.lessons.prompts import Prompts
 
-# In the order of reading: the first five say why a missing modality hurts and what three ideas do about it.
+# In reading order: the first five explain why a missing modality hurts, and three ideas that help.
 LESSONS: tuple[Lesson, ...] = (
     Adds(), Breaks(), Imagine(), Distil(), Impute(), Prompts(), FramesOrModalities(), Interval(),
 )  # fmt: skip

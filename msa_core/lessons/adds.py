@@ -1,4 +1,4 @@
-"""Lesson: what each modality adds to a score, alone and beside the others."""
+"""Lesson on what each modality adds to a score, alone and beside the others."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ from collections.abc import Mapping
 from itertools import permutations
 
 from msa_core.i18n import say
-from msa_core.lessons import drawings
-from msa_core.lessons.contract import (
-    Code,
-    Control,
-    ExperimentResult,
-    Lesson,
-    LessonAnswer,
-    Texts,
-    Value,
-    needs,
-    ordinary,
-    score_of,
-)
+from msa_core.lessons import charts
+from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
+from msa_core.lessons.modalities import ordinary, require, score_of
 from msa_core.lessons.models import METHODS, method_options
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Utterance
@@ -27,7 +17,7 @@ from msa_core.views.summary import title as method_title
 
 
 class Adds(Lesson):
-    """Shapley values, and the orders that they average over."""
+    """Shapley values and the orders that they average over."""
 
     name = "adds"
     clip = "crema_happy.mp4"
@@ -39,29 +29,32 @@ class Adds(Lesson):
             title=say("What each modality adds"),
             idea=(
                 say(
-                    "A multimodal model meets the same person three times: in the words, in the voice and in the "
-                    "face. The three can agree, repeat each other or contradict: “great”, said in a tired voice with "
-                    "a tight smile, is not great."
+                    "A multimodal model perceives a person in three ways: through the words, the voice and the face. "
+                    "The three can agree, repeat each other or contradict each other: “great”, said in a tired voice "
+                    "with a tight smile, does not mean great."
                 ),
                 say(
-                    "How much did each add to the score? Let the modalities join one after the other, note by how "
-                    "much each moves the score as it enters, and average over every order of joining. These averages "
-                    "are the Shapley values. They always add up to the score, counted from where the model starts "
-                    "when it knows nothing: the mean of its training data."
+                    "How much did each one add to the score? Let the modalities join one after another, note how far "
+                    "the score moves each time, and average over all orders of joining. These averages are the "
+                    "Shapley values. Together with the starting point (the mean of the training data, which the "
+                    "model answers when it sees nothing), they always add up to the score."
                 ),
                 say(
-                    "So a modality has no fixed price. The voice may move the score a lot when it comes first, and "
-                    "hardly at all when the face has already said the same. What a modality tells that the others do "
-                    "not is what is lost when it goes missing."
+                    "So a modality has no fixed value. The voice may move the score a lot when it comes first, and "
+                    "hardly at all after the face has already said the same. What is lost when a modality goes "
+                    "missing is what it alone could tell."
                 ),
                 say(
-                    "Method: exact Shapley values (Shapley 1953; Lundberg and Lee, NeurIPS 2017), over the modalities "
-                    "there."
+                    "Method: exact Shapley values (Shapley 1953; Lundberg and Lee, NeurIPS 2017), computed over the "
+                    "modalities that the clip has."
                 ),
             ),
-            question=say("Which part moves SDUMC’s score most on this clip, up or down?"),
+            question=say("Which part of this clip moves SDUMC’s score the most, up or down?"),
             choices=tuple(ordinary(m) for m in MODALITIES),
-            try_this=say("Let them join in another order. Whose step changes most? Can you make its sign flip?"),
+            try_this=say(
+                "Change the order in which the modalities join. Which step changes the most? Can you make one change "
+                "its sign?"
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -72,43 +65,46 @@ class Adds(Lesson):
         )
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        there = needs(utterance, at_least=2)
+        there = require(utterance, at_least=2)
         prediction = analyser.predict(utterance, METHODS[0])
         values = prediction.contributions
         top = max(there, key=lambda m: abs(values[m]))
         said = say(
-            "The largest share comes from {what}: {value}. From the start of {base}, all shares together lead to the "
-            "score of {score}.",
+            "The largest contribution comes from {what}: {value}. Starting from {base}, all contributions together "
+            "lead to the score of {score}.",
             what=ordinary(top),
             value=signed(values[top]),
             base=signed(values["base"]),
             score=signed(score_of(prediction)),
         )
-        labels = (say("Training mean"), say("Score"))
-        html = drawings.steps(values["base"], [(m, values[m], None) for m in there], labels)
+        html = charts.steps(values["base"], [(m, values[m], None) for m in there], _ends())
         return LessonAnswer(MODALITIES.index(top), said, html, dict(values) | {"score": score_of(prediction)})
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
-        there = needs(utterance, at_least=2)
+        there = require(utterance, at_least=2)
         order = [m for m in str(chosen["order"]).split("+") if m in there]
         method = str(chosen["method"])
         whole = analyser.predict(utterance, method)
         mean = whole.contributions
-        level, moves = mean["base"], {}
+        # Let the modalities join one by one: each move is the score with it minus the score before it.
+        score, moves = mean["base"], {}
         for i, m in enumerate(order):
-            known = order[: i + 1]
-            dropped = [other for other in there if other not in known]
-            score = score_of(analyser.predict(utterance, method, dropped) if dropped else whole)
-            moves[m], level = score - level, score
+            absent = [other for other in there if other not in order[: i + 1]]
+            joined = score_of(analyser.predict(utterance, method, absent) if absent else whole)
+            moves[m], score = joined - score, joined
         furthest = max(order, key=lambda m: abs(moves[m] - mean[m]))
         said = say(
-            "In this order {method} lets {what} add {move}; on average over all orders it is {mean}. No other "
-            "part is as far from its average here.",
+            "In this order, adding {what} moves the score of {method} by {move}; the average over all orders is "
+            "{mean}. No other part differs as much from its average here.",
             method=method_title(method),
             what=ordinary(furthest),
             move=signed(moves[furthest]),
             mean=signed(mean[furthest]),
         )
-        labels = (say("Training mean"), say("Score"))
-        html = drawings.steps(mean["base"], [(m, moves[m], mean[m]) for m in order], labels)
-        return ExperimentResult(said, html, {"base": mean["base"], **moves, "score": level, "order": "+".join(order)})
+        html = charts.steps(mean["base"], [(m, moves[m], mean[m]) for m in order], _ends())
+        return ExperimentResult(said, html, {"base": mean["base"], **moves, "score": score, "order": "+".join(order)})
+
+
+def _ends() -> tuple[str, str]:
+    """Label the two ends of the staircase."""
+    return say("Training mean"), say("Score")

@@ -1,4 +1,4 @@
-"""What the page and the teacher's sheet may rely on in every lesson."""
+"""The interface of every lesson, used by the page, the API and the teacher's sheet."""
 
 from __future__ import annotations
 
@@ -7,24 +7,52 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
 from msa_core.errors import MsaError
-from msa_core.i18n import known, say
+from msa_core.i18n import known
 from msa_core.predict import Analyser
-from msa_core.schema import MODALITIES, Prediction, Utterance
-from msa_core.views.summary import ORDINARY
+from msa_core.schema import Utterance
 
 Value = float | str  # of a control
 
 
 class Code(NamedTuple):
-    """Where an idea stands in this repository: a path from its root and a name in that file."""
+    """A place in the source code.
+
+    path: file, from the root of the repository.
+    symbol: one or more names defined there, separated by commas.
+    """
 
     path: str
     symbol: str
 
 
+class Texts(NamedTuple):
+    """Texts of a lesson.
+
+    title: a few words.
+    idea: paragraphs in plain words; the last one names the source.
+    question: what to predict before the answer is shown.
+    choices: possible answers to the question.
+    try_this: one instruction for the experiment.
+    """
+
+    title: str
+    idea: tuple[str, ...]
+    question: str
+    choices: tuple[str, ...]
+    try_this: str
+
+
 @dataclass(frozen=True)
 class Control:
-    """Something to try. options: (label, value) of a choice; low, high, step: of a slider; start: its first value."""
+    """A setting of the experiment.
+
+    name: key in the settings.
+    label: text beside the control.
+    kind: "choice" or "slider".
+    start: first value.
+    options: (label, value) of each option of a choice.
+    low, high, step: range of a slider.
+    """
 
     name: str
     label: str
@@ -37,17 +65,14 @@ class Control:
 
 
 @dataclass(frozen=True)
-class ExperimentResult:
-    """What came of trying: a drawing, the numbers behind it, one or two sentences. Only `said` when nothing did."""
-
-    said: str
-    html: str = ""
-    facts: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class LessonAnswer:
-    """The answer to a lesson's question on one clip. correct: index of the choice, None when the clip has none."""
+    """Computed answer to a lesson's question on one clip.
+
+    correct: index of the right choice; None when the clip allows no answer.
+    said: the answer, or the reason why there is none, in one to three sentences.
+    html: a drawing of the answer; empty without one.
+    facts: numbers behind the answer.
+    """
 
     correct: int | None
     said: str
@@ -55,24 +80,30 @@ class LessonAnswer:
     facts: Mapping[str, Value] = field(default_factory=dict)
 
 
-class Texts(NamedTuple):
-    """What a lesson says. title: a few words. idea: paragraphs in plain words, the last names the source.
+@dataclass(frozen=True)
+class ExperimentResult:
+    """Result of an experiment on one clip.
 
-    question: what to predict before seeing it; choices: its possible answers. try_this: one instruction.
+    said: the result, or the reason why there is none, in one or two sentences.
+    html: a drawing of the result; empty without one.
+    facts: numbers behind the result.
     """
 
-    title: str
-    idea: tuple[str, ...]
-    question: str
-    choices: tuple[str, ...]
-    try_this: str
+    said: str
+    html: str = ""
+    facts: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Lesson:
-    """Base of the lessons; its texts are said in the language that is active when they are read.
+    """Base class of the lessons; texts are in the language that is active when they are read.
 
-    name: stable. clip: the example it begins with. minutes: to read, guess and try. code: where its idea stands.
-    `answer` and `experiment` never raise MsaError for what a clip lacks: it is said in a sentence.
+    A subclass implements `_texts`, `_controls`, `_answer` and `_experiment`. When a clip lacks what the lesson needs,
+    `answer` and `experiment` return a sentence about it instead of raising MsaError.
+
+    name: stable key.
+    clip: example that the lesson starts with.
+    minutes: time to read, guess and try.
+    code: places in the source code that implement the idea.
     """
 
     name: ClassVar[str]
@@ -82,35 +113,35 @@ class Lesson:
 
     @property
     def texts(self) -> Texts:
-        """Everything that it says before a clip is read."""
+        """Texts that do not depend on a clip."""
         return self._texts()
 
     @property
     def title(self) -> str:
-        """A few words."""
+        """Title in a few words."""
         return self._texts().title
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The possible answers to its question."""
+        """Possible answers to the question."""
         return self._texts().choices
 
     @property
     def controls(self) -> tuple[Control, ...]:
-        """What can be tried, in order."""
+        """Settings of the experiment, in order."""
         return self._controls()
 
     def answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        """The answer on this clip, computed by the loaded models."""
+        """Compute the answer on a clip with the loaded models."""
         try:
             return self._answer(analyser, utterance)
         except MsaError as e:
             return LessonAnswer(None, known(e.message))
 
     def experiment(self, analyser: Analyser, utterance: Utterance, /, **settings: Value) -> ExperimentResult:
-        """What comes of the settings of the controls; those not given stay at their start.
+        """Run the experiment on a clip; controls without a setting keep their start.
 
-        Raises: MsaError for a setting that no control has or a value that it cannot take.
+        Raises: MsaError for a setting without a control, or a value outside a control's range.
         """
         chosen = {c.name: checked(c, settings.pop(c.name, c.start)) for c in self.controls}
         if settings:
@@ -134,7 +165,10 @@ class Lesson:
 
 
 def checked(control: Control, value: Value) -> Value:
-    """The value as the control gives it. Raises: MsaError when it cannot take it."""
+    """Return a setting in the type of its control.
+
+    Raises: MsaError for a value outside the control's options or range.
+    """
     if control.kind == "choice":
         values = [v for _, v in control.options]
         if value not in values:
@@ -147,47 +181,3 @@ def checked(control: Control, value: Value) -> Value:
     if not control.low <= number <= control.high:
         raise MsaError(f"{control.name} is {value!r}; give a number from {control.low:g} to {control.high:g}.")
     return number
-
-
-def parts(utterance: Utterance) -> list[str]:
-    """The modalities that the clip has."""
-    return [m for m in MODALITIES if utterance.stream(m).present]
-
-
-def needs(utterance: Utterance, *modalities: str, at_least: int = 1) -> list[str]:
-    """The modalities that the clip has. Raises: MsaError when it lacks one of `modalities`, or has too few."""
-    there = parts(utterance)
-    for m in modalities:
-        if m not in there:
-            reason = utterance.stream(m).reason
-            raise MsaError(
-                "This lesson needs {part}, which this clip lacks ({reason}). Choose another clip.",
-                part=f"the {ORDINARY[m]}",
-                reason=reason,
-            )
-    if len(there) < at_least:
-        found = ", ".join(f"the {ORDINARY[m]}" for m in there) or "nothing"
-        raise MsaError(
-            "This lesson needs {n} modalities; this clip has only {found}. Choose another clip.",
-            n=at_least,
-            found=found,
-        )
-    return there
-
-
-def ordinary(modality: str) -> str:
-    """A modality in ordinary words, with its article."""
-    return {"text": say("the words"), "audio": say("the voice"), "vision": say("the face")}[modality]
-
-
-def modality_options(*values: str) -> tuple[tuple[str, str], ...]:
-    """(label, value) of some modalities, for a choice."""
-    return tuple((ordinary(m), m) for m in values or MODALITIES)
-
-
-def score_of(prediction: Prediction, which: str = "missing_model_left") -> float:
-    """One of the three scores. Raises: MsaError when the model gave none."""
-    value = prediction.scores[which]
-    if value is None:
-        raise MsaError("The model gave no score. Choose another clip.")
-    return value

@@ -1,24 +1,13 @@
-"""Lesson: CorrKD's idea, a student that sees less learns from a teacher that sees everything."""
+"""Lesson on CorrKD's idea: a student that sees less learns from a teacher that sees everything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from msa_core.i18n import say
-from msa_core.lessons import drawings, measured
-from msa_core.lessons.contract import (
-    Code,
-    Control,
-    ExperimentResult,
-    Lesson,
-    LessonAnswer,
-    Texts,
-    Value,
-    modality_options,
-    needs,
-    ordinary,
-    score_of,
-)
+from msa_core.lessons import charts, measured
+from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
+from msa_core.lessons.modalities import modality_options, ordinary, require, score_of
 from msa_core.lessons.models import COMPLETE_ROW, ROW
 from msa_core.predict import Analyser
 from msa_core.schema import Prediction, Utterance
@@ -29,7 +18,7 @@ ALIKE = 1.0  # distances that differ by less count as the same; two different cl
 
 
 class Distil(Lesson):
-    """How far teacher and student end from the teacher's answer to the complete clip."""
+    """Distances of teacher and student from the teacher's answer to the complete clip."""
 
     name = "distil"
     clip = "crema_happy.mp4"
@@ -44,53 +33,56 @@ class Distil(Lesson):
             title=say("Second idea: learn from a teacher who sees everything"),
             idea=(
                 say(
-                    "A teacher network is trained on complete clips and then frozen. A student of the same build gets "
-                    "the same clips with holes: whole modalities gone, frames dropped. It is graded on the rating, "
-                    "and also on how near it comes to what the teacher made of the complete clip. This is "
-                    "distillation."
+                    "A teacher network is trained on complete clips and then frozen. A student with the same "
+                    "architecture receives the same clips with gaps: whole modalities are missing or frames are "
+                    "dropped. The student is judged by its error against the human rating, and also by how closely "
+                    "it matches what the teacher makes of the complete clip. This is called distillation."
                 ),
                 say(
-                    "CorrKD hands over three things. The student’s inner picture of a clip shall lie near the "
-                    "teacher’s picture of it and away from other clips (SCD). It shall be as like or unlike the "
-                    "typical clip of each class as the teacher finds it (CPD). And its probability of the right class "
-                    "and of the wrong ones are matched separately, so that neither drowns the other (RCD)."
+                    "CorrKD transfers three things. The student’s representation of a clip should be close to the "
+                    "teacher’s representation of the same clip and far from those of other clips (SCD). Its "
+                    "similarity to the typical clip of each class should be the same as the teacher’s (CPD). And the "
+                    "probabilities of the right class and of the wrong classes are matched separately, so that "
+                    "neither drowns out the other (RCD)."
                 ),
                 say(
-                    "Does it help? On our test set the mean error over incomplete clips is {teacher} for the teacher, "
-                    "{student} for the student, and {bare} for the same student trained without any distillation. "
-                    "Practice with holes does nearly all of it here; the paper reports gains from each part on its "
-                    "own data.",
-                    teacher=f"{measured.mae(COMPLETE_ROW[METHOD], 'six'):.2f}",
-                    student=f"{measured.mae(ROW[METHOD], 'six'):.2f}",
-                    bare=f"{measured.mae('corrkd without distillation', 'six'):.2f}",
+                    "Does it help? On our test set, the mean error over incomplete clips is {teacher} for the "
+                    "teacher, {student} for the student, and {bare} for the same student trained without "
+                    "distillation. Here, nearly all of the gain comes from training on incomplete clips; the paper "
+                    "reports gains from each part on its own data.",
+                    teacher=f"{measured.incomplete_mae(COMPLETE_ROW[METHOD]):.2f}",
+                    student=f"{measured.incomplete_mae(ROW[METHOD]):.2f}",
+                    bare=f"{measured.incomplete_mae('corrkd without distillation'):.2f}",
                 ),
                 say("Paper: CorrKD (CVPR 2024, arXiv 2404.16456)."),
             ),
             question=say(
-                "We take the words away (the voice, if there are no words). Who ends nearer to the teacher’s inner "
-                "picture of the complete clip?"
+                "We take the words away (or the voice, if the clip has no words). Whose representation ends up closer "
+                "to the teacher’s representation of the complete clip?"
             ),
             choices=(
-                say("the teacher itself"),
-                say("the student"),
-                say("both alike (within {x} of distance)", x=ALIKE),
+                say("the teacher’s own"),
+                say("the student’s"),
+                say("both about the same (distances within {x})", x=ALIKE),
             ),
-            try_this=say("Take away another part, and try another clip. Find one where the teacher alone does better."),
+            try_this=say(
+                "Take away another part, and try another clip. Can you find a clip on which the teacher stays closer "
+                "than the student?"
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:
         return (Control("gone", say("Take away"), "choice", "text", modality_options()),)
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        there = needs(utterance, at_least=2)
-        gone = there[0]
+        gone = require(utterance, at_least=2)[0]
         prediction = analyser.predict(utterance, METHOD, [gone])
         facts = _distances(prediction)
         student, teacher = facts["student"], facts["teacher"]
         correct = 2 if abs(student - teacher) < ALIKE else int(student < teacher)
         said = say(
-            "Without {what} the teacher drifts {teacher} from its own full answer, the student stands {student} from "
-            "it. Two different clips are {typical} apart.",
+            "Without {what}, the teacher ends up {teacher} away from its representation of the complete clip, and the "
+            "student {student}. For comparison, two different clips are {typical} apart.",
             what=ordinary(gone),
             teacher=f"{teacher:.1f}",
             student=f"{student:.1f}",
@@ -100,7 +92,7 @@ class Distil(Lesson):
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone = str(chosen["gone"])
-        needs(utterance, gone, at_least=2)
+        require(utterance, gone, at_least=2)
         prediction = analyser.predict(utterance, METHOD, [gone])
         facts = _distances(prediction)
         full = score_of(prediction, "complete_model_full")
@@ -108,35 +100,37 @@ class Distil(Lesson):
             (say("Teacher"), score_of(prediction, "complete_model_left"), full),
             (say("Student"), score_of(prediction), full),
         ]
-        saved = 1 - facts["student"] / facts["teacher"] if facts["teacher"] > ALIKE else 0.0
-        values = {
-            "what": ordinary(gone),
-            "teacher": f"{facts['teacher']:.1f}",
-            "student": f"{facts['student']:.1f}",
-        }
-        if facts["teacher"] <= ALIKE:
-            said = say(
-                "Without {what} the teacher hardly moves ({teacher}): there is nothing to save. Student: {student}.",
-                **values,
-            )
-        elif saved > 0:
-            said = say(
-                "Without {what} the teacher drifts {teacher}, the student stands {student} away: {saved} of the drift "
-                "is saved.",
-                **values,
-                saved=f"{saved:.0%}",
-            )
-        else:
-            said = say(
-                "Without {what} the teacher drifts {teacher}, the student stands {student} away: on this clip nothing "
-                "is saved.",
-                **values,
-            )
-        return ExperimentResult(said, drawings.readings(rows), {"gone": gone, **facts})
+        return ExperimentResult(_drift(gone, facts), charts.readings(rows), {"gone": gone, **facts})
 
 
 def _distances(prediction: Prediction) -> dict[str, float]:
-    """From the teacher's full answer: the student, the teacher with what is left, and the usual distance of clips."""
+    """Return the distances from the teacher's full answer.
+
+    Keys: student and teacher, each with what is left, and typical, the usual distance of two clips.
+    """
     found = prediction.mechanism["distance"]
     assert isinstance(found, Mapping)
     return {"student": found["student"], "teacher": found["teacher_left"], "typical": found["typical"]}
+
+
+def _drift(gone: str, facts: Mapping[str, float]) -> str:
+    """Say how much of the teacher's drift the student avoids without a modality."""
+    teacher, student = facts["teacher"], facts["student"]
+    values = {"what": ordinary(gone), "teacher": f"{teacher:.1f}", "student": f"{student:.1f}"}
+    if teacher <= ALIKE:
+        return say(
+            "Without {what}, the teacher hardly moves ({teacher}), so there is nothing to save. Student: {student}.",
+            **values,
+        )
+    if student < teacher:
+        return say(
+            "Without {what}, the teacher drifts by {teacher}; the student is {student} away and so avoids {saved} of "
+            "the drift.",
+            **values,
+            saved=f"{1 - student / teacher:.0%}",
+        )
+    return say(
+        "Without {what}, the teacher drifts by {teacher}; the student is {student} away. On this clip, distillation "
+        "does not help.",
+        **values,
+    )

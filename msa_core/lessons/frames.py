@@ -1,4 +1,4 @@
-"""Lesson: dropped frames against missing modalities, and what a missing rate means."""
+"""Lesson on dropped frames against missing modalities, and on what a missing rate means."""
 
 from __future__ import annotations
 
@@ -9,33 +9,22 @@ import torch
 from msa_core import batch as data
 from msa_core import missing
 from msa_core.i18n import say
-from msa_core.lessons import drawings, measured
-from msa_core.lessons.contract import (
-    Code,
-    Control,
-    ExperimentResult,
-    Lesson,
-    LessonAnswer,
-    Texts,
-    Value,
-    modality_options,
-    needs,
-    ordinary,
-    score_of,
-)
+from msa_core.lessons import charts, measured
+from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
+from msa_core.lessons.modalities import modality_options, most_influential, ordinary, require, score_of
 from msa_core.lessons.models import ROW
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, STREAMS, Stream, Utterance
 from msa_core.views.parts import signed
 
 METHOD = "sdumc"
-HALF = 0.5  # share of dropped frames in the question
+HALF = 0.5  # frame_missing_rate in the question
 ALIKE = 0.1  # of a score: moves that differ by less count as the same
 ALL = "all"
 
 
 class FramesOrModalities(Lesson):
-    """Half of all moments, or the whole of one modality."""
+    """Half of all frames dropped against one whole modality missing."""
 
     name = "frames"
     clip = "crema_happy.mp4"
@@ -50,32 +39,37 @@ class FramesOrModalities(Lesson):
             title=say("Missing frames are not missing modalities"),
             idea=(
                 say(
-                    "“Missing rate 0.5” means three things in papers. Frames: half of the moments of every stream are "
-                    "dropped at random (TFR-Net, LNLN). Modalities: half of all streams of a test set are taken away, "
-                    "at least one stays in each clip (GCNet, DiCMoR, IMDer). Samples: a share of the clips loses a "
-                    "random combination (MPLMM). Results under one meaning say nothing about the others."
+                    "“Missing rate 0.5” has three meanings in the literature. Frames: half of the frames of every "
+                    "stream are dropped at random (TFR-Net, LNLN). Modalities: half of all streams in a test set are "
+                    "removed, but each clip keeps at least one (GCNet, DiCMoR, IMDer). Samples: a share of the clips "
+                    "loses a random combination of modalities (MPLMM). Results under one meaning say nothing about "
+                    "the others."
                 ),
                 say(
-                    "Dropping frames usually hurts less than one expects. Neighbours tell nearly the same: with half "
-                    "of the moments a model still hears the tone and sees the smile. A whole modality takes along "
-                    "what nothing else repeats. The text is the exception: every word counts, and the next one does "
+                    "Dropping frames usually hurts less than expected, because neighbouring frames are nearly alike: "
+                    "from half of them, a model still hears the tone and sees the smile. A whole modality takes with "
+                    "it what nothing else repeats. Text is the exception: every word counts, and the next one does "
                     "not repeat it."
                 ),
                 say(
                     "So read the protocol before the number, and never compare two tables whose rates mean different "
-                    "things. Ask too whether the masks were the same for every method: here they depend only on the "
-                    "clip’s name and a seed."
+                    "things. Also ask whether every method was tested with the same masks: here, they depend only on "
+                    "the clip’s name and a seed."
                 ),
-                say("Protocols: TFR-Net, LNLN, GCNet and MPLMM, by one vocabulary; SDUMC (ICASSP 2025) answers."),
+                say(
+                    "Protocols: TFR-Net, LNLN, GCNet and MPLMM, described in the same terms; the scores are those of "
+                    "SDUMC (ICASSP 2025)."
+                ),
             ),
             question=say("What moves SDUMC’s score further on this clip?"),
             choices=(
-                say("half of all frames dropped"),
-                say("the one modality gone that counts most"),
-                say("both alike (within {x})", x=ALIKE),
+                say("dropping half of all frames"),
+                say("removing the modality that matters most"),
+                say("both about the same (within {x})", x=ALIKE),
             ),
             try_this=say(
-                "Raise the rate until the score breaks away, then draw again. Is it the rate or the luck of the draw?"
+                "Raise the rate until the score changes clearly, then draw other frames. Is it the rate, or the luck "
+                "of the draw?"
             ),
         )
 
@@ -84,56 +78,64 @@ class FramesOrModalities(Lesson):
         return (
             Control("rate", say("Share of frames dropped"), "slider", HALF, low=0.0, high=0.95, step=0.05),
             Control("of", say("Dropped from"), "choice", ALL, of),
-            Control("draw", say("Draw"), "slider", 1.0, low=1.0, high=9.0, step=1.0),
+            Control("draw", say("Random draw"), "slider", 1.0, low=1.0, high=9.0, step=1.0),
         )
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        there = needs(utterance, at_least=2)
-        full = analyser.predict(utterance, METHOD)
-        top = max(there, key=lambda m: abs(full.contributions[m]))
-        score, half = score_of(full), score_of(analyser.predict(with_frames_dropped(utterance, HALF), METHOD))
+        require(utterance, at_least=2)
+        top = most_influential(analyser, utterance, METHOD)
+        score = score_of(analyser.predict(utterance, METHOD))
+        half = score_of(analyser.predict(with_frames_dropped(utterance, HALF), METHOD))
         gone = score_of(analyser.predict(utterance, METHOD, [top]))
         moved, lost = abs(half - score), abs(gone - score)
         correct = 2 if abs(moved - lost) < ALIKE else int(lost > moved)
         said = say(
-            "Without half of all frames SDUMC says {half} instead of {score}; without {what}, {gone}. Mean error on "
-            "test clips: {complete} complete, {frames} with half of the frames, {six} when modalities are missing.",
+            "With half of all frames dropped, SDUMC scores {half} instead of {score}; without {what}, {gone}. Mean "
+            "error on test clips: {complete} when complete, {frames} with half of the frames, {incomplete} with "
+            "missing modalities.",
             half=signed(half),
             score=signed(score),
             what=ordinary(top),
             gone=signed(gone),
-            complete=f"{measured.mae(ROW[METHOD], 'complete'):.2f}",
+            complete=f"{measured.complete_mae(ROW[METHOD]):.2f}",
             frames=f"{measured.mae(ROW[METHOD], f'frame:{HALF}'):.2f}",
-            six=f"{measured.mae(ROW[METHOD], 'six'):.2f}",
+            incomplete=f"{measured.incomplete_mae(ROW[METHOD]):.2f}",
         )
-        rows = [
-            (say("half of all frames"), half, score),
-            (say("without {what}", what=ordinary(top)), gone, score),
-        ]
+        rows = [(say("half of all frames"), half, score), (say("without {what}", what=ordinary(top)), gone, score)]
         facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
-        return LessonAnswer(correct, said, drawings.readings(rows), facts)
+        return LessonAnswer(correct, said, charts.readings(rows), facts)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))
-        needs(utterance, *([of] if of != ALL else []))
+        there = require(utterance, *([of] if of != ALL else []))
         left = with_frames_dropped(utterance, rate, MODALITIES if of == ALL else (of,), draw)
         score = score_of(analyser.predict(utterance, METHOD))
         now = score_of(analyser.predict(left, METHOD))
-        kept = {m: (_length(left, m), _length(utterance, m)) for m in needs(utterance)}
+        kept = {m: (_length(left, m), _length(utterance, m)) for m in there}
         counts = say(", ").join(f"{ordinary(m)} {k}/{n}" for m, (k, n) in kept.items())
-        template = {"counts": counts, "score": signed(score), "now": signed(now)}
-        said = say("Kept: {counts}. The score goes from {score} to {now}.", **template)
+        said = say(
+            "Frames kept: {counts}. The score goes from {score} to {now}.",
+            counts=counts,
+            score=signed(score),
+            now=signed(now),
+        )
         facts: dict[str, Value] = {"score": score, "now": now, **{f"kept_{m}": float(k) for m, (k, _) in kept.items()}}
-        return ExperimentResult(said, drawings.readings([("SDUMC", now, score)]), facts)
+        return ExperimentResult(said, charts.readings([("SDUMC", now, score)]), facts)
 
 
 def with_frames_dropped(
     utterance: Utterance, rate: float, modalities: Collection[str] = MODALITIES, seed: int = 1
 ) -> Utterance:
-    """The clip without the frames that `missing.frame` drops; imagined text goes with the voice.
+    """Copy a clip without the frames that `missing.frame` drops; simulated text goes with the voice.
 
-    A model reads the rest as it reads the masked batch: dropped frames leave attention and mean. A stream that has
-    lost every frame is absent.
+    The shorter streams give the same prediction as the masked batch, because dropped frames take no part in attention
+    and mean. A stream that has lost every frame is absent.
+
+    Args:
+        utterance: the clip.
+        rate: frame_missing_rate, 0 to 1.
+        modalities: those that lose frames.
+        seed: of the random mask, with the clip's name.
     """
     batch = data.collate([utterance])
     rates = torch.tensor([[rate if m in modalities else 0.0 for m in MODALITIES]], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What the shipped evaluation measured, for lessons: one clip shows how a model behaves, not whether it is right."""
+"""Results of the shipped evaluation that lessons quote: one clip shows behaviour, many show errors."""
 
 from __future__ import annotations
 
@@ -25,24 +25,36 @@ def _result() -> Mapping[str, Any]:
 
 
 def n_clips() -> int:
-    """Test rows of the composite corpus."""
+    """Return the number of labelled test clips."""
     return int(_result()["n"])
 
 
 def row(label: str) -> Mapping[str, Any]:
-    """A row by its label. Raises: MsaError when the file has none."""
+    """Return the row of a model by its label in the evaluation file.
+
+    Raises: MsaError when there is no such row.
+    """
     for found in _result()["rows"]:
         if found["label"] == label:
             return dict(found)
     raise MsaError(f"The evaluation file has no row {label!r}.")
 
 
-def mae(label: str, column: str) -> float:
-    """Mean absolute error of a row: a pattern or a rate, "complete", or "six" (mean of the incomplete patterns)."""
-    found = row(label)
-    return float(found[column] if column in ("six", "complete") else found["table"][column]["mae"])
+def complete_mae(label: str) -> float:
+    """Return a model's mean absolute error on complete input."""
+    return float(row(label)["complete"])
+
+
+def incomplete_mae(label: str) -> float:
+    """Return a model's mean absolute error over the incomplete patterns."""
+    return float(row(label)["six"])
+
+
+def mae(label: str, condition: str) -> float:
+    """Return a model's mean absolute error in one condition: a pattern or a rate, such as "audio" or "frame:0.5"."""
+    return float(row(label)["table"][condition]["mae"])
 
 
 def coverage(label: str, pattern: str) -> float:
-    """Share of test rows whose rating lay in the row's interval."""
+    """Return the share of test clips whose label lay in the model's interval."""
     return float(row(label)["coverage"][pattern])

@@ -1,4 +1,4 @@
-"""The methods that lessons drive, and the rows of the evaluation that belong to them."""
+"""The methods that lessons use, their rows in the evaluation and the level of their intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msa_core.views.summary import title
 
 METHODS = ("sdumc", "corrkd", "promma")
 ROW = {"sdumc": "sdumc", "corrkd": "corrkd", "promma": "promma (reconstruction)"}  # label in the evaluation file
-COMPLETE_ROW = {  # of the complete-modality model that stands beside the method
+COMPLETE_ROW = {  # of the complete model that stands beside the method
     "sdumc": "late fusion, absent = zero",
     "corrkd": "corrkd-teacher",
     "promma": "promma-teacher",
@@ -19,18 +19,18 @@ COMPLETE_ROW = {  # of the complete-modality model that stands beside the method
 
 @lru_cache
 def level(method: str) -> float:
-    """The share of true ratings, 0 to 1, that the intervals of a shipped method are made to hold.
+    """Return the share of labels, 0 to 1, that the intervals of a shipped method are calibrated to contain.
 
-    Raises: CheckpointError when it is not there.
+    Raises: CheckpointError when its checkpoint is missing.
     """
     return float(checkpoint.read_manifest(checkpoint_of(method))["calibration"]["level"])
 
 
 def in_100(share: float) -> int:
-    """A share, 0 to 1, as people count: so many in 100."""
+    """Turn a share, 0 to 1, into a count in 100."""
     return round(100 * share)
 
 
 def method_options() -> tuple[tuple[str, str], ...]:
-    """(title, name) of each, for a choice."""
+    """Return (title, name) of every method, for a choice."""
     return tuple((title(m), m) for m in METHODS)

@@ -1,4 +1,4 @@
-"""Lesson: prompts around a frozen network, and the weights that say which modality they count on."""
+"""Lesson on prompts around a frozen network, and the weights that they give to the modalities."""
 
 from __future__ import annotations
 
@@ -8,19 +8,9 @@ from typing import Any
 
 from msa_core.errors import MsaError
 from msa_core.i18n import say
-from msa_core.lessons import drawings
-from msa_core.lessons.contract import (
-    Code,
-    Control,
-    ExperimentResult,
-    Lesson,
-    LessonAnswer,
-    Texts,
-    Value,
-    modality_options,
-    needs,
-    ordinary,
-)
+from msa_core.lessons import charts
+from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
+from msa_core.lessons.modalities import modality_options, ordinary, require
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
 
@@ -29,7 +19,7 @@ NOTHING = "nothing"
 
 
 class Prompts(Lesson):
-    """Prompt weights with everything, with what is left, and at another temperature."""
+    """Prompt weights on the whole clip, with a modality missing, and at another temperature."""
 
     name = "prompts"
     clip = "crema_angry.mp4"
@@ -44,31 +34,33 @@ class Prompts(Lesson):
             title=say("Prompts: a note for a frozen network"),
             idea=(
                 say(
-                    "A prompt is a handful of learned vectors that go into a frozen network together with its input, "
-                    "like a note clipped to a letter: the reader stays the same, the note changes how the letter is "
-                    "read. The costly network is trained once; only the prompts and what handles them learn what to "
-                    "do about holes."
+                    "A prompt is a handful of learned vectors that enter a frozen network together with its input, "
+                    "like a note clipped to a letter: the reader stays the same, but the note changes how the letter "
+                    "is read. The large network is trained only once; only the prompts and the small modules around "
+                    "them learn how to handle missing modalities."
                 ),
                 say(
                     "In our reconstruction of ProMMA there is one shared prompt for each of the seven points of the "
-                    "scale, from −3 to +3. Each becomes a private prompt for words, voice and face, which looks into "
-                    "its modality. How much information the prompts find there becomes a weight: softmax of "
-                    "information over a temperature. A generated modality counts less, as far as its generator "
-                    "doubts; one that is left out counts nothing."
+                    "scale, from −3 to +3. Each becomes a private prompt for the words, the voice and the face, which "
+                    "looks into its own modality. The more information the prompts find there, the larger the weight "
+                    "of that modality: a softmax of the information divided by a temperature. A generated modality "
+                    "counts less when its generator is unsure; one that is left out does not count at all."
                 ),
                 say(
-                    "Such weights describe the network, not the person. Large does not mean true: the Numbers and the "
-                    "README say how far they follow what is known."
+                    "Such weights describe the network, not the person, and a large weight does not mean that the "
+                    "modality is right. The Numbers tab and docs/results.md report how well they agree with what is "
+                    "known."
                 ),
                 say(
-                    "Paper: ProMMA (ICME 2026, arXiv 2604.05558), reconstructed from its abstract; nearest public "
-                    "relative: MPLMM (ACL 2024)."
+                    "Paper: ProMMA (ICME 2026, arXiv 2604.05558), reconstructed from its abstract; closest published "
+                    "work: MPLMM (ACL 2024)."
                 ),
             ),
-            question=say("With all that the clip has: which part gets the largest prompt weight?"),
+            question=say("Nothing is taken away. Which part of this clip gets the largest prompt weight?"),
             choices=tuple(ordinary(m) for m in MODALITIES),
             try_this=say(
-                "Lower the temperature: the weights become a single voice. Then take that part away. Who takes over?"
+                "Lower the temperature until one part has almost all the weight. Then take that part away. Which one "
+                "takes over?"
             ),
         )
 
@@ -80,13 +72,13 @@ class Prompts(Lesson):
         )
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        there = needs(utterance)
+        there = require(utterance)
         weights = _numbers(analyser.predict(utterance, METHOD), "prompt_weights")
         top = max(there, key=lambda m: weights[m])
         manifest = analyser.manifest(METHOD)
         said = say(
-            "The prompts count most on {what}: {share} of the weight. Trained around the frozen backbone were "
-            "{trained} of all {all} numbers in the network, {part}.",
+            "The largest prompt weight is on {what}: {share}. Around the frozen backbone, only {trained} of the "
+            "network’s {all} parameters were trained ({part}).",
             what=ordinary(top),
             share=f"{weights[top]:.0%}",
             trained=f"{manifest['n_trained']:,}",
@@ -95,27 +87,28 @@ class Prompts(Lesson):
         )
         rest = {m: weights[m] if m in there else 0.0 for m in MODALITIES}
         even = {m: 1 / len(there) if m in there else 0.0 for m in MODALITIES}
-        html = drawings.weights(even, rest, (say("if all counted alike"), say("prompt weights")))
+        html = charts.weights(even, rest, (say("equal weights"), say("prompt weights")))
         return LessonAnswer(MODALITIES.index(top), said, html, dict(weights))
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, temperature = str(chosen["gone"]), float(chosen["temperature"])
         if gone != NOTHING:
-            needs(utterance, gone, at_least=2)
+            require(utterance, gone, at_least=2)
         full = analyser.predict(utterance, METHOD)
         left = analyser.predict(utterance, METHOD, [gone]) if gone != NOTHING else full
         now = weights_at(left, temperature)
         top = max(now, key=lambda m: now[m])
         own = float(analyser.manifest(METHOD)["config"]["temperature"])
         said = say(
-            "At temperature {temperature} the prompts count most on {what}: {share}. The model was trained at {own}.",
+            "At temperature {temperature}, the largest prompt weight is on {what}: {share}. The model was trained at "
+            "{own}.",
             temperature=f"{temperature:.1f}",
             what=ordinary(top),
             share=f"{now[top]:.0%}",
             own=f"{own:.1f}",
         )
-        names = (say("as trained, with everything"), say("as set here"))
-        html = drawings.weights(_numbers(full, "prompt_weights"), now, names)
+        names = (say("as trained, nothing taken away"), say("with your settings"))
+        html = charts.weights(_numbers(full, "prompt_weights"), now, names)
         return ExperimentResult(said, html, {"gone": gone, "temperature": temperature, **now})
 
 
@@ -127,19 +120,21 @@ def _numbers(prediction: Prediction, name: str) -> dict[str, float]:
 
 
 def weights_at(prediction: Prediction, temperature: float) -> dict[str, float]:
-    """DPW's weights at another temperature: softmax of information / temperature + log of confidence.
+    """Compute the prompt weights (DPW) at another temperature.
 
-    A real modality has confidence 1, a generated one its generator's, one that is left out takes no part.
+    Softmax of information / temperature + log confidence, where a real modality has confidence 1, a generated one
+    that of its generator, and one that is left out takes no part.
     """
     information = _numbers(prediction, "prompt_information")
     evaluator: Any = prediction.mechanism.get("evaluator") or {}
-    imagined: Any = prediction.mechanism.get("imagined") or ()
+    generated: Any = prediction.mechanism.get("imagined") or ()
     energy = {}
     for m in MODALITIES:
         if prediction.modalities[m]["present"]:
             energy[m] = information[m] / temperature
-        elif m in imagined:
+        elif m in generated:
             energy[m] = information[m] / temperature + math.log(max(float(evaluator[m]["confidence"]), 1e-6))
+    # Subtracting the largest energy keeps the exponentials finite.
     top = max(energy.values())
     shares = {m: math.exp(e - top) for m, e in energy.items()}
     return {m: shares.get(m, 0.0) / sum(shares.values()) for m in MODALITIES}

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The teacher's sheet around the lessons, as Markdown and PDF."""
