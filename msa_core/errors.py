@@ -43,7 +43,12 @@ class MsaError(Exception):
     """Base of all expected errors; also raised directly for bad arguments and corpora."""
 
     def __init__(self, text: str = "", /, **values: object) -> None:
-        """Args: text: the finished sentence, or with `values` the template of a `message`."""
+        """Keep the text of the error.
+
+        Args:
+            text: the finished sentence, or with `values` the template of a `message`.
+            values: its fields.
+        """
         super().__init__(message(text, **values) if values else text)
 
     @property

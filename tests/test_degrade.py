@@ -103,6 +103,7 @@ def test_what_was_done_is_said() -> None:
     assert worse.notes(False, True) == (picture,) and worse.notes(True, False) == (sound,)
 
 
+@pytest.mark.slow
 def test_the_preview_is_what_the_models_get(tmp_path) -> None:
     worse = Degradation(blur=0.05, noise_db=0.0)
     out = preview.degraded_copy(variants.REAL, worse, tmp_path / "out")

@@ -115,7 +115,14 @@ def test_warp_equals_the_official_path() -> None:
     np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost[:, :4])), timing.dtw_cpu.py_func(cost[:, :4]))
 
 
-@pytest.mark.parametrize(("seconds", "n_frames"), [(0.0001, 1), (0.1, 1), (1.0, 10), (29.9, 299), (61.0, 610)])
+@pytest.mark.parametrize(
+    ("seconds", "n_frames"),
+    [
+        *((0.0001, 1), (0.1, 1), (1.0, 10)),
+        pytest.param(29.9, 299, marks=pytest.mark.slow),
+        pytest.param(61.0, 610, marks=pytest.mark.slow),
+    ],
+)
 def test_short_odd_and_long_sounds(reader: SpeechReader, jfk: np.ndarray, seconds: float, n_frames: int) -> None:
     wave = np.tile(np.concatenate([jfk, np.zeros(RATE, np.float32)]), 6)[: max(1, int(seconds * RATE))]
     found = reader.read(wave)
@@ -126,6 +133,7 @@ def test_short_odd_and_long_sounds(reader: SpeechReader, jfk: np.ndarray, second
     assert starts == sorted(starts)
 
 
+@pytest.mark.slow
 def test_batched_equals_single(reader: SpeechReader, jfk: np.ndarray) -> None:
     waves = [jfk, jfk[: int(4.3 * RATE)], sound("grid_lbbc2a.mp4"), chord(3.0), jfk[: RATE // 10], np.zeros(RATE)]
     encoded = reader.encode_many(waves, batch=4)
@@ -139,6 +147,7 @@ def test_batched_equals_single(reader: SpeechReader, jfk: np.ndarray) -> None:
         np.testing.assert_allclose(together.state_times_s, alone.state_times_s, atol=0.021)
 
 
+@pytest.mark.slow
 def test_silence_music_and_noise_have_no_words(reader: SpeechReader) -> None:
     rng = np.random.default_rng(0)
     hiss = rng.normal(0, 0.05, 5 * RATE)
@@ -159,6 +168,7 @@ def test_silence_music_and_noise_have_no_words(reader: SpeechReader) -> None:
     assert silent.frames.shape == (20, 384)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_runs_away_says_a_sentence_once(reader: SpeechReader) -> None:
     for name in ("crema_neutral.mp4", "crema_sad.mp4"):
         assert plain(reader.read(sound(name)).transcript).count("forget") == 1

@@ -74,6 +74,7 @@ def test_sound_without_speech_has_no_words(reader: TranslatingReader) -> None:
     assert reader.read(np.zeros(16_000, np.float32)).silent_reason == "silent audio track (below -60 dBFS)"
 
 
+@pytest.mark.slow
 def test_translation_has_english_words_in_time(
     reader: TranslatingReader, jfk: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from msa_core.schema import Stream, Word
 
 
 class Listener:
-    """Stands in for Whisper: two words when the sound is loud, none when it is soft."""
+    """Stand-in for Whisper: two words when the sound is loud, none when it is soft."""
 
     def read(self, waveform, poll=lambda: None):
         n, loud = max(1, len(waveform) // 1600), float(np.abs(waveform).max(initial=0))
@@ -38,7 +38,7 @@ class Listener:
 
 
 class Translator(Listener):
-    """Stands in for the reader of Chinese: no states, frames of another width."""
+    """Stand-in for the reader of Chinese: no states, frames of another width."""
 
     def read(self, waveform, poll=lambda: None):
         heard = super().read(waveform)
@@ -49,7 +49,7 @@ class Translator(Listener):
 
 
 class Encoder:
-    """Stands in for MiniLM."""
+    """Stand-in for MiniLM."""
 
     fill = 1.0
 
@@ -58,12 +58,12 @@ class Encoder:
 
 
 def middle(image):
-    """Stands in for the face detector: one face in the middle of what is not black."""
+    """Find one face in the middle of what is not black, in place of the face detector."""
     return [Box(image.shape[1] * 0.4, image.shape[0] * 0.3, 60, 80)]
 
 
 def quick_extractor():
-    """The real path with small stand-ins for the large networks, and untrained small networks."""
+    """Make the real path with small stand-ins for the large networks, and untrained small networks."""
     torch.manual_seed(0)
     return Extractor(
         Listener(),

@@ -24,14 +24,14 @@ Builder = Callable[[Path], Any]
 
 @cache
 def pictures(path: Path = REAL) -> list[Picture]:
-    """All frames as (time in s, RGB uint8)."""
+    """Decode all frames as (time in s, RGB uint8)."""
     with av.open(str(path)) as c:
         return [(f.time, f.to_ndarray(format="rgb24")) for f in c.decode(video=0)]
 
 
 @cache
 def sound(path: Path = REAL, rate: int = RATE) -> np.ndarray:
-    """The sound as (N,) float32 mono."""
+    """Decode the sound as (N,) float32 mono."""
     resampler = av.AudioResampler("fltp", "mono", rate)
     with av.open(str(path)) as c:
         pieces = [p for f in c.decode(audio=0) for p in resampler.resample(f)] + resampler.resample(None)
