@@ -56,40 +56,39 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     assert list(folder.rglob("*")) == []
 
 
-@pytest.fixture(scope="module")
-def evaluations() -> Path | None:
-    """The folder of evaluation files that the page shows; None: the shipped ones."""
-    return None
+@pytest.fixture(scope="session")
+def serve(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SimpleNamespace]]:
+    """`serve()` opens the real page with the real models on a free port: its address, folder, readings and Blocks.
 
-
-@pytest.fixture(scope="module")
-def site(
-    analyser: Any, evaluations: Path | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SimpleNamespace]:
-    """The real page with the real models on a free port, its temporary folder, and a count of extractions."""
-    folder = tmp_path_factory.mktemp("gradio")
+    A shipped example is read once for all its visitors in the tests; uploads and damaged clips are read every time.
+    """
+    folder, pages = tmp_path_factory.mktemp("gradio"), list[Any]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
-        import app
+        from msa_core.page.build import build, launch
 
-        if evaluations is not None:
-            patch.setattr(app.numbers, "FOLDER", evaluations)
-        extractions: list[str] = []
-        extract = analyser.extract
+        readings = chromium.Readings(analyser.extract)
+        patch.setattr(analyser, "extract", readings)
 
-        def counted(path: str, **options: Any) -> Any:
-            extractions.append(path)
-            return extract(path, **options)
+        def start() -> SimpleNamespace:
+            page = build(analyser)
+            pages.append(page)
+            _, url, _ = launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+            return SimpleNamespace(url=url, folder=folder, extractions=readings.paths, page=page)
 
-        patch.setattr(analyser, "extract", counted)
-        page = app.build(analyser)
-        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-        yield SimpleNamespace(url=url, folder=folder, extractions=extractions, page=page)
-        page.close()
+        yield start
+        for page in pages:
+            page.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def site(serve: Callable[[], SimpleNamespace]) -> SimpleNamespace:
+    """The page that the tests share, with the shipped evaluation files."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium whose camera and microphone play a real talking clip."""
     folder = tmp_path_factory.mktemp("camera")
@@ -106,7 +105,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
-    """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test."""
+    """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test.
+
+    At the end every visitor leaves, and the next test begins when the server has deleted their clips.
+    """
     contexts, hosts = [], set()
 
     def open_page(
@@ -127,4 +129,5 @@ def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
     yield open_page
     for context in contexts:
         context.close()
+    chromium.wait_until(lambda: not chromium.stored(site.folder), "clips are left")
     assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"

@@ -127,7 +127,7 @@ def test_style_keeps_the_rules() -> None:
     assert not re.search(r":(is|where)\([^)]*,", css) and "@import" not in css and "url(" not in css
     assert not re.search(r"#[0-9a-f]{3,8}\b", css), "colours come from the variables of page.css"
     package = CSS.parent.parent
-    places = (Path(figures.__file__), package / "views" / "parts.py", package.parent / "app.py")
+    places = (Path(figures.__file__), package / "views" / "parts.py", package / "page" / "learn.py")
     source = "".join(path.read_text() for path in places)
     for name in set(re.findall(r"\.(mm-[\w-]+)", css)):
         assert name in source or name in {"mm-by-teacher"}, f"{name} styles nothing"
