@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlparse
 
 import chromium
 import pytest
@@ -105,29 +104,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
-    """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test.
-
-    At the end every visitor leaves, and the next test begins when the server has deleted their clips.
-    """
-    contexts, hosts = [], set()
-
-    def open_page(
-        width: int = 1366, height: int = 900, scheme: str = "light", hash: str = "", script: str = "", **options: Any
-    ) -> Any:
-        settings = {"permissions": ["camera", "microphone"], "locale": "en-US", **options}
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **settings)
-        contexts.append(context)
-        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
-        page = context.new_page()
-        page.set_default_timeout(chromium.PATIENCE_MS)
-        if script:
-            page.add_init_script(script)
-        page.goto(f"{site.url}?__theme={scheme}{hash}")
-        page.wait_for_selector(".mm-examples button", state="attached")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    chromium.wait_until(lambda: not chromium.stored(site.folder), "clips are left")
-    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"
+    """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test."""
+    with chromium.visitors(browser, site) as open_page:
+        yield open_page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -250,6 +251,11 @@ def test_the_remark_on_imagined_text_follows_the_language(services: Services) ->
     chinese, own = (answering.redraw(inputs(None, code, "corrkd"))["absent_text"]["info"] for code in ("zh", "en"))
     assert "CorrKD" in chinese and "reads" not in chinese
     assert "reads no imagined text" in own
+
+
+def untimed(html: str) -> str:
+    """An answer without how long it took."""
+    return re.sub(r'<p class="mm-foot">.*?</p>|href="data:[^"]*"', "", html, flags=re.S)
 
 
 def test_a_reading_and_a_switch_give_the_same_answer(services: Services, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from chromium import ROOT
 
 from msa_core import i18n
 from msa_core.__main__ import main
+from msa_core.i18n import STATIC
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
 from msa_core.views import prediction_csv, summary
