@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlparse
 
 import chromium
 import pytest
@@ -63,40 +62,39 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     assert list(folder.rglob("*")) == []
 
 
-@pytest.fixture(scope="module")
-def evaluations() -> Path | None:
-    """The folder of evaluation files that the page shows; None: the shipped ones."""
-    return None
+@pytest.fixture(scope="session")
+def serve(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SimpleNamespace]]:
+    """`serve()` opens the real page with the real models on a free port: its address, folder, readings and Blocks.
 
-
-@pytest.fixture(scope="module")
-def site(
-    analyser: Any, evaluations: Path | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SimpleNamespace]:
-    """The real page with the real models on a free port, its temporary folder, and a count of extractions."""
-    folder = tmp_path_factory.mktemp("gradio")
+    A shipped example is read once for all its visitors in the tests; uploads and damaged clips are read every time.
+    """
+    folder, pages = tmp_path_factory.mktemp("gradio"), list[Any]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
-        import app
+        from msa_core.page.build import build, launch
 
-        if evaluations is not None:
-            patch.setattr(app.numbers, "FOLDER", evaluations)
-        extractions: list[str] = []
-        extract = analyser.extract
+        readings = chromium.Readings(analyser.extract)
+        patch.setattr(analyser, "extract", readings)
 
-        def counted(path: str, **options: Any) -> Any:
-            extractions.append(path)
-            return extract(path, **options)
+        def start() -> SimpleNamespace:
+            page = build(analyser)
+            pages.append(page)
+            _, url, _ = launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+            return SimpleNamespace(url=url, folder=folder, extractions=readings.paths, page=page)
 
-        patch.setattr(analyser, "extract", counted)
-        page = app.build(analyser)
-        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-        yield SimpleNamespace(url=url, folder=folder, extractions=extractions, page=page)
-        page.close()
+        yield start
+        for page in pages:
+            page.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def site(serve: Callable[[], SimpleNamespace]) -> SimpleNamespace:
+    """The page that the tests share, with the shipped evaluation files."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium whose camera and microphone play a real talking clip."""
     folder = tmp_path_factory.mktemp("camera")
@@ -114,24 +112,5 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
     """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test."""
-    contexts, hosts = [], set()
-
-    def open_page(
-        width: int = 1366, height: int = 900, scheme: str = "light", hash: str = "", script: str = "", **options: Any
-    ) -> Any:
-        settings = {"permissions": ["camera", "microphone"], "locale": "en-US", **options}
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **settings)
-        contexts.append(context)
-        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
-        page = context.new_page()
-        page.set_default_timeout(chromium.PATIENCE_MS)
-        if script:
-            page.add_init_script(script)
-        page.goto(f"{site.url}?__theme={scheme}{hash}")
-        page.wait_for_selector(".mm-examples button", state="attached")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"
+    with chromium.visitors(browser, site) as open_page:
+        yield open_page

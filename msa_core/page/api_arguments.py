@@ -1,4 +1,4 @@
-"""What a program asks for, checked in full before its clip is read: one clear line for the first mistake."""
+"""The arguments of the named calls, checked in full before a clip is read: one clear line for the first mistake."""
 
 from __future__ import annotations
 
@@ -27,9 +27,14 @@ def check(
     spoken: Any = "en",
     language: Any = ENGLISH,
 ) -> Degradation:
-    """Settings of any type, as a program sent them (README, "From a program").
+    """Check settings of any type, as a program sent them (docs/api.md).
 
-    Args: methods: the loaded ones. Returns: the degradation. Raises: MsaError with the value and what to give instead.
+    Args:
+        methods: the loaded ones.
+
+    Returns: The degradation done to the clip.
+
+    Raises: MsaError with the value and what to give instead.
     """
     if dropped is not None and not isinstance(dropped, list | tuple):
         raise MsaError(f"dropped is {dropped!r}; give a list of modalities, such as ['text'].")
@@ -51,7 +56,7 @@ def check(
 
 
 def one_of(name: str, value: Any, choices: Collection[str]) -> str:
-    """A value of any type as one of the choices. Raises: MsaError listing them."""
+    """Return a value of any type when it is one of the choices. Raises: MsaError listing them."""
     if not isinstance(value, str) or value not in choices:
         raise MsaError(f"{name} is {value!r}; choose from: {', '.join(choices)}.")
     return value

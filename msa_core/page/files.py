@@ -1,12 +1,22 @@
-"""Who still needs an uploaded file: identical uploads share one path, and the last visitor takes it away."""
+"""Uploaded files and the claims on them: identical uploads share one path, and the last visitor takes it away."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+from msa_core import checkpoint
+from msa_core.degrade import Degradation
+from msa_core.errors import MsaError
+from msa_core.page import preview
+
+EXAMPLES = checkpoint.ROOT.parent / "examples"
+Claim = tuple[str, str]  # a file's path, and the token that keeps it
 
 
 class Uploads:
@@ -14,7 +24,7 @@ class Uploads:
 
     def __init__(self, folder: Callable[[], Path]):
         """Args: folder: where uploads lie, asked every time because a server may move it."""
-        self._folder, self._lock = folder, threading.Lock()
+        self.folder, self._lock = folder, threading.Lock()
         self._claims: dict[Path, set[str]] = {}
 
     def claim(self, clip: str) -> str:
@@ -36,7 +46,38 @@ class Uploads:
             if claims:
                 return
             del self._claims[path]
-            if path.is_relative_to(self._folder()) and not path.is_dir():
+            if path.is_relative_to(self.folder()) and not path.is_dir():
                 path.unlink(missing_ok=True)
                 if path.parent.is_dir() and not any(path.parent.iterdir()):
                     path.parent.rmdir()
+
+    def release_all(self, claims: Iterable[Claim]) -> None:
+        """Give several claims back."""
+        for clip, token in claims:
+            self.release(clip, token)
+
+    def check(self, clip: str) -> str:
+        """Return the path when it is an upload or an example. Raises: MsaError for any other file of this computer."""
+        path = Path(clip).resolve()
+        if not any(path.is_relative_to(folder) for folder in (self.folder(), EXAMPLES)):
+            raise MsaError(f"{path.name} was not uploaded here. Upload it first.")
+        return clip
+
+    def playable(self, clip: str, degradation: Degradation | None) -> str:
+        """Return a file that the browser can show.
+
+        It is the clip, a copy beside it, or what the models got when it was degraded. Raises: MediaError.
+        """
+        if degradation is not None and not degradation.none:
+            folder = Path(tempfile.mkdtemp(dir=self.folder()))
+            try:
+                return str(preview.degraded_copy(clip, degradation, folder))
+            except MsaError:
+                folder.rmdir()
+                raise
+        return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
+
+
+def is_file(clip: Any) -> bool:
+    """Return whether a value from outside has the form of an uploaded file."""
+    return isinstance(clip, dict) and isinstance(clip.get("path"), str) and "\0" not in clip["path"]

@@ -1,4 +1,4 @@
-"""What one browser tab has and what its settings make of it. Nothing here knows the page's toolkit."""
+"""The state of one browser tab: its clip, its edit and its settings, and what they ask of the models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Left(Exception):
 
 @dataclass(frozen=True)
 class Visit:
-    """The extracted clip, the file behind its preview and the claim on it, the session it belongs to.
+    """An extracted clip, the file behind its preview and the claim on it, and the session it belongs to.
 
     original, original_claim: the clip as it came, which blur and noise start from; `clip` is what the player shows.
     """
@@ -31,10 +31,15 @@ class Visit:
     session: str | None
     seconds: float  # that reading it took
 
+    @property
+    def claims(self) -> list[tuple[str, str]]:
+        """Both files, each with the claim on it."""
+        return [(self.clip, self.claim), (self.original, self.original_claim)]
+
 
 @dataclass(frozen=True)
 class Edit:
-    """The words as the visitor changed them: of which clip, the new text (None: as heard), the words struck out."""
+    """Words as the visitor changed them: of which clip, the new text (None: as heard), the words struck out."""
 
     of: Utterance
     utterance: Utterance
@@ -44,7 +49,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the switches, sliders and choices say.
+    """The values of the switches, sliders and choices.
 
     on: modalities that are switched on. rates: share of dropped frames per modality, 0 to 0.9. absent_text:
     "simulated" or "none", what stands in for text that is off. method: a name of `Analyser.methods`.
@@ -57,12 +62,12 @@ class Settings:
 
 
 def seen(visit: Visit, edit: Edit | None) -> Utterance:
-    """The visitor's clip with the words as they are now."""
+    """Return the visitor's clip with the words as they are now."""
     return visit.utterance if edit is None or edit.of is not visit.utterance else edit.utterance
 
 
 def predict(analyser: Analyser, utterance: Utterance, settings: Settings) -> Prediction:
-    """The answer for these settings. Raises: MsaError when nothing is left."""
+    """Predict under these settings. Raises: MsaError when nothing is left."""
     dropped = [m for m in MODALITIES if not settings.on[m] and utterance.stream(m).present]
     source = "transcript" if settings.on["text"] and utterance.text.present else settings.absent_text
     rates = {m: r for m, r in settings.rates.items() if r > 0 and settings.on[m] and utterance.stream(m).present}
@@ -70,7 +75,7 @@ def predict(analyser: Analyser, utterance: Utterance, settings: Settings) -> Pre
 
 
 def strike(analyser: Analyser, visit: Visit, edit: Edit | None, words: Sequence[int]) -> Edit:
-    """Strike words out; those that were, take back. Raises: MsaError for a word that is not there."""
+    """Strike words out, or take back those that were. Raises: MsaError for a word that is not there."""
     now = _current(visit, edit)
     for word in words:
         if type(word) is not int or not 0 <= word < len(now.utterance.words):
@@ -81,7 +86,7 @@ def strike(analyser: Analyser, visit: Visit, edit: Edit | None, words: Sequence[
 
 
 def rewrite(analyser: Analyser, visit: Visit, transcript: str | None) -> Edit | None:
-    """Other words; None takes back what was heard. Raises: MsaError when the text cannot be used."""
+    """Replace the words; None takes back what was heard. Raises: MsaError when the text cannot be used."""
     if transcript is None:
         return None
     return Edit(visit.utterance, analyser.edit(visit.utterance, transcript), transcript)
@@ -92,9 +97,9 @@ def _current(visit: Visit, edit: Edit | None) -> Edit:
 
 
 class Presence:
-    """Tabs while something is computed for them.
+    """The tabs that something is computed for.
 
-    Were they closed? Then it stops at its next step. Which language do they have by now? It answers in that one.
+    Work for a tab that was closed stops at its next step, and is answered in the language that its tab has by then.
     """
 
     def __init__(self) -> None:
@@ -103,7 +108,7 @@ class Presence:
         self._lock = threading.Lock()
 
     def watch(self, session: str | None) -> Callable[[], None]:
-        """A check that raises `Left` once the tab of `session` is closed."""
+        """Return a check that raises `Left` once the tab of `session` is closed."""
         if session is None:
             return lambda: None
         with self._lock:
@@ -116,17 +121,20 @@ class Presence:
         return check
 
     def speak(self, session: str | None, language: str) -> None:
-        """The tab of `session` has `language` from now on."""
+        """Remember the language of the tab of `session`."""
         if session is not None:
             with self._lock:
                 self._languages[session] = language
 
     def language(self, session: str | None, begun: str) -> str:
-        """The language of a tab now. begun: the one that it had when the work began, for a tab that never said."""
+        """Return the language of a tab now.
+
+        Args: begun: the one that it had when the work began, for a tab that never said.
+        """
         return self._languages.get(session or "", begun)
 
     def leave(self, session: str | None) -> None:
-        """The tab of `session` is closed."""
+        """Stop what is computed for the tab of `session`, which was closed."""
         with self._lock:
             self._languages.pop(session or "", None)
             gone = self._gone.pop(session or "", None)
@@ -135,7 +143,7 @@ class Presence:
 
 
 class Shipped:
-    """The example clips as utterances, each read once when it is first asked for. They belong to nobody."""
+    """The example clips as utterances, each read once when it is first asked for; they belong to nobody."""
 
     def __init__(self, folder: Path, extract: Callable[[str], Utterance]) -> None:
         """Args: folder: where the clips lie. extract: reads one, given its path."""
@@ -144,7 +152,10 @@ class Shipped:
         self._lock = threading.Lock()
 
     def utterance(self, name: str) -> Utterance:
-        """An example by its file name; those that were read wait for nobody. Raises: MsaError without that name."""
+        """Return an example by its file name; those that were read wait for nobody.
+
+        Raises: MsaError when there is none of that name.
+        """
         path = self._folder / str(name)
         if not isinstance(name, str) or path.name != name or not path.is_file():
             raise MsaError(f"There is no example {name!r}.")

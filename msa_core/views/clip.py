@@ -1,4 +1,4 @@
-"""What the models saw and when: words with attention, seconds and frames with the face box; and their script."""
+"""What the models saw and when: words with attention, seconds and frames with the face box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from msa_core.edit import TYPED, VOICE_STAYS
-from msa_core.i18n import STATIC, known, say
+from msa_core.i18n import known, say
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction, Thumbnail, Utterance, Word
 from msa_core.views import summary
 from msa_core.views.parts import STEPS, TITLES, card, icon, method_name, percent, signed, tone
@@ -21,7 +21,6 @@ MAX_FRAMES = 12  # shown of one clip
 FRAME_HEIGHT = 220  # pixels, twice the drawn size
 BOX_COLOUR = (255, 221, 87)  # RGB; drawn over a dark line so that it shows on any picture
 LANE_BINS = 120
-SCRIPT = (STATIC / "analyse.js").read_text(encoding="utf-8")  # for the HTML of the answer and of `clip`
 
 
 def transcript(prediction: Prediction) -> str:
@@ -238,7 +237,7 @@ def timings(utterance: Utterance) -> str:
 
 
 def frames(utterance: Utterance) -> str:
-    """A strip of sampled frames with the face box drawn in; SCRIPT adds the attention that a method pays each."""
+    """A strip of sampled frames with the face box drawn in; a script adds the attention that a method pays each."""
     shots, title = utterance.thumbnails, say("What was seen")
     if not shots:
         return card(title, _sentence(utterance.vision.reason or "this clip has no pictures"), "")

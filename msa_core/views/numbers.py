@@ -1,7 +1,8 @@
 """The Numbers tab: evaluation files as sortable tables with a robustness curve, and apart from them what papers report.
 
-Nothing here knows the page: every function gives a string of HTML in the active language. `SCRIPT` sorts and saves in
-the browser. What the files say (titles, statements, caveats) is English and is translated where it is shown.
+Nothing here knows the page: every function gives a string of HTML in the active language. `static/numbers.js` sorts
+and saves in the browser. Titles, statements and caveats of the files are English and are translated where they are
+shown.
 """
 
 from __future__ import annotations
@@ -20,43 +21,10 @@ from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn,
 from msa_core.i18n import known, say
 from msa_core.views.parts import card
 
-__all__ = ["SCRIPT", "choices", "curves_svg", "reported", "screen"]
+__all__ = ["choices", "curves_svg", "reported", "screen"]
 ROWS = {"main": "main rows", "all": "with ablations and variants"}
 SCALES = {"mosi": "−3 to 3", "sims": "−1 to 1"}
 OWN_METRIC = ("slices", "intervals", "headline")  # protocols whose columns say what is measured
-SCRIPT = """const order = {column: null, way: 'none'};
-function sort() {
-  const table = element.querySelector('.mm-table');
-  if (!table) return;
-  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  const at = heads.findIndex(h => h.dataset.column === order.column);
-  heads.forEach((h, i) => h.setAttribute('aria-sort', i === at ? order.way : 'none'));
-  const rows = [...body.rows].sort((a, b) => a.dataset.place - b.dataset.place);
-  const value = row => row.cells[at].dataset.value, sign = order.way === 'descending' ? -1 : 1;
-  if (at === 0) rows.sort((a, b) => sign * value(a).localeCompare(value(b)));
-  if (at > 0) rows.sort((a, b) => value(a) === '' || value(b) === '' ? (value(a) === '') - (value(b) === '')
-    : sign * (value(a) - value(b)));
-  if (order.way === 'none') rows.sort((a, b) => a.dataset.place - b.dataset.place);
-  body.append(...rows);
-}
-element.addEventListener('click', async event => {
-  const head = event.target.closest('.mm-table th[data-column]'), save = event.target.closest('[data-save]');
-  if (head) {
-    const first = head.dataset.first, second = first === 'ascending' ? 'descending' : 'ascending';
-    const next = {none: first, [first]: second, [second]: 'none'};
-    order.way = order.column === head.dataset.column ? next[order.way] : first;
-    order.column = head.dataset.column;
-    sort();
-  }
-  if (save) {
-    const text = await server.as_json(save.dataset.save), link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text], {type: 'application/json'}));
-    link.download = save.dataset.save + '.json';
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-});
-watch('value', sort);"""
 
 
 def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
@@ -198,7 +166,7 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
 
 
 def table_html(shown: NumbersTable, caption: str) -> str:
-    """The table. Buttons in its head sort it (SCRIPT): best first, then the other way, then the file's order."""
+    """Draw the table. Buttons in its head sort it: best first, then the other way, then the file's order."""
     best = shown.best()
     head = _head("row", "", "", "ascending")
     for column in shown.columns:

@@ -1,7 +1,7 @@
-"""What a visitor can take home: a prediction as CSV, a report on one page, and the script that saves them.
+"""The export of a prediction as CSV or as a report on one page.
 
 The CSV is the same in every language, as is the JSON (`Prediction.json_text`); the report speaks the active one.
-Nothing is written here: the page hands the text to the browser (`SAVE`), the command line to a file.
+Nothing is written here: the page hands the text to the browser (`static/save_file.js`), the command line to a file.
 """
 
 from __future__ import annotations
@@ -15,16 +15,8 @@ from msa_core.schema import Prediction
 from msa_core.views.csv_safe import harmless
 from msa_core.views.report import report_html, word_attention
 
-__all__ = ["COLUMNS", "SAVE", "as_csv", "report_html"]
+__all__ = ["COLUMNS", "as_csv", "report_html"]
 COLUMNS = ("section", "key", "start_s", "end_s", "value", "text")
-SAVE = """(name, mime, text) => {
-  if (!text) return;
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], {type: mime + ';charset=utf-8'}));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}"""
 
 Times = tuple[float | None, float | None]
 ValueRow = tuple[str, str, float | None, float | None, float | None, str | None]

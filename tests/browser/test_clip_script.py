@@ -10,6 +10,7 @@ import pytest
 from predictions import prediction, utterance
 
 from msa_core.i18n import STATIC
+from msa_core.page.scripts import script
 from msa_core.views import answer as figures
 from msa_core.views import clip
 
@@ -34,7 +35,7 @@ def screen(browser: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_content(f'<style>{css}</style><div id="mm-clip"><video></video></div>{parts}')
     for name in ("mm-answer", "mm-seen"):
-        page.evaluate(f"(element => {{ {clip.SCRIPT} }})(document.getElementById({json.dumps(name)}))")
+        page.evaluate(f"(element => {{ {script('analyse')} }})(document.getElementById({json.dumps(name)}))")
     yield page
     page.close()
     assert errors == []

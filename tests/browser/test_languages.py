@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from chromium import CLIP, PATIENCE_MS, example, finished, gauges, open_tab, overflow, shown, switch
+from chromium import CLIP, PATIENCE_MS, example, finished, gauges, open_tab, overflow, shown, switch, upload
 
 from msa_core.lessons import LESSONS
 from msa_core.page.session import Shipped
@@ -83,8 +83,6 @@ def test_chinese_fits_a_phone(visit: Any) -> None:
 
 
 def test_chinese_errors_are_chinese(visit: Any, tmp_path: Any) -> None:
-    from browser import upload
-
     page = visit(locale="zh-CN")
     bad = tmp_path / "broken.mp4"
     bad.write_bytes(b"not a video " * 100)

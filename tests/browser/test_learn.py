@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chromium import CLIP, EXAMPLES, example, open_tab, overflow, shown
+from chromium import CLIP, EXAMPLES, example, open_tab, overflow, shown, slide
 
 from msa_core.lessons import LESSONS
 
@@ -24,36 +24,32 @@ def ask(page: Any, name: str) -> str:
     return page.inner_text(f"#mm-answer-{name}")
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_the_answer_is_the_computed_one(visit: Any, analyser: Any, lesson: Any) -> None:
-    page = visit()
-    open_lesson(page, lesson.name)
-    assert page.locator(f"#mm-answer-{lesson.name} .mm").count() == 0, "a guess comes first"
-    page.locator(f"#mm-guess-{lesson.name} input").first.check()
-    said = ask(page, lesson.name)
-    computed = lesson.answer(analyser, analyser.extract(str(EXAMPLES / lesson.clip)))
-    assert computed.said in said and lesson.choices[computed.correct] in said
-    assert page.locator(f"#mm-finding-{lesson.name} .mm").count() == 1
-    shown(page, f"light-learn-{lesson.name}")
-    assert overflow(page) == []
+def try_something(page: Any, lesson: Any) -> None:
+    """Move the lesson's first control away from where it starts."""
+    control = lesson.controls[0]
+    place = f"#mm-try-{lesson.name}-{control.name}"
+    if control.kind == "slider":
+        slide(page, place, control.high if control.start != control.high else control.low)
+    else:
+        at = [v for _, v in control.options].index(control.start)
+        page.locator(f"{place} input").nth((at + 1) % len(control.options)).check()
 
 
-def test_something_to_try_changes_the_finding(visit: Any) -> None:
+def test_every_answer_is_the_computed_one_and_what_is_tried_changes_the_finding(visit: Any, analyser: Any) -> None:
     page = visit()
     for lesson in LESSONS:
         open_lesson(page, lesson.name)
-        ask(page, lesson.name)
+        assert page.locator(f"#mm-answer-{lesson.name} .mm").count() == 0, "a guess comes first"
+        page.locator(f"#mm-guess-{lesson.name} input").first.check()
+        said = ask(page, lesson.name)
+        computed = lesson.answer(analyser, analyser.extract(str(EXAMPLES / lesson.clip)))
+        assert computed.said in said and lesson.choices[computed.correct] in said, lesson.name
         finding = f"#mm-finding-{lesson.name} .mm"  # gradio counts the seconds of a pending answer beside it
+        assert page.locator(finding).count() == 1
+        shown(page, f"light-learn-{lesson.name}")
+        assert overflow(page) == [], lesson.name
         before = page.inner_html(finding)
-        control = lesson.controls[0]
-        place = f"#mm-try-{lesson.name}-{control.name}"
-        if control.kind == "slider":
-            box = page.locator(f"{place} input[type=number]")
-            box.fill(f"{control.high if control.start != control.high else control.low:g}")
-            box.press("Enter")
-        else:
-            at = [v for _, v in control.options].index(control.start)
-            page.locator(f"{place} input").nth((at + 1) % len(control.options)).check()
+        try_something(page, lesson)
         page.wait_for_function(
             "([place, before]) => document.querySelector(place).innerHTML !== before", arg=[finding, before]
         )

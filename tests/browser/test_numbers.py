@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from chromium import shown, stored
+from chromium import shown, stored, visitors
 from evaluations import NASTY, sample, write
 
 from msa_core.evaluation import results
@@ -20,26 +21,29 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two good evaluations, one of them with hostile texts, and a file that is none."""
+def numbers_site(serve: Callable[[], SimpleNamespace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A page with two good evaluations, one of them with hostile texts, and a file that is none."""
     folder = tmp_path_factory.mktemp("evaluation")
     hostile = sample("pair", ["audio", "vision", "audio+vision"]) | {"statement": f"{NASTY} ${{window.hacked=2}}"}
     write(folder, sample(), hostile)
     (folder / "broken.json").write_text("{")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "FOLDER", folder)
+        yield serve()
 
 
 @pytest.fixture
-def tab(visit: Any) -> Any:
+def tab(browser: Any, numbers_site: SimpleNamespace) -> Iterator[Any]:
     """`tab(width, height, scheme)`: a new visitor on the Numbers tab."""
+    with visitors(browser, numbers_site) as visit:
 
-    def open_tab(*window: Any) -> Any:
-        page = visit(*window)
-        page.get_by_role("tab", name="Numbers").click()
-        page.wait_for_selector("#mm-numbers .mm-table")
-        return page
+        def open_tab(*window: Any) -> Any:
+            page = visit(*window)
+            page.get_by_role("tab", name="Numbers").click()
+            page.wait_for_selector("#mm-numbers .mm-table")
+            return page
 
-    return open_tab
+        yield open_tab
 
 
 def choose(page: Any, name: str, text: str) -> None:
@@ -112,9 +116,9 @@ def test_lists_answer_to_the_keyboard(tab: Any) -> None:
     assert page.input_value("#mm-metric input") == "Pearson's r"
 
 
-def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, site: SimpleNamespace, tmp_path: Path) -> None:
+def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, numbers_site: SimpleNamespace, tmp_path: Path) -> None:
     page = tab()
-    kept = stored(site.folder)
+    kept = stored(numbers_site.folder)
     with page.expect_download() as table:
         page.click("text=Save this table (CSV)")
     table.value.save_as(tmp_path / "table.csv")
@@ -126,7 +130,7 @@ def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, site: SimpleNames
     whole.value.save_as(tmp_path / "whole.json")
     assert whole.value.suggested_filename == "made-up.json"
     assert json.loads((tmp_path / "whole.json").read_text()) == sample()
-    assert stored(site.folder) == kept
+    assert stored(numbers_site.folder) == kept
 
 
 def test_reported_tables_stand_apart(tab: Any) -> None:
@@ -162,10 +166,10 @@ def test_nothing_overflows(tab: Any, name: str, width: int, height: int, scheme:
         assert first.bounding_box()["x"] == pytest.approx(box.bounding_box()["x"], abs=1)
 
 
-def test_the_api_returns_the_block(site: SimpleNamespace) -> None:
+def test_the_api_returns_the_block(numbers_site: SimpleNamespace) -> None:
     from gradio_client import Client
 
-    client = Client(site.url, verbose=False)
+    client = Client(numbers_site.url, verbose=False)
     html = client.predict("made-up", "frames", "mae", "all", "en", api_name="/numbers")
     assert html == figures_numbers.screen("made-up", "frames", "mae", "all")
     with pytest.raises(Exception, match="not in the list of choices"):

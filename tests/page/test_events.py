@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
 
-import app
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
-from msa_core.page.files import Uploads
+from msa_core.page.analyse_inputs import AnalyseInputs
+from msa_core.page.answering import Answering, Changes
+from msa_core.page.api import named_calls
+from msa_core.page.components import with_a_last_step
+from msa_core.page.extraction import extraction
+from msa_core.page.files import EXAMPLES, Uploads
+from msa_core.page.reading import Reading, ReadingOutputs, Wanted
+from msa_core.page.services import Services
+from msa_core.page.session import Presence, Settings, Shipped
+from msa_core.schema import MODALITIES
 
 REQUEST = SimpleNamespace(session_hash="a tab")
 SETS_NOTHING = {"status": gr.skip()}
@@ -41,13 +51,26 @@ class Slow:
 
 
 @pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uploads:
-    """The page's claims on files, in a folder of the test."""
-    own = Uploads(lambda: tmp_path)
-    monkeypatch.setattr(app, "UPLOADS", own)
-    monkeypatch.setattr(app, "_uploads", lambda: tmp_path)
-    monkeypatch.setattr(app, "PRESENCE", app.Presence())
-    return own
+def uploads(tmp_path: Path) -> Uploads:
+    """Claims on files in a folder of the test."""
+    return Uploads(lambda: tmp_path)
+
+
+@pytest.fixture
+def presence() -> Presence:
+    return Presence()
+
+
+@pytest.fixture
+def services(analyser: Any, uploads: Uploads, presence: Presence) -> Services:
+    """What visitors of the real models share."""
+    return Services(analyser, Shipped(EXAMPLES, analyser.extract), uploads, presence)
+
+
+def inputs(visit: Any = None, language: str = "en", method: str = "sdumc") -> AnalyseInputs:
+    """A visitor who touched nothing."""
+    settings = Settings(dict.fromkeys(MODALITIES, True), dict.fromkeys(MODALITIES, 0.0), "simulated", method)
+    return AnalyseInputs(visit, None, language, "en", settings)
 
 
 @pytest.fixture
@@ -59,17 +82,24 @@ def mine(tmp_path: Path) -> Path:
     return path
 
 
-def reading(analyser: Any, clip: Path, visit: Any = None) -> Iterator[dict[Any, Any]]:
-    """The event that reads a clip; its outputs are named."""
-    names = ("video", "status", "visit", "edit", "answer", "seen", "transcript", "text_status", "blur", "noise",
-             "text", "audio", "vision", "rate_text", "rate_audio", "rate_vision")  # fmt: skip
-    read = app._reading(analyser, {name: name for name in names})
-    return read(str(clip), None, str(clip), visit, "simulated", "sdumc", "en", "en", REQUEST)
+@pytest.fixture
+def read(uploads: Uploads, presence: Presence, mine: Path) -> Callable[..., Iterator[dict[Any, Any]]]:
+    """`read(analyser)`: the event that reads a clip; its outputs are named."""
+    single = ("video", "status", "visit", "edit", "answer", "clip", "transcript", "text_status", "blur", "noise")
+    outputs = ReadingOutputs(
+        *single, switches={m: m for m in MODALITIES}, rates={m: f"rate_{m}" for m in MODALITIES}
+    )  # fmt: skip
+
+    def start(analyser: Any, visit: Any = None) -> Iterator[dict[Any, Any]]:
+        reading = Reading(Services(analyser, None, uploads, presence), outputs)  # type: ignore[arg-type]
+        return with_a_last_step(reading.read, "status")(Wanted(str(mine), None, str(mine)), inputs(visit), REQUEST)
+
+    return start
 
 
 def test_closing_an_extraction_stops_it_and_waits_for_nothing() -> None:
     analyser = Slow()
-    steps = app._extraction(analyser)("clip.mp4", Degradation(), "en", lambda: None)  # type: ignore[arg-type]
+    steps = extraction(analyser)("clip.mp4", Degradation(), "en", lambda: None)  # type: ignore[arg-type]
     assert next(steps) == ("media", 0.0)
     start = time.monotonic()
     steps.close()  # type: ignore[attr-defined]
@@ -78,9 +108,9 @@ def test_closing_an_extraction_stops_it_and_waits_for_nothing() -> None:
     assert analyser.stopped.wait(5), "the work went on for nobody"
 
 
-def test_a_closed_reading_leaves_no_file(uploads: Uploads, mine: Path, tmp_path: Path) -> None:
+def test_a_closed_reading_leaves_no_file(read: Any, uploads: Uploads, mine: Path, tmp_path: Path) -> None:
     analyser = Slow()
-    events = reading(analyser, mine)
+    events = read(analyser)
     next(events), next(events)
     assert mine.exists()
     events.close()  # type: ignore[attr-defined]
@@ -88,11 +118,13 @@ def test_a_closed_reading_leaves_no_file(uploads: Uploads, mine: Path, tmp_path:
     assert list(tmp_path.iterdir()) == [] and not uploads._claims
 
 
-def test_a_visitor_who_left_is_read_for_no_longer(uploads: Uploads, mine: Path, tmp_path: Path) -> None:
+def test_a_visitor_who_left_is_read_for_no_longer(
+    read: Any, uploads: Uploads, presence: Presence, tmp_path: Path
+) -> None:
     analyser = Slow()
-    events = reading(analyser, mine)
+    events = read(analyser)
     next(events), next(events)
-    app.PRESENCE.leave("a tab")
+    presence.leave("a tab")
     analyser.may_go_on.set()
     assert list(events) == [SETS_NOTHING] and analyser.stopped.is_set()
     assert list(tmp_path.iterdir()) == [] and not uploads._claims
@@ -100,12 +132,12 @@ def test_a_visitor_who_left_is_read_for_no_longer(uploads: Uploads, mine: Path, 
 
 @pytest.mark.parametrize("error", [MsaError("The clip is too long. Cut it."), OSError("disk")])
 def test_a_clip_that_fails_is_deleted_before_it_is_said(
-    uploads: Uploads, mine: Path, tmp_path: Path, error: Exception
+    read: Any, uploads: Uploads, tmp_path: Path, error: Exception
 ) -> None:
     def extract(*_: Any, **__: Any) -> None:
         raise error
 
-    events = reading(SimpleNamespace(extract=extract), mine, SimpleNamespace(clip="old.mp4"))
+    events = read(SimpleNamespace(extract=extract), SimpleNamespace(clip="old.mp4"))
     next(events)
     told = next(events)
     assert list(tmp_path.iterdir()) == [] and not uploads._claims
@@ -115,15 +147,15 @@ def test_a_clip_that_fails_is_deleted_before_it_is_said(
 
 def test_a_damaged_copy_that_cannot_be_made_leaves_no_folder(uploads: Uploads, mine: Path, tmp_path: Path) -> None:
     with pytest.raises(MsaError):
-        app._playable(str(mine), Degradation(blur=0.05))
+        uploads.playable(str(mine), Degradation(blur=0.05))
     assert [p.name for p in tmp_path.iterdir()] == ["upload"]
 
 
 @pytest.fixture
-def actions(analyser: Any, uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[..., Any]]:
+def actions(services: Services) -> dict[str, Callable[..., Any]]:
     """The actions for programs by name, as gradio calls them."""
     with gr.Blocks() as page:
-        app._api(analyser, app.Shipped(app.EXAMPLES, analyser.extract))
+        named_calls(services)
     return {f.api_name: f.fn for f in page.fns.values()}
 
 
@@ -213,8 +245,31 @@ def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
         actions["evaluation"](name)
 
 
-def test_the_remark_on_imagined_text_follows_the_language(analyser: Any) -> None:
-    redraw = app._redraw_analyse(analyser, app._drawing(analyser))
-    values = [None, None, "zh", "simulated", "corrkd", True, True, True, 0, 0, 0]
-    assert "CorrKD" in redraw(*values)[1]["info"] and "reads" not in redraw(*values)[1]["info"]
-    assert "reads no imagined text" in redraw(*values[:2], "en", *values[3:])[1]["info"]
+def test_the_remark_on_imagined_text_follows_the_language(services: Services) -> None:
+    components: Any = SimpleNamespace(absent_text="absent_text", switches={})
+    answering = Answering(services, components, cast(Changes, None), *("answer", "clip", "status"))  # type: ignore[arg-type]
+    chinese, own = (answering.redraw(inputs(None, code, "corrkd"))["absent_text"]["info"] for code in ("zh", "en"))
+    assert "CorrKD" in chinese and "reads" not in chinese
+    assert "reads no imagined text" in own
+
+
+def untimed(html: str) -> str:
+    """An answer without how long it took."""
+    return re.sub(r'<p class="mm-foot">.*?</p>|href="data:[^"]*"', "", html, flags=re.S)
+
+
+def test_a_reading_and_a_switch_give_the_same_answer(services: Services, tmp_path: Path) -> None:
+    clip = tmp_path / "upload" / "mine.mp4"
+    clip.parent.mkdir()
+    shutil.copy(EXAMPLES / "crema_happy.mp4", clip)
+    outputs = ReadingOutputs(
+        *("video", "status", "visit", "edit", "answer", "clip", "transcript", "text_status", "blur", "noise"),
+        switches={m: m for m in MODALITIES}, rates={m: f"rate_{m}" for m in MODALITIES},
+    )  # fmt: skip
+    *_, drawn, done = Reading(services, outputs).read(Wanted(str(clip), None, str(clip)), inputs(), REQUEST)  # type: ignore[arg-type]
+    components: Any = SimpleNamespace(absent_text="absent_text", switches={})
+    answering = Answering(services, components, cast(Changes, None), *("answer", "clip", "status"))  # type: ignore[arg-type]
+    again = answering.draw(inputs(drawn["visit"]))
+    assert untimed(again) == untimed(drawn["answer"]) and "mm-done" in done["status"]
+    services.uploads.release_all(drawn["visit"].claims)
+    assert list(tmp_path.iterdir()) == []

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 import variants
 from paths import ROOT, TESTS
+
+from msa_core.degrade import Degradation
 
 ARTEFACTS = TESTS / "artefacts"
 EXAMPLES = ROOT / "examples"
@@ -52,14 +59,79 @@ def microphone(path: Path) -> None:
         f.writeframes(samples.tobytes())
 
 
+class Readings:
+    """`Analyser.extract` that remembers the shipped examples as they are, and what it was asked to read."""
+
+    def __init__(self, extract: Callable[..., Any]) -> None:
+        self.paths: list[str] = []
+        self._extract, self._known, self._lock = extract, dict[Path, Any](), threading.Lock()
+
+    def __call__(self, path: str | Path, *limits: Any, **options: Any) -> Any:
+        """See `Analyser.extract`."""
+        self.paths.append(str(path))
+        changes = [v for k, v in options.items() if k != "progress" and v not in (None, "en", Degradation())]
+        if limits or changes or Path(path).parent != EXAMPLES:
+            return self._extract(path, *limits, **options)
+        with self._lock:
+            if Path(path) not in self._known:
+                self._known[Path(path)] = self._extract(path, **options)
+        return self._known[Path(path)]
+
+
+def wait_until(done: Callable[[], bool], otherwise: str, seconds: float = 20) -> None:
+    """Wait for something that the server does by itself."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
+
+
+@contextmanager
+def visitors(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page of `site` as new visitors; outside requests fail the test.
+
+    At the end every visitor leaves, and the next test begins when the server has deleted their clips.
+    """
+    contexts, hosts = list[Any](), set[str]()
+
+    def open_page(
+        width: int = 1366, height: int = 900, scheme: str = "light", hash: str = "", script: str = "", **options: Any
+    ) -> Any:
+        settings = {"permissions": ["camera", "microphone"], "locale": "en-US", **options}
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **settings)
+        contexts.append(context)
+        context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        if script:
+            page.add_init_script(script)
+        page.goto(f"{site.url}?__theme={scheme}{hash}")
+        page.wait_for_selector(".mm-examples button", state="attached")
+        return page
+
+    try:
+        yield open_page
+    finally:
+        for context in contexts:
+            context.close()
+    wait_until(lambda: not stored(site.folder), "clips are left")
+    assert hosts <= {urlparse(site.url).netloc}, f"outside requests: {hosts}"
+
+
 def stored(folder: Path) -> list[str]:
     return [p.name for p in folder.rglob("*") if p.is_file()]
 
 
 def shown(page: Any, name: str) -> None:
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(500)
-    page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
+    """Wait until nothing moves any more; with PAGE_PICTURES set, keep a picture of the page."""
+    page.evaluate(
+        """() => Promise.race([new Promise(resolve => setTimeout(resolve, 500)), Promise.all(
+            document.getAnimations().map(a => a.finished.catch(() => 0))
+        ).then(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))])"""
+    )
+    if os.environ.get("PAGE_PICTURES"):
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)
 
 
 def example(page: Any, name: str) -> None:

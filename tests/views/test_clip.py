@@ -10,6 +10,7 @@ import pytest
 from predictions import WORDS, prediction, second, utterance
 
 from msa_core.edit import VOICE_STAYS
+from msa_core.i18n import STATIC
 from msa_core.schema import MODALITIES, Stream, Thumbnail
 from msa_core.views import answer, clip
 
@@ -90,9 +91,12 @@ def test_timeline_of_any_length(duration_s: float) -> None:
     assert "nan" not in html and "inf" not in html and html.count("mm-lane-row") == 4
 
 
+SCRIPT = (STATIC / "analyse.js").read_text(encoding="utf-8")
+
+
 def test_the_script_is_for_what_is_drawn() -> None:
     html = answer.answer(prediction()) + clip.clip(utterance())
     for name in ("mm-lanes", "mm-playhead", "mm-lane-body", "mm-strip", "mm-share"):
-        assert f".{name}" in clip.SCRIPT and name in html
+        assert f".{name}" in SCRIPT and name in html
     for fact in ("data-length", "data-from", "data-to", "data-seek", "data-frame-weights"):
-        assert fact in clip.SCRIPT and f"{fact}=" in html
+        assert fact in SCRIPT and f"{fact}=" in html

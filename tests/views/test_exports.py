@@ -18,12 +18,13 @@ from chromium import ROOT
 
 from msa_core import i18n
 from msa_core.__main__ import main
+from msa_core.i18n import STATIC
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
 from msa_core.views import prediction_csv, summary
 from msa_core.views import report as figures_report
 from msa_core.views.answer import GAUGES
-from msa_core.views.prediction_csv import COLUMNS, SAVE, as_csv, report_html
+from msa_core.views.prediction_csv import COLUMNS, as_csv, report_html
 
 NASTY = '<img src=x onerror="alert(1)">'
 CLIPS = ("crema_happy.mp4", "latentsync_demo1.mp4", "jfk.flac")
@@ -328,7 +329,7 @@ def test_save_hands_the_text_to_the_visitor(browser: Any, ending: str, mime: str
     text = 'é 情感 "x"\r\n=1\r\n'
     page = browser.new_page()
     with page.expect_download() as found:
-        page.evaluate(f"([name, mime, text]) => ({SAVE})(name, mime, text)", [f"我.{ending}", mime, text])
+        page.evaluate((STATIC / "save_file.js").read_text(encoding="utf-8"), [f"我.{ending}", mime, text])
     assert found.value.suggested_filename == f"我.{ending}"
     assert found.value.path().read_bytes() == text.encode()
     page.close()

@@ -1,0 +1,97 @@
+"""The page as a whole: its tabs, its look, and the safe settings that it opens with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from msa_core.i18n import ENGLISH, LANGUAGES, STATIC, say
+from msa_core.page import scripts
+from msa_core.page.analyse import analyse_tab
+from msa_core.page.api import named_calls
+from msa_core.page.compare import compare_tab
+from msa_core.page.components import Words, html
+from msa_core.page.files import EXAMPLES
+from msa_core.page.languages import Languages
+from msa_core.page.learn import learn_tab
+from msa_core.page.numbers import numbers_tab
+from msa_core.page.services import KEEP_S, Services, leaving
+from msa_core.predict import Analyser
+from msa_core.views import page_parts
+
+
+def build(analyser: Analyser) -> gr.Blocks:
+    """Build the page around loaded models.
+
+    Privacy, in one place: a clip lives in gradio's temporary folder, is deleted at once when it is bad, and otherwise
+    when it is replaced, when its page closes or after 15 to 20 minutes; the extracted features live in memory as long.
+    """
+    gr.set_static_paths([EXAMPLES])
+    words, services = Words(), Services.around(analyser)
+    with gr.Blocks(
+        title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
+    ) as page:
+        language = _top(words)
+        with gr.Tabs(elem_id="mm-tabs"):
+            with words.put(gr.Tab, lambda: {"label": say("Analyse")}, id="analyse"):
+                components, analyse = analyse_tab(page, services, words, language)
+            with words.put(gr.Tab, lambda: {"label": say("Compare")}, id="compare") as tab:
+                compare = compare_tab(services, words, components, tab)
+            with words.put(gr.Tab, lambda: {"label": say("Learn")}, id="learn"):
+                learn = learn_tab(services, words, components)
+            with words.put(gr.Tab, lambda: {"label": say("Numbers")}, id="numbers"):
+                numbers = numbers_tab(words, language)
+            with words.put(gr.Tab, lambda: {"label": say("About")}, id="about"):
+                words.put(gr.Markdown, lambda: {"value": page_parts.about()}, elem_classes="mm-about")
+                words.put(gr.Markdown, lambda: {"value": page_parts.sources(EXAMPLES)}, elem_classes="mm-about")
+        Languages(services.presence, words, language).wire(page, [analyse, compare, learn, numbers])
+        named_calls(services)
+        page.unload(leaving(page, services))
+    page.words = words.i18n  # `launch` hands it to gradio
+    return page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
+
+
+def _top(words: Words) -> gr.Radio:
+    """Build head, choice of language and notices."""
+    with gr.Row(elem_id="mm-top"):
+        words.put(html, lambda: {"value": page_parts.head()}, name="mm-head")
+        language = words.put(
+            gr.Radio, lambda: {"label": say("Language")}, choices=[(v, k) for k, v in LANGUAGES.items()],
+            value=ENGLISH, elem_id="mm-language", min_width=150, scale=0, container=False,
+        )  # fmt: skip
+    words.put(html, lambda: {"value": page_parts.notices()}, name="mm-notices")
+    return language  # type: ignore[no-any-return]
+
+
+def theme() -> gr.themes.Base:
+    """Return gradio's own parts in the page's palette (`static/page.css`); system fonts, so nothing is fetched."""
+    plain = gr.themes.Font("sans-serif")
+    base = gr.themes.Base(primary_hue="violet", neutral_hue="zinc", radius_size="lg", font=[plain], font_mono=[plain])
+    colours = {"body_background_fill": "paper", "body_text_color": "ink", "block_background_fill": "card"}
+    colours |= {"block_border_color": "line", "block_info_text_color": "ink3"}
+    colours |= {"button_primary_background_fill": "accent", "button_primary_text_color": "accent-ink"}
+    colours |= {"button_primary_background_fill_hover": "accent", "slider_color": "accent"}
+    return base.set(**{part + dark: f"var(--mm-{name})" for part, name in colours.items() for dark in ("", "_dark")})
+
+
+def launch(page: gr.Blocks, **extra: Any) -> Any:
+    """Open the page with its safe settings: no analytics, no outside request, bounded uploads, no leaked errors."""
+    first, report = STATIC / "page.css", STATIC / "report.css"
+    return page.launch(
+        share=False,
+        ssr_mode=False,
+        pwa=False,
+        run_history=False,
+        enable_monitoring=False,
+        show_error=False,
+        footer_links=["api"],
+        max_file_size="50mb",
+        state_session_capacity=64,
+        allowed_paths=[str(EXAMPLES)],
+        theme=theme(),
+        css_paths=[first, *sorted(set(STATIC.glob("*.css")) - {first, report})],
+        head=scripts.head(),
+        i18n=page.words,  # type: ignore[attr-defined]
+        **extra,
+    )

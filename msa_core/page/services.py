@@ -1,0 +1,58 @@
+"""What all visitors share, and what happens to a clip when a tab closes or its time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+from msa_core.page.files import EXAMPLES, Uploads
+from msa_core.page.session import Presence, Shipped, Visit
+from msa_core.predict import Analyser
+
+KEEP_S = 900  # seconds a clip and its features stay, at most
+
+
+def upload_folder() -> Path:
+    """Return gradio's temporary folder."""
+    return Path(gr.utils.get_upload_folder()).resolve()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The loaded models, the example clips, the claims on uploaded files and the tabs that are open."""
+
+    analyser: Analyser
+    shipped: Shipped
+    uploads: Uploads = field(default_factory=lambda: Uploads(upload_folder))
+    presence: Presence = field(default_factory=Presence)
+
+    @staticmethod
+    def around(analyser: Analyser) -> Services:
+        """Return the services of a page around loaded models."""
+        return Services(analyser, Shipped(EXAMPLES, analyser.extract))
+
+
+def forgetting(page: gr.Blocks, services: Services) -> Callable[[Visit | None], None]:
+    """Return what drops a clip whose time is over: its file, its features, and gradio's copies of the drawings."""
+
+    def forget(visit: Visit | None) -> None:
+        if visit is not None:
+            services.uploads.release_all(visit.claims)
+            page.state_holder.session_data.pop(visit.session or "", None)
+
+    return forget
+
+
+def leaving(page: gr.Blocks, services: Services) -> Callable[[gr.Request], None]:
+    """Return what drops everything of a tab when it closes, and stops what is computed for it."""
+
+    def leave(request: gr.Request) -> None:
+        session = request.session_hash or ""
+        services.presence.leave(session)
+        page.state_holder.delete_state(session)
+        page.state_holder.session_data.pop(session, None)
+
+    return leave

@@ -1,0 +1,5 @@
+language => {
+  mmLanguage.set(language);
+  document.documentElement.lang = language;
+  return language;
+}
