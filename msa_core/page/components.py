@@ -115,7 +115,7 @@ def _values(field: Any, given: Mapping[Any, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Redraw:
-    """What a tab draws again in another language: an event's function, its inputs and the components that it sets."""
+    """The part of a tab that is drawn again in another language: an event's function, its inputs and its outputs."""
 
     function: Callable[[Mapping[Any, Any]], Updates]
     inputs: set[Any]

@@ -1,4 +1,4 @@
-"""A copy of a clip that a browser can show: recordings get a duration, foreign codecs become h264 with AAC."""
+"""Copies of clips that a browser can show: recordings get a duration, foreign codecs become h264 with AAC."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Change = Callable[[np.ndarray], np.ndarray]  # of a picture (H, W, 3) uint8, or 
 
 
 def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
-    """A file that a browser plays with a time line: `path` itself when it does, else a copy in `out_dir`.
+    """Return a file that a browser plays with a time line: `path` itself when it does, else a copy in `out_dir`.
 
     A recording without duration is rewritten; HEVC, AVI and the like become h264 with AAC, longer side 640.
     Raises: MediaError when it cannot be read or written; no partial file is left.
@@ -60,7 +60,7 @@ def remux(path: str | Path, out: str | Path) -> Path:
 
 
 def _browser_kind(container: str, streams: list[Any]) -> str | None:
-    """'mp4' or 'webm' when every stream plays there as it is, else None."""
+    """Return 'mp4' or 'webm' when every stream plays there as it is, else None."""
     codecs = {s.codec_context.name for s in streams}
     pixels = {s.codec_context.pix_fmt for s in streams if s.type == "video"}
     if not streams or pixels - {"yuv420p", "yuvj420p"}:
@@ -73,9 +73,13 @@ def _browser_kind(container: str, streams: list[Any]) -> str | None:
 
 
 def encode(path: str | Path, out: str | Path, picture: Change | None = None, sound: Change | None = None) -> Path:
-    """Write what the analysis itself sees and hears as h264 and AAC.
+    """Encode what the analysis itself sees and hears as h264 and AAC.
 
-    Args: picture, sound: applied to every picture and to the sound. Raises: MediaError; no partial file is left.
+    Args:
+        picture: applied to every picture, (H, W, 3) uint8.
+        sound: applied to the samples, (N,) float32.
+
+    Raises: MediaError; no partial file is left.
     """
     path, out = Path(path), Path(out)
     info = media.probe(path, MediaLimits.command_line())
@@ -107,7 +111,7 @@ def encode(path: str | Path, out: str | Path, picture: Change | None = None, sou
 
 @contextmanager
 def _writing(path: Path, out: Path) -> Iterator[Any]:
-    """An output container for `out`, complete or not there. Raises: MediaError naming `path`."""
+    """Open an output container for `out`, complete in the end or not there. Raises: MediaError naming `path`."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replaced_file(out) as part, av.open(str(part), "w") as target:
@@ -123,9 +127,11 @@ def _writing(path: Path, out: Path) -> Iterator[Any]:
 
 
 def degraded_copy(path: str | Path, degradation: Degradation, out: str | Path) -> Path:
-    """Write what the models get of a clip as h264 and AAC into the folder `out`, and nowhere else.
+    """Encode what the models get of a degraded clip as h264 and AAC into the folder `out`, and nowhere else.
 
-    Returns: the mp4, named after the clip and the degradation. Raises: MediaError; no partial file is left.
+    Returns: the mp4, named after the clip and the degradation.
+
+    Raises: MediaError; no partial file is left.
     """
     name = f"{Path(path).stem}-blur{1000 * degradation.blur:.0f}"
     name += "" if degradation.noise_db is None else f"-noise{degradation.noise_db:g}"

@@ -155,8 +155,8 @@ def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: A
     bad = tmp_path / "broken.mp4"
     bad.write_bytes(b"not a video " * 100)
     upload(page, bad)
-    page.wait_for_selector(".mm-failed")
-    line = page.inner_text(".mm-failed")
+    page.get_by_role("alert").wait_for()
+    line = page.get_by_role("alert").inner_text()
     assert "broken.mp4" in line and "\n" not in line.strip() and len(line) < 250 and "/" not in line
     assert gauges(page) == before and stored(site.folder) == []
     switch(page, "#mm-text input")

@@ -88,7 +88,7 @@ def test_a_second_clip_of_ones_own_is_deleted_once_read_and_can_be_taken_away(
     open_tab(page, "compare")
     page.wait_for_selector("#mm-compare table", state="attached")
     choose(page, broken)
-    page.wait_for_selector("#mm-compare-status .mm-failed")
+    page.get_by_role("alert").wait_for()
     assert stored(site.folder) == []
     choose(page, mine)
     page.wait_for_selector("#mm-compare .mm-two-clips")

@@ -88,8 +88,9 @@ def test_chinese_errors_are_chinese(visit: Any, tmp_path: Any) -> None:
     bad.write_bytes(b"not a video " * 100)
     page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-head')?.innerText)")
     upload(page, bad)
-    page.wait_for_selector(".mm-failed")
-    assert re.search(r"[一-龥]", page.inner_text(".mm-failed")) and "broken.mp4" in page.inner_text(".mm-failed")
+    page.get_by_role("alert").wait_for()
+    line = page.get_by_role("alert").inner_text()
+    assert re.search(r"[一-龥]", line) and "broken.mp4" in line
 
 
 def to_chinese(page: Any, part: str) -> None:

@@ -24,16 +24,16 @@ def record(page: Any) -> None:
 def test_a_refused_camera_is_said_and_the_rest_works(visit: Any) -> None:
     page = visit(script=REFUSED)
     record(page)
-    page.wait_for_selector(".mm-notice:not([hidden])")
-    assert "upload" in page.inner_text(".mm-notice").lower()
+    page.get_by_role("alert").wait_for()
+    assert "upload" in page.get_by_role("alert").inner_text().lower()
     example(page, CLIP.name)
 
 
 def test_without_a_microphone_the_picture_is_recorded(visit: Any) -> None:
     page = visit(script=NO_MICROPHONE)
     record(page)
-    page.wait_for_selector(".mm-notice:not([hidden])")
-    assert "microphone" in page.inner_text(".mm-notice").lower()
+    page.get_by_role("alert").wait_for()
+    assert "microphone" in page.get_by_role("alert").inner_text().lower()
     page.get_by_label("Start recording").or_(page.get_by_text("Record", exact=True)).first.click()
     page.wait_for_timeout(2500)
     page.get_by_label("Stop recording").or_(page.get_by_text("Stop", exact=True)).first.click()
