@@ -141,6 +141,7 @@ class CorrKD(Method):
 
     name = "corrkd"
     title = "CorrKD"
+    panel = "distillation"
     Config = CorrKDConfig
 
     def __init__(self, config: CorrKDConfig, dims: Mapping[str, int]):

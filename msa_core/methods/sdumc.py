@@ -131,6 +131,7 @@ class SDUMC(Method):
 
     name = "sdumc"
     title = "SDUMC"
+    panel = "gates"
     double_flow = True
     Config = SDUMCConfig
 

@@ -106,6 +106,7 @@ class ProMMA(Method):
 
     name = "promma"
     title = "ProMMA (reconstruction)"
+    panel = "prompts"
     reconstruction = True
     Config = ProMMAConfig
 
