@@ -53,7 +53,8 @@ from msa_core.views import answer as figures
 from msa_core.views import clip as figures_clip
 from msa_core.views import comparison, page_parts, prediction_csv
 from msa_core.views import numbers as figures_numbers
-from msa_core.views.parts import method_name
+from msa_core.views.parts import method_name, modality_title
+from msa_core.views.report import report_html
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "msa_core" / "static"
@@ -373,7 +374,7 @@ def _controls(
     with gr.Row(elem_id="mm-switches"):
         switches = {
             m: words.put(
-                gr.Checkbox, partial(lambda m: {"label": page_parts.title(m), "info": say("no clip yet")}, m),
+                gr.Checkbox, partial(lambda m: {"label": modality_title(m), "info": say("no clip yet")}, m),
                 value=True, interactive=False, elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
@@ -687,7 +688,7 @@ def _saving(analyser: Analyser, desk: Desk, csv: gr.Button, report: gr.Button, p
     def save_report(with_pictures: bool, *values: Any) -> list[str] | None:
         def page(utterance: Utterance, settings: Settings) -> list[str]:
             by_method = {m: predict(analyser, utterance, replace(settings, method=m)) for m in analyser.methods}
-            html = prediction_csv.report_html(utterance, by_method, settings.method, with_pictures=with_pictures)
+            html = report_html(utterance, by_method, settings.method, with_pictures=with_pictures)
             return ["missing-modality-report.html", "text/html", html]
 
         return saving(page, values)
@@ -1111,7 +1112,7 @@ def _api(analyser: Analyser, shipped: Shipped) -> None:
             utterance = read(clip)
             with use(language):
                 by_method = {m: switched(utterance, m, dropped) for m in analyser.methods}
-                return prediction_csv.report_html(utterance, by_method, method)
+                return report_html(utterance, by_method, method)
 
     def numbers_as_csv(clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None) -> str:
         """The numbers of an analysis as CSV."""

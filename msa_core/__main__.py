@@ -48,6 +48,7 @@ def _analyse(args: argparse.Namespace) -> None:
     from msa_core.missing import switches
     from msa_core.predict import Analyser
     from msa_core.views import prediction_csv
+    from msa_core.views.report import report_html
 
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]
     switches(dropped, args.text)  # refuse bad usage and bad files before any model is loaded
@@ -64,7 +65,7 @@ def _analyse(args: argparse.Namespace) -> None:
         _write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
     if args.report is not None:
         with i18n.use(args.language):
-            text = prediction_csv.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+            text = report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
         _write(Path(args.report), text, "--report")
     if args.json == "-":
         print(prediction.json_text(), end="")

@@ -1,7 +1,7 @@
 """`Comparison` -> the Compare screen: the board of all patterns and methods, a ranking, two clips side by side.
 
 Each picture is followed by the same numbers as a table. A method is told by its place and name; colour means
-sentiment. The curves of dropped frames stand in `figures_robustness`.
+sentiment. The curves of dropped frames stand in `robustness`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from msa_core.i18n import known, say
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.views.comparison_text import as_csv, as_json
-from msa_core.views.parts import card, icon, percent, row, signed, span, tone
-from msa_core.views.robustness import curve, table_cells, title_of, values_table
+from msa_core.views.parts import card, icon, method_title, percent, row, signed, span, tone
+from msa_core.views.robustness import curve, table_cells, values_table
 from msa_core.views.summary import DISCLAIMER, ORDINARY
 
 
@@ -37,7 +37,7 @@ def screen(comparison: Comparison, robustness: Robustness | None = None, other: 
 def board(comparison: Comparison) -> str:
     """Patterns (rows) by methods (columns): both flows of each on the common scale from -3 to 3."""
     heads = "".join(
-        f"<b>{escape(title_of(m))}<small>{escape(say('beside: {model}', model=known(title)))}</small></b>"
+        f"<b>{escape(method_title(m))}<small>{escape(say('beside: {model}', model=known(title)))}</small></b>"
         for m, title in comparison.complete.items()
     )
     order = sorted(comparison.conditions, key=lambda c: -len(PATTERNS[c.pattern]))
@@ -112,7 +112,7 @@ def _cell(comparison: Comparison, condition: Condition, method: str) -> str:
     answer, full = condition.answers[method], comparison.answer(method)
     title = escape(_spoken(comparison, condition, method), quote=True)
     return (
-        f'<span class="mm-board-cell" title="{title}"><em>{escape(title_of(method))}</em>{_track(answer, full)}'
+        f'<span class="mm-board-cell" title="{title}"><em>{escape(method_title(method))}</em>{_track(answer, full)}'
         f'<span class="mm-board-read"><strong class="mm-{tone(answer.missing)}">{signed(answer.missing)}</strong>'
         f"<small>{signed(answer.complete)}</small></span></span>"
     )
@@ -138,7 +138,7 @@ def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
     """A cell in words."""
     answer = condition.answers[method]
     left = " + ".join(known(m) for m in PATTERNS[condition.pattern])
-    said = say("{method} with {left}: {score}", method=title_of(method), left=left, score=signed(answer.missing))
+    said = say("{method} with {left}: {score}", method=method_title(method), left=left, score=signed(answer.missing))
     if answer.interval:
         said += say(" ({level} interval {low} to {high})", **_interval(answer))
     if answer.nothing_imagined is not None:
@@ -182,7 +182,7 @@ def _table(comparison: Comparison) -> str:
             bare = "–" if a.nothing_imagined is None else signed(a.nothing_imagined)
             move = signed(comparison.move(m, c.pattern))
             cells = (signed(a.missing), band, move, bare, signed(a.complete))
-            rows.append(f'<tr>{left}<td class="mm-text">{escape(title_of(m))}</td>{table_cells(cells)}</tr>')
+            rows.append(f'<tr>{left}<td class="mm-text">{escape(method_title(m))}</td>{table_cells(cells)}</tr>')
     heads = (
         say("what is left"),
         say("method"),
@@ -209,12 +209,12 @@ def nearest(comparison: Comparison) -> str:
         bars = f'<span class="mm-nearest-two">{_length(moves[m], limit, "mm-by-student")}'
         bars += f"{_length(complete[m], limit, 'mm-by-lost')}</span>"
         value = f"{moves[m]:.2f} <small>{complete[m]:.2f}</small>"
-        name = f"<span>{escape(title_of(m))}<small>{escape(known(comparison.complete[m]))}</small></span>"
+        name = f"<span>{escape(method_title(m))}<small>{escape(known(comparison.complete[m]))}</small></span>"
         lines.append(row(name, bars, value, "mm-flat" + (" mm-nearest-best" if m == best else "")))
     said = say(
         "{method} stays nearest on this clip: over {n} kinds of loss it moves by {move} on average, its complete "
         "model, {model}, by {complete}.",
-        method=title_of(best),
+        method=method_title(best),
         n=len(comparison.incomplete),
         move=f"{moves[best]:.2f}",
         model=known(comparison.complete[best]),
@@ -247,7 +247,7 @@ def pair(a: Comparison, b: Comparison) -> str:
     )
     columns = "".join(_column(c, limit) for c in (a, b))
     body = f'<p class="mm-transfer">{escape(difference(a, b))}</p><div class="mm-compare-clips">{columns}</div>'
-    names = say(", ").join(title_of(m) for m in a.methods)
+    names = say(", ").join(method_title(m) for m in a.methods)
     hint = say("The bars of every loss, from top to bottom: {methods}. Both clips share one scale.", methods=names)
     return card(escape(say("Two clips side by side")), escape(hint), body, "mm-two-clips")
 
@@ -278,7 +278,7 @@ def _column(comparison: Comparison, limit: float) -> str:
     """One clip of the pair."""
     full = "".join(
         row(
-            escape(title_of(m)),
+            escape(method_title(m)),
             span(0.0, s, f"mm-{tone(s)}"),
             signed(s),
         )

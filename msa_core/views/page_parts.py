@@ -98,11 +98,6 @@ def notices() -> str:
     return f'<div class="mm"><p class="mm-notice" role="alert" hidden {said}></p></div>'
 
 
-def title(modality: str) -> str:
-    """The name of a modality on its switch."""
-    return {"text": say("Text"), "audio": say("Audio"), "vision": say("Vision")}[modality]
-
-
 def dropped_title(modality: str) -> str:
     """What the slider of a modality drops, in percent."""
     return {

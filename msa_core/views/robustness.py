@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from msa_core import methods
 from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
 from msa_core.evaluation.curve_svg import DASHES, MARKERS, spread, ticks, written
 from msa_core.i18n import known, say
-from msa_core.views.parts import card, signed
+from msa_core.views.parts import card, method_title, signed
 
 WIDTH, HEIGHT = 560, 360  # of one chart; its names stand in the right margin, which a phone cuts off
 LEFT, RIGHT, TOP, BOTTOM = 44, 170, 14, 48
@@ -56,15 +55,15 @@ def _weathered(robustness: Robustness) -> str:
         return say(
             "With {rate} of all frames and words gone, {method} has moved by {move}.",
             rate=rate,
-            method=title_of(steady),
+            method=method_title(steady),
             move=f"{moves[steady]:.2f}",
         )
     return say(
         "With {rate} of all frames and words gone, {steady} has moved least ({least}) and {loose} most ({most}).",
         rate=rate,
-        steady=title_of(steady),
+        steady=method_title(steady),
         least=f"{moves[steady]:.2f}",
-        loose=title_of(loose),
+        loose=method_title(loose),
         most=f"{moves[loose]:.2f}",
     )
 
@@ -91,7 +90,7 @@ def _looks(robustness: Robustness) -> list[tuple[str, str, str]]:
 
 def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
     if line.flow == "missing":
-        return title_of(line.methods[0])
+        return method_title(line.methods[0])
     return known(robustness.complete[line.methods[0]])
 
 
@@ -188,11 +187,6 @@ def _curve_table(robustness: Robustness) -> str:
             )
     title = say("What if only parts of it are lost?")
     return values_table(title, [say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
-
-
-def title_of(method: str) -> str:
-    """How a method is written, in the visitor's language; not escaped."""
-    return known(methods.method_name(method))
 
 
 def table_cells(values: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from msa_core import checkpoint
 from msa_core.i18n import known, say
 from msa_core.methods import method_name
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+from msa_core.views.parts import method_title, signed
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
 EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
@@ -26,7 +27,7 @@ def sentence(prediction: Prediction) -> str:
     also when the words were edited. So what an edit does is part of the move.
     """
     scores = {key: value for key, value in prediction.scores.items() if value is not None}
-    full, method = scores["complete_model_full"], title(prediction.method)
+    full, method = scores["complete_model_full"], method_title(prediction.method)
     if (why := cause(prediction)) is not None:
         return say(
             "{cause}, the complete model {moves}; {method} {does}.",
@@ -39,17 +40,6 @@ def sentence(prediction: Prediction) -> str:
     if all(state["present"] for state in prediction.modalities.values()):
         return say("With everything there, the complete model says {full} and {method} says {missing}.", **said)
     return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A score with its sign (a real minus), never '−0.00'."""
-    text = f"{value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
-
-
-def title(method: str) -> str:
-    """`method_name` in the active language."""
-    return known(method_name(method))
 
 
 def dropped_frames(prediction: Prediction) -> dict[str, float]:
