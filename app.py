@@ -384,7 +384,7 @@ def _controls(
             gr.Radio,
             lambda: {
                 "label": say("When text is off"),
-                "choices": [(say("imagine it from the voice"), "simulated"), (say("use nothing"), "none")],
+                "choices": [(say("simulate it from the voice"), "simulated"), (say("use nothing"), "none")],
             },
             value="simulated",
             elem_id="mm-absent-text",
@@ -430,7 +430,9 @@ def _changes(words: Words) -> dict[str, Any]:
             gr.Textbox, lambda: {"label": say("Edit the words")}, lines=2, max_length=2000, elem_id="mm-transcript"
         )
         with gr.Row():
-            heard = words.put(gr.Button, lambda: {"value": say("What was heard again")}, elem_id="mm-heard", size="sm")
+            heard = words.put(
+                gr.Button, lambda: {"value": say("Restore the original words")}, elem_id="mm-heard", size="sm"
+            )
             use_words = words.put(
                 gr.Button, lambda: {"value": say("Use these words")}, variant="primary", elem_id="mm-use", size="sm"
             )
@@ -465,10 +467,10 @@ def _changes(words: Words) -> dict[str, Any]:
 
 
 def _absent_text(analyser: Analyser, method: str, language: str) -> Any:
-    """The choice behind a switched-off text is only there for methods that read imagined text."""
+    """The choice behind a switched-off text is only there for methods that read simulated text."""
     reads = analyser.reads_simulated(method)
     with use(language):
-        info = "" if reads else say("{method} reads no imagined text", method=method_name(method))
+        info = "" if reads else say("{method} reads no simulated text", method=method_name(method))
     return gr.update(interactive=reads, info=info)
 
 

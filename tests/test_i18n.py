@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from paths import ROOT
+from template_texts import TEMPLATES, said, strings
 
 from msa_core import i18n
 from msa_core.edit import ALL_STRUCK, TYPED, VOICE_STAYS
@@ -29,8 +30,8 @@ def texts(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_everything_said_is_translated(code: str) -> None:
-    said = {text for path in SOURCES for text in texts(path)}
-    missing = sorted(said - set(i18n.catalogue(code)))
+    told = {text for path in SOURCES for text in texts(path)} | {text for path in TEMPLATES for text in said(path)}
+    missing = sorted(told - set(i18n.catalogue(code)))
     assert not missing, f"{len(missing)} texts without {code}: {missing[:10]}"
 
 
@@ -79,6 +80,7 @@ PUT_TOGETHER = {  # sentences whose parts stand apart in the code
 def test_no_translation_is_left_over(code: str, name: str) -> None:
     entries = json.loads((i18n.STATIC / code / f"{name}.json").read_text(encoding="utf-8"))
     there = {text for path in SOURCES for text in written(path)}
+    there |= {i18n._FIELD.sub(FIELD, text) for path in TEMPLATES for text in strings(path)}
     unused = [t for t in entries if t not in PUT_TOGETHER and i18n._FIELD.sub(FIELD, t) not in there]
     assert not unused, f"said nowhere: {unused}"
 

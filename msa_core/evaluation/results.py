@@ -125,7 +125,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
         try:
             result = _read(path, path.stat().st_mtime_ns)
             if result["corpus"] in found:
-                raise MsaError(f"the corpus {result['corpus']!r} stands in another file too")
+                raise MsaError(f"the corpus {result['corpus']!r} is also in another file")
             found[result["corpus"]] = result
         except MsaError as e:
             left_out.append(f"{path.name} is left out: {e}. Write it again with 'python -m msa_core evaluate'.")
@@ -164,17 +164,17 @@ def _fault(found: Any) -> str:
         return "it names no corpus"
     rows = found.get("rows")
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
-        return "'rows' is no list of objects"
+        return "'rows' is not a list of objects"
     for row in rows:
         table = row.get("table")
         if not isinstance(row.get("label"), str) or not isinstance(table, Mapping):
             return "a row has no 'label' or no 'table'"
         if not all(isinstance(values, Mapping) for values in table.values()):
-            return f"the table of row {row['label']!r} holds something else than metrics"
+            return f"the table of row {row['label']!r} holds something other than metrics"
     protocols = found.get("protocols", {})
     lists = [found.get("patterns", []), *(protocols.values() if isinstance(protocols, Mapping) else [None])]
     if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists):
-        return "'patterns' or 'protocols' holds something else than names of conditions"
+        return "'patterns' or 'protocols' holds something other than names of conditions"
     rated = [c for name in ("frames", "blocks", "modality") for c in protocols.get(name, ())]
     wrong = next((c for c in rated if _rate(c) is None), None)
     return "" if wrong is None else f"the condition {wrong!r} has no rate"
@@ -243,7 +243,7 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
             values = [v for r in t["rows"] for v in r["values"] if v is not None]
             fits = all(len(r["values"]) == len(t["columns"]) for r in t["rows"])
             if not fits or not all(isinstance(v, str) for v in texts + values):
-                raise ValueError(f"the table {t['what']!r} has rows of another width, or values that are no text")
+                raise ValueError(f"the table {t['what']!r} has rows of different widths, or values that are not text")
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise MsaError(f"{REPORTED} cannot be read ({e}). Restore it with 'git checkout -- checkpoints'.") from e
     return list(tables)

@@ -89,7 +89,7 @@ class Imagine(Lesson):
         closer = abs(bare - real) - abs(imagined - real)
         correct = 2 if abs(closer) < ALIKE else int(closer < 0)
         rows = [
-            (say("imagined text"), imagined, real),
+            (say("simulated text"), imagined, real),
             (say("no text"), bare, real),
         ]
         said = say(
@@ -113,7 +113,7 @@ class Imagine(Lesson):
         prediction = analyser.predict(utterance, METHOD, ["text", *also], source)
         now = score_of(prediction)
         facts: dict[str, Value] = {"real": real, "now": now}
-        rows = [(say("imagined text") if source == SOURCES[0] else say("no text"), now, real)]
+        rows = [(say("simulated text") if source == SOURCES[0] else say("no text"), now, real)]
         likeness = _likeness(prediction)
         if source == SOURCES[0] and likeness:
             facts |= {"before": likeness[0], "after": likeness[1]}

@@ -83,8 +83,9 @@ class Method(nn.Module):
     """Base of the methods: class facts and the statistics of the training data, nothing else is shared.
 
     name: key of METHODS. title: how people write it. panel: the view that shows its mechanism.
-    published: a system from a paper, offered on the page and the command line. reconstruction: rebuilt from less than a paper, which is said wherever it is shown. double_flow: the
-    trainer also runs the complete batch, with the same weights.
+    published: a system from a paper, offered on the page and the command line. reconstruction: rebuilt from less than
+    a paper, which is said wherever it is shown. double_flow: the trainer also runs the complete batch, with the same
+    weights.
     Config: the dataclass of `config`. dims: width per stream.
     """
 

@@ -25,15 +25,10 @@ WELCOME = "Record yourself, upload a clip or choose an example: the answer appea
 def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
     """Draw the whole panel as HTML; without a prediction three empty gauges under `message`, an English text."""
     if prediction is None:
-        return render(
-            "answer",
-            prediction=None,
-            sentence=known(message),
-            gauges=empty_gauges(),
-            disclaimer=summary.DISCLAIMER,
-        )
+        empty = {"sentence": known(message), "gauges": empty_gauges(), "disclaimer": summary.DISCLAIMER}
+        return str(render("answer", prediction=None, **empty))
     seconds = prediction.timings_s.get("predict")
-    return render(
+    html = render(
         "answer",
         prediction=prediction,
         sentence=summary.sentence(prediction),
@@ -41,10 +36,11 @@ def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
         disclaimer=summary.DISCLAIMER,
         seconds=None if seconds is None else duration(seconds),
         json=base64.b64encode(prediction.json_text().encode()).decode(),
-        stack=Markup(contributions(prediction) + mechanism.gap(prediction) + mechanism.beside(prediction)),
+        stack=Markup(f"{contributions(prediction)}{mechanism.gap(prediction)}{mechanism.beside(prediction)}"),
         mechanism=Markup(mechanism.inside(prediction)),
-        below=Markup(transcript(prediction) + timeline(prediction)),
+        below=Markup(f"{transcript(prediction)}{timeline(prediction)}"),
     )
+    return str(html)
 
 
 class Step(NamedTuple):

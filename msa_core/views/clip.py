@@ -36,7 +36,8 @@ def transcript(prediction: Prediction) -> str:
     off = "mm-struck" if not on and not all(w.struck for w in prediction.words) else ""
     label = say("Words: press one to strike it out")
     if prediction.translation:
-        hint = f"{escape(prediction.transcript)}<br>{say('Heard as above; the models read its translation.')} {hint}"
+        heard = say("Transcribed as above; the models read its English translation.")
+        hint = f"{escape(prediction.transcript)}<br>{heard} {hint}"
     return card(title, hint, f'<p class="mm-said {off}" role="group" aria-label="{label}">{buttons}</p>', "mm-text")
 
 
@@ -56,15 +57,16 @@ def _words_hint(prediction: Prediction) -> str:
     state, method = prediction.modalities["text"], method_name(prediction.method)
     if state["present"]:
         told = say(
-            "The darker a word, the more attention {method} pays it. Click a word to strike it out, again to bring it "
-            "back.",
+            "The darker a word, the more attention {method} pays to it. Click a word to strike it out, "
+            "and again to restore it.",
             method=method,
         )
     elif not prediction.words or all(w.struck for w in prediction.words):
         told = _sentence(state["reason"] or "no words were found")
     elif prediction.text_source == "simulated":
         told = say(
-            "Text is off: no model sees these words. {method} imagines the text from the voice instead.", method=method
+            "Text is off: no model sees these words. {method} reads text simulated from the voice instead.",
+            method=method,
         )
     else:
         told = say("Text is off: no model sees these words. Nothing takes their place.")
@@ -116,8 +118,8 @@ def timeline(prediction: Prediction) -> str:
             body = f'<span class="mm-lane mm-gone">{told}</span>'
         lanes += _lane(f"{icon(m)}{known(TITLES[m])}", body, told)
     hint = say(
-        "Score of a three-second window around each second; below, where the attention of each modality lies. Hatched: "
-        "frames that are dropped or not there. Click to go to a moment."
+        "Score of a three-second window around each second; below, where the attention of each "
+        "modality lies. Hatched: frames that are dropped or absent. Click to jump to a moment."
     )
     shares = json.dumps([round(s, 4) for s in frame_weights(prediction)])
     body = (
@@ -158,7 +160,7 @@ def _presence(prediction: Prediction, modality: str, length_s: float) -> str:
         place = f"left:{percent(start, 0, length_s)}%;width:{100 * (end - start) / length_s:.2f}%"
         span_s = {"start": start, "end": end}
         if share is None:
-            told = say("{start:.0f} to {end:.0f} s: none of it in the clip", **span_s)
+            told = say("{start:.0f} to {end:.0f} s: not in the clip", **span_s)
             drawn += f'<i class="mm-empty-second" style="{place}" title="{told}"></i>'
         else:
             told = say("{start:.0f} to {end:.0f} s: {share:.0%} of the frames are seen", share=share, **span_s)
@@ -234,7 +236,7 @@ def timings(utterance: Utterance) -> str:
         features=escape(utterance.feature_set),
     )
     body = f'<ul class="mm-notes">{notes}</ul><dl class="mm-timings">{steps}</dl>'
-    return card(say("How it was read"), hint, body)
+    return card(say("How the clip was read"), hint, body)
 
 
 def frames(utterance: Utterance) -> str:
@@ -245,8 +247,8 @@ def frames(utterance: Utterance) -> str:
     chosen = [shots[i] for i in sampled(len(shots))]
     found = sum(t.box is not None for t in chosen)
     hint = say(
-        "{n} of the frames that were read; the box is the face that is followed ({found} of {n}). Below each: the "
-        "share of the method's attention that lies nearest to it.",
+        "{n} of the frames that were read; the box marks the face that is followed (found in {found} "
+        "of {n}). Below each: its share of the method's attention.",
         n=len(chosen),
         found=found,
     )

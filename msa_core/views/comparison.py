@@ -22,7 +22,7 @@ from msa_core.views.summary import DISCLAIMER, ORDINARY
 
 def empty() -> str:
     """What stands here before there is a clip."""
-    said = say("Choose or record a clip under Analyse: here you then see every method on everything that can be lost.")
+    said = say("Choose or record a clip under Analyse to see here how every method copes with every missing modality.")
     return f'<div class="mm mm-compare"><p class="mm-verdict">{escape(said)}</p></div>'
 
 
@@ -37,7 +37,7 @@ def screen(comparison: Comparison, robustness: Robustness | None = None, other: 
 def board(comparison: Comparison) -> str:
     """Patterns (rows) by methods (columns): both flows of each on the common scale from -3 to 3."""
     heads = "".join(
-        f"<b>{escape(method_title(m))}<small>{escape(say('beside: {model}', model=known(title)))}</small></b>"
+        f"<b>{escape(method_title(m))}<small>{escape(say('vs. {model}', model=known(title)))}</small></b>"
         for m, title in comparison.complete.items()
     )
     order = sorted(comparison.conditions, key=lambda c: -len(PATTERNS[c.pattern]))
@@ -51,8 +51,8 @@ def board(comparison: Comparison) -> str:
         f'<div class="mm-board-line mm-board-axes"><span></span>{axis * len(comparison.methods)}</div>{never}</div>'
     )
     body = f'<p class="mm-transfer">{escape(told(comparison))}</p>{_legend(comparison)}{grid}{_table(comparison)}'
-    hint = say("Each row takes something away. The nearer a dot stays to its dashed line, the less the answer moved.")
-    return card(escape(say("Everything that can be missing, at once")), escape(hint), body, "mm-whole")
+    hint = say("Each row removes something. The closer a dot stays to its dashed line, the less the answer moved.")
+    return card(escape(say("All patterns of missing modalities at once")), escape(hint), body, "mm-whole")
 
 
 def told(comparison: Comparison) -> str:
@@ -62,7 +62,7 @@ def told(comparison: Comparison) -> str:
     effects = comparison.effect_of_removing()
     if not effects:
         only = known(ORDINARY[comparison.full])
-        return say("This clip has only the {what}: {low} to {high}, and nothing can be taken away.",
+        return say("This clip has only the {what}: {low} to {high}, and nothing can be removed.",
                    what=only, low=low, high=high)  # fmt: skip
     top = max(effects, key=lambda m: effects[m])
     return say(
@@ -142,7 +142,7 @@ def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
     if answer.interval:
         said += say(" ({level} interval {low} to {high})", **_interval(answer))
     if answer.nothing_imagined is not None:
-        said += say("; no text imagined: {score}", score=signed(answer.nothing_imagined))
+        said += say("; without simulated text: {score}", score=signed(answer.nothing_imagined))
     return said + say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
 
 
@@ -161,7 +161,7 @@ def _legend(comparison: Comparison) -> str:
         ("mm-board-own", say("the method's own full answer")),
     ]
     if any(a.nothing_imagined is not None for a in answers):
-        entries.append(("mm-board-bare", say("the method without text imagined from the voice")))
+        entries.append(("mm-board-bare", say("the method without text simulated from the voice")))
     if level:
         entries.append(("mm-board-band", say("{level} interval", level=level)))
     items = "".join(
@@ -189,19 +189,19 @@ def _table(comparison: Comparison) -> str:
         say("score"),
         say("interval"),
         say("move from its full answer"),
-        say("nothing imagined"),
+        say("no simulated text"),
         say("complete model"),
     )
-    return values_table(say("Everything that can be missing, at once"), heads, rows)
+    return values_table(say("All patterns of missing modalities at once"), heads, rows)
 
 
 def nearest(comparison: Comparison) -> str:
     """Which method moves least from its own full answer, each beside its complete model."""
-    title = escape(say("Which method stays nearest its own full answer?"))
+    title = escape(say("Which method stays closest to its own full answer?"))
     moves, complete = comparison.moves(), comparison.moves("complete")
     best = comparison.nearest
     if best is None:
-        said = say("Nothing can be taken away from this clip, so nothing moves.")
+        said = say("Nothing can be removed from this clip, so nothing moves.")
         return card(title, "", f'<p class="mm-transfer">{escape(said)}</p>', "mm-nearest")
     limit = max(1e-6, *moves.values(), *complete.values())
     lines = []
@@ -212,8 +212,8 @@ def nearest(comparison: Comparison) -> str:
         name = f"<span>{escape(method_title(m))}<small>{escape(known(comparison.complete[m]))}</small></span>"
         lines.append(row(name, bars, value, "mm-flat" + (" mm-nearest-best" if m == best else "")))
     said = say(
-        "{method} stays nearest on this clip: over {n} kinds of loss it moves by {move} on average, its complete "
-        "model, {model}, by {complete}.",
+        "{method} stays closest on this clip: over {n} patterns of missing modalities it moves by "
+        "{move} on average; its complete model, {model}, moves by {complete}.",
         method=method_title(best),
         n=len(comparison.incomplete),
         move=f"{moves[best]:.2f}",
@@ -221,8 +221,8 @@ def nearest(comparison: Comparison) -> str:
         complete=f"{complete[best]:.2f}",
     )
     caveat = say(
-        "A method that never moves is steady, not right: one that always says the same would win here. "
-        "How accurate each one is stands under Numbers."
+        "A method that never moves is stable, but not necessarily right: one that always gives the "
+        "same answer would win here. Numbers shows how accurate each method is."
     )
     keys = (("mm-by-student", say("missing-modality model")), ("mm-by-lost", say("its complete model")))
     legend = "".join(f'<li><b class="{css}"></b>{escape(text)}</li>' for css, text in keys)
@@ -230,7 +230,9 @@ def nearest(comparison: Comparison) -> str:
         f'<p class="mm-transfer">{escape(said)}</p><ul class="mm-legend">{legend}</ul>'
         f'<div class="mm-chart">{"".join(lines)}</div><p class="mm-caveat">{escape(caveat)}</p>'
     )
-    hint = say("Mean distance between the answer with something missing and the answer with everything; short is near.")
+    hint = say(
+        "Mean distance between the answers with something missing and the answer with everything; shorter is closer."
+    )
     return card(title, escape(hint), body, "mm-nearest")
 
 
@@ -248,7 +250,7 @@ def pair(a: Comparison, b: Comparison) -> str:
     columns = "".join(_column(c, limit) for c in (a, b))
     body = f'<p class="mm-transfer">{escape(difference(a, b))}</p><div class="mm-compare-clips">{columns}</div>'
     names = say(", ").join(method_title(m) for m in a.methods)
-    hint = say("The bars of every loss, from top to bottom: {methods}. Both clips share one scale.", methods=names)
+    hint = say("The bars of each row, from top to bottom: {methods}. Both clips share one scale.", methods=names)
     return card(escape(say("Two clips side by side")), escape(hint), body, "mm-two-clips")
 
 
@@ -260,14 +262,14 @@ def difference(a: Comparison, b: Comparison) -> str:
     one, two = (known(ORDINARY[m]) for m in top)
     if top[0] == top[1]:
         return say(
-            "{a} reads {x} and {b} {y} (mean of the methods). Both are carried by the {what}: losing it moves the "
-            "answer most.",
+            "{a} scores {x} and {b} {y} (mean of the methods). Both depend most on the {what}: losing it "
+            "moves the answer most.",
             what=one,
             **values,
         )
     return say(
-        "{a} reads {x} and {b} {y} (mean of the methods). The first is carried by the {one}, the second by the {two}: "
-        "losing it moves the answer most.",
+        "{a} scores {x} and {b} {y} (mean of the methods). The first depends most on the {one}, the "
+        "second on the {two}: losing it moves the answer most.",
         one=one,
         two=two,
         **values,
@@ -298,12 +300,12 @@ def _column(comparison: Comparison, limit: float) -> str:
         )
         for m, v in effects.items()
     )
-    nothing = f'<p class="mm-hint">{escape(say("Nothing can be taken away from this clip, so nothing moves."))}</p>'
+    nothing = f'<p class="mm-hint">{escape(say("Nothing can be removed from this clip, so nothing moves."))}</p>'
     return (
         f"<section><h3>{escape(comparison.clip)}</h3><h4>{escape(say('With everything in the clip'))}</h4>"
-        f'<div class="mm-chart">{full}</div><h4>{escape(say("What is left, and how far the answer then moves"))}</h4>'
+        f'<div class="mm-chart">{full}</div><h4>{escape(say("What is left, and how far the answer moves"))}</h4>'
         f'<div class="mm-chart mm-moves">{losses or nothing}</div>'
-        f"<h4>{escape(say('What carries it: mean move when it alone is lost'))}</h4>"
+        f"<h4>{escape(say('Effect of removing one modality: mean move'))}</h4>"
         f'<div class="mm-chart">{bars or nothing}</div></section>'
     )
 

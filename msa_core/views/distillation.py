@@ -23,7 +23,7 @@ NEAR = 9.0  # a teacher that hardly moved is drawn beside itself
 def hint(method: str) -> str:
     """Explain what is shown of teacher and student."""
     return say(
-        "What {method}'s frozen teacher and its student make of this clip, each from what it sees.", method=method
+        "How {method}'s frozen teacher and its student respond to this clip, each from what it sees.", method=method
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from msa_core.i18n import known
 from msa_core.methods import METHODS
 from msa_core.schema import Prediction
@@ -59,7 +61,7 @@ def complete_model(prediction: Prediction) -> str:
 def inside(prediction: Prediction) -> str:
     """Draw the card that shows how the method came to its score."""
     panel, title = panel_of(prediction), method_title(prediction.method)
-    return render("mechanism", method=title, hint=panel.hint(title), body=panel.inside(prediction))
+    return render("mechanism", method=title, hint=panel.hint(title), body=Markup(panel.inside(prediction)))
 
 
 def gap(prediction: Prediction) -> str:

@@ -97,7 +97,7 @@ def _facts(result: Result, shown: NumbersTable) -> str:
     folds, n = results.number(result.get("folds")), results.number(result.get("n"))
     told = {
         say("test utterances"): f"{n:,.0f}" if n is not None else "–",
-        say("seeds a row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
+        say("seeds per row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
         say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
         say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
     }
@@ -147,7 +147,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
             "subsets. Price: how much higher the error on complete input is than that of the row's complete model."
         )
     if protocol == "patterns":
-        return say("Test {metric} by the modalities that are there.", metric=metric)
+        return say("Test {metric} by the modalities that are present.", metric=metric)
     if protocol == "frames":
         return say(
             "Test {metric} when this share of frames and words is dropped from every modality, each on its own.",
@@ -176,10 +176,14 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
         said.append(say("N is {naive}.", naive=escape(known(str(naive)))))
     if protocol == "intervals":
         said.append(
-            say("Marked: coverage nearest to asked; no width, as narrow is good only where coverage holds.")
+            say(
+                "Marked: coverage closest to the nominal level; widths are not marked, because narrow is good"
+                " only where coverage holds."
+            )
             if shown.level is None
             else say(
-                "Marked: coverage nearest to {level:.0f} %; no width, as narrow is good only where coverage holds.",
+                "Marked: coverage closest to {level:.0f} %; widths are not marked, because narrow is good "
+                "only where coverage holds.",
                 level=100 * shown.level,
             )
         )
@@ -261,7 +265,7 @@ def _robustness(result: Result, drawn: str, metric: str) -> str:
         said = say("The evaluation of {corpus} has no {metric} for dropped frames.", corpus=corpus, metric=name)
         return card(title, said, "")
     body = f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{title}">{drawn}</div>'
-    hint = say("What is left when more and more is dropped. The table “dropped frames” has the same numbers.")
+    hint = say("The metric as more and more frames are dropped. The table “dropped frames” has the same numbers.")
     return card(title, hint, body + key(result, metric), "mm-wide")
 
 
@@ -304,8 +308,8 @@ def _link(text: str, name: str, kind: str, content: str) -> str:
 def reported() -> str:
     """What papers report, by dataset, each table with source and caveat; never in one table with our own numbers."""
     hint = say(
-        "Typed from papers: other features, other splits and other rules. Nothing here was run by us, and none of it "
-        "can be compared with the tables above."
+        "Copied from papers, which use other features, splits and rules. Nothing here was run by us, "
+        "and none of it can be compared with the tables above."
     )
     drawn, dataset = "", ""
     try:
@@ -339,5 +343,5 @@ def _reported(table: Mapping[str, Any], opened: bool) -> str:
     return (
         f'<details class="mm-card"{" open" if opened else ""}><summary>{what} <small>{rows}</small></summary>'
         f'<p class="mm-hint">{source}</p>{drawn if n else ""}'
-        f'<p class="mm-caveat"><b>{say("Mind:")}</b> {escape(known(table["caveat"]))}</p></details>'
+        f'<p class="mm-caveat"><b>{say("Note:")}</b> {escape(known(table["caveat"]))}</p></details>'
     )

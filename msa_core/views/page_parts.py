@@ -70,8 +70,8 @@ def troubles() -> dict[str, str]:
     """
     return {
         "camera_denied": say(
-            "The browser may not use the camera. Allow camera and microphone for this page beside its address, then "
-            "press Record yourself again; or upload a clip, or choose an example."
+            "The browser is not allowed to use the camera. Allow camera and microphone for this page next"
+            " to its address, then press Record yourself again; or upload a clip, or choose an example."
         ),
         "no_camera": say("No camera was found. Connect one and try again; or upload a clip, or choose an example."),
         "camera_busy": say(
@@ -82,12 +82,12 @@ def troubles() -> dict[str, str]:
             "one and try again; or upload a clip with sound."
         ),
         "insecure": say(
-            "The browser gives no camera to this address. Open the page over https or on the computer that it runs on; "
-            "or upload a clip, or choose an example."
+            "The browser offers no camera at this address. Open the page over https or on the computer "
+            "that it runs on; or upload a clip, or choose an example."
         ),
         "connection_lost": say(
-            "The connection to the server was lost. Check your network and load the page again, then choose your clip "
-            "once more: the server deletes the clip of a page that is gone."
+            "The connection to the server was lost. Check your network and load the page again, then "
+            "choose your clip once more: the server deletes the clip of a page that is closed."
         ),
     }
 
@@ -115,7 +115,7 @@ def slower() -> str:
 
 def gone(seconds: int) -> str:
     """When a visitor's clip was deleted because its time was over, or none was chosen."""
-    said = "No clip is there: clips are deleted after {minutes} minutes. Choose one."
+    said = "There is no clip any more: clips are deleted after {minutes} minutes. Choose one."
     return known(said.format(minutes=seconds // 60))
 
 

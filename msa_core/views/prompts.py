@@ -85,10 +85,10 @@ def _similarity(facts: Mapping[str, Any]) -> str:
     mean = sum(own) / len(own)
     told = say("cosine of shared with private prompts; of the same point on average {mean:.2f}", mean=mean)
     hint = say(
-        "rows: shared, columns: private; filled: alike, grey: opposed; a property of the model, not of this clip"
+        "rows: shared, columns: private; filled: similar, grey: opposite; a property of the model, not of this clip"
     )
     return (
-        f"<h4>{say('From shared prompts to private ones')} <small>({hint})</small></h4>"
+        f"<h4>{say('Similarity of shared and private prompts')} <small>({hint})</small></h4>"
         f'<svg class="mm-matrix" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{told}">{drawn}</svg>'
     )
 
@@ -112,7 +112,9 @@ def attention(prediction: Prediction) -> str:
     for m in present(prediction.modalities):
         lanes += _lane(m, say("without prompts"), bare.get(m, ()), length_s, f"{icon(m)}{known(m)}")
         lanes += _lane(m, _with_prompts(own.get(m, ())), own.get(m, ()), length_s)
-    hint = say("Where self-attention looks over the clip, of the frozen backbone and with shared prompts joined to it.")
+    hint = say(
+        "Where self-attention looks in the clip: in the frozen backbone, and with the shared prompts added to it."
+    )
     title = say("Attention with and without prompts")
     return card(title, hint, f'<div class="mm-lanes">{lanes}</div>', "mm-attention")
 

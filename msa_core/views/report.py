@@ -71,7 +71,8 @@ def report_html(
         features=utterance.feature_set,
         example=utterance.id in page_parts.EXAMPLE_TITLES,
     )
-    return render("report", language=active(), policy=POLICY, clip=utterance.id, style=Markup(style(body)), body=body)
+    page = {"language": active(), "policy": POLICY, "clip": utterance.id, "style": Markup(style(body)), "body": body}
+    return str(render("report", **page))
 
 
 def _switched(prediction: Prediction) -> list[str]:

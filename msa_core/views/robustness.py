@@ -42,7 +42,7 @@ def curve(robustness: Robustness) -> str:
         f'<p class="mm-transfer">{escape(said)}</p><div class="mm-fan-charts">{charts}</div>'
         f'<ul class="mm-curve-key">{keys}</ul>{_curve_table(robustness)}'
     )
-    return card(escape(say("What if only parts of it are lost?")), escape(hint), body, "mm-robust")
+    return card(escape(say("What if only part of the input is lost?")), escape(hint), body, "mm-robust")
 
 
 def _weathered(robustness: Robustness) -> str:
@@ -53,13 +53,13 @@ def _weathered(robustness: Robustness) -> str:
     rate = f"{ends[steady].rate:.0%}"
     if steady == loose:
         return say(
-            "With {rate} of all frames and words gone, {method} has moved by {move}.",
+            "With {rate} of all frames and words dropped, {method} has moved by {move}.",
             rate=rate,
             method=method_title(steady),
             move=f"{moves[steady]:.2f}",
         )
     return say(
-        "With {rate} of all frames and words gone, {steady} has moved least ({least}) and {loose} most ({most}).",
+        "With {rate} of all frames and words dropped, {steady} has moved least ({least}) and {loose} most ({most}).",
         rate=rate,
         steady=method_title(steady),
         least=f"{moves[steady]:.2f}",
@@ -185,7 +185,7 @@ def _curve_table(robustness: Robustness) -> str:
             rows.append(
                 f'<tr><th scope="row">{name}</th><td class="mm-text">{escape(what)}</td>{table_cells(values)}</tr>'
             )
-    title = say("What if only parts of it are lost?")
+    title = say("What if only part of the input is lost?")
     return values_table(title, [say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
 
 

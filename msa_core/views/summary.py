@@ -82,16 +82,18 @@ def transfer(prediction: Prediction) -> str | None:
     why = cause(prediction)
     if why is None:
         return say(
-            "Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
-            "{typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}.",
+            "Nothing is switched off: the student is {ours:.1f} away from its teacher (two different "
+            "clips: {typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it "
+            "{full:.0%}.",
             ours=ours,
             typical=distance["typical"],
             student=student,
             full=full,
         )
     seen = say(
-        "{cause}, the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
-        "the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}.",
+        "{cause}, the teacher shifts by {lost:.1f} from its full answer, and the probability of its "
+        "class goes from {full:.0%} to {left:.0%}; the student, which sees no more, is {ours:.1f} "
+        "away and gives that class {student:.0%}.",
         cause=why,
         lost=lost,
         full=full,
@@ -100,10 +102,10 @@ def transfer(prediction: Prediction) -> str | None:
         student=student,
     )
     if lost < 1e-3:
-        return f"{seen} {say('The teacher does not move here, so there was nothing to save.')}"
+        return f"{seen} {say('The teacher does not shift here, so there was nothing to recover.')}"
     if ours < lost:
-        return f"{seen} {say('Distillation saved {share:.0%} of the drift.', share=1 - ours / lost)}"
-    return f"{seen} {say('On this clip distillation saved nothing of the drift.')}"
+        return f"{seen} {say('Distillation recovered {share:.0%} of the shift.', share=1 - ours / lost)}"
+    return f"{seen} {say('On this clip distillation recovered none of the shift.')}"
 
 
 def verdicts(prediction: Prediction) -> dict[str, str]:
@@ -144,20 +146,20 @@ def verdicts(prediction: Prediction) -> dict[str, str]:
 def _asked(facts: Mapping[str, Any]) -> str:
     """The gate's side of a verdict."""
     if "worth" not in facts:
-        return say("; this variant never asks.")
+        return say("; this variant does not consult the evaluator.")
     values = {k: facts[k] for k in ("importance", "worth", "threshold")}
     if 0.001 < facts["threshold"] < 0.999:
         return say("; importance {importance:.2f}, worth {worth:.2f} against a threshold of {threshold:.2f}.", **values)
     del values["threshold"]
     if facts["threshold"] < 0.5:
         return say(
-            "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is always generated, which was "
-            "best on validation data.",
+            "; importance {importance:.2f}, worth {worth:.2f}; with only this left it is always "
+            "generated, which was best on the validation data.",
             **values,
         )
     return say(
-        "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is never generated, which was best "
-        "on validation data.",
+        "; importance {importance:.2f}, worth {worth:.2f}; with only this left it is never generated,"
+        " which was best on the validation data.",
         **values,
     )
 
@@ -170,13 +172,13 @@ def prompts(prediction: Prediction) -> str | None:
     top = max(now, key=lambda m: now[m])
     values = {"what": known(ORDINARY[top]), "share": now[top]}
     if cause(prediction) is None or not isinstance(full, Mapping):
-        return say("The prompts count most on the {what} ({share:.0%}).", **values)
+        return say("The prompts rely most on the {what} ({share:.0%}).", **values)
     was = max(full, key=lambda m: full[m])
     values["full"] = full[was]
     if was == top:
-        return say("The prompts count most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
+        return say("The prompts rely most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
     return say(
-        "The prompts count most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
+        "The prompts rely most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
         other=known(ORDINARY[was]),
         **values,
     )
@@ -193,11 +195,12 @@ def evidence() -> str | None:
         control = row["truth"]["control: score / 3"]["conflict_top_1"]  # ties: the first, text
         test = row["model"]["prompt weights"]["deletion"]
         return say(
-            "Do they mean anything? Where text, voice and face disagree ({n} test clips of the {corpus} corpus) "
-            "weight × lean names the modality that truly pushes most towards positive in {found:.0%} (always naming "
-            "the text: {control:.0%}); on clips whose parts were paired anew its rank correlation with the truth is "
-            "{correlation:.2f}. Without the modality of the largest weight the score moves by {largest:.2f}, without "
-            "that of the smallest by {smallest:.2f}.",
+            "Are these weights meaningful? Where text, voice and face disagree ({n} test clips of the "
+            "{corpus} corpus), weight × lean names the modality that truly pushes most towards positive "
+            "in {found:.0%} of clips (always naming the text: {control:.0%}); on clips whose parts were "
+            "re-paired its rank correlation with the truth is {correlation:.2f}. Removing the modality "
+            "with the largest weight moves the score by {largest:.2f}, removing the one with the smallest"
+            " by {smallest:.2f}.",
             n=result["conflict"],
             corpus=result["corpus"],
             found=shown["conflict_top_1"],

@@ -213,8 +213,8 @@ def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
         actions["evaluation"](name)
 
 
-def test_the_remark_on_imagined_text_follows_the_language(analyser: Any) -> None:
+def test_the_remark_on_simulated_text_follows_the_language(analyser: Any) -> None:
     redraw = app._redraw_analyse(analyser, app._drawing(analyser))
     values = [None, None, "zh", "simulated", "corrkd", True, True, True, 0, 0, 0]
     assert "CorrKD" in redraw(*values)[1]["info"] and "reads" not in redraw(*values)[1]["info"]
-    assert "reads no imagined text" in redraw(*values[:2], "en", *values[3:])[1]["info"]
+    assert "reads no simulated text" in redraw(*values[:2], "en", *values[3:])[1]["info"]
