@@ -1,4 +1,4 @@
-"""What the models saw and when: words with attention, seconds and frames with the face box; and their script."""
+"""Words with attention, seconds, and frames with the face box of a clip; and their script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCRIPT = (STATIC / "analyse.js").read_text(encoding="utf-8")  # for the HTML of 
 
 
 def transcript(prediction: Prediction) -> str:
-    """The words as buttons that strike one out, shaded by the method's attention; struck through while text is off."""
+    """Draw the words as buttons that strike one out, shaded by attention; struck through while text is off."""
     title, hint = say("What was said"), _words_hint(prediction)
     if not prediction.words:
         return card(title, hint, f'<p class="mm-said mm-empty">{say("No words.")}</p>', "mm-text")
@@ -42,7 +42,7 @@ def transcript(prediction: Prediction) -> str:
 
 
 def _word(number: int, word: Word, weight: float, top: float) -> str:
-    """A word of the transcript; pressed means struck out."""
+    """Draw a word of the transcript; pressed means struck out."""
     told = say("{start:.1f} s · {share:.0%} of the attention", start=word.start_s, share=weight)
     pressed = "true" if word.struck else "false"
     return (
@@ -53,7 +53,7 @@ def _word(number: int, word: Word, weight: float, top: float) -> str:
 
 
 def _words_hint(prediction: Prediction) -> str:
-    """What the shades mean or why there is no text, and what an edit does not change."""
+    """Explain the shades, or the lack of text, and what an edit does not change."""
     state, method = prediction.modalities["text"], method_name(prediction.method)
     if state["present"]:
         told = say(
@@ -75,7 +75,7 @@ def _words_hint(prediction: Prediction) -> str:
 
 
 def _sentence(reason: object) -> str:
-    """A reason as the beginning of a line, escaped."""
+    """Write a reason as the beginning of a line, escaped."""
     told = known(str(reason))
     return escape(told[:1].upper() + told[1:])
 
@@ -87,7 +87,7 @@ def _attention(prediction: Prediction, modality: str) -> Sequence[Mapping[str, o
 
 
 def _word_weights(prediction: Prediction) -> list[float]:
-    """Attention of each word: the sum over the pieces that begin while it is said; struck words have none."""
+    """Sum for each word the attention of the pieces that begin while it is said; struck words have none."""
     totals = [0.0] * len(prediction.words)
     read = [i for i, w in enumerate(prediction.words) if not w.struck]
     for piece in _attention(prediction, "text"):
@@ -102,7 +102,7 @@ def _number(piece: Mapping[str, object], key: str) -> float:
 
 
 def timeline(prediction: Prediction) -> str:
-    """Second by second: the score of a short window, where each modality is attended to, and what of it was there."""
+    """Draw the seconds: score of a short window, attention to each modality, and what of it was present."""
     length_s = max(prediction.duration_s, 1e-3)
     bars = "".join(_second(t, length_s) for t in prediction.timeline)
     lanes = _lane(say("Score"), f'<span class="mm-lane mm-scores">{bars}</span>', _score_summary(prediction))
@@ -144,7 +144,7 @@ def _second(piece: Mapping[str, Any], length_s: float) -> str:
 
 
 def _presence(prediction: Prediction, modality: str, length_s: float) -> str:
-    """Hatching over the seconds in which a model does not see all of a modality; runs of equal seconds are one."""
+    """Hatch the seconds in which a model does not see all of a modality; runs of equal seconds are one."""
     runs: list[tuple[float, float, float | None]] = []
     for piece in prediction.timeline:
         share = piece.get("observed", {}).get(modality, 1.0)
@@ -181,7 +181,7 @@ def _lane(label: str, body: str, told: str) -> str:
 
 
 def area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
-    """Attention over time as one filled curve; its height is relative to its own peak."""
+    """Draw attention over time as one filled curve, with heights relative to its own peak."""
     if not pieces:
         return f'<span class="mm-lane mm-gone">{say("this method shows no attention here")}</span>'
     bins = min(LANE_BINS, max(24, len(pieces)))
@@ -215,17 +215,17 @@ def _seconds(length_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people."""
+    """Write a duration in milliseconds or seconds."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def clip(utterance: Utterance | None) -> str:
-    """What holds for the clip whatever is switched: frames, notes, where the time went. Sent once a clip."""
+    """Draw what no switch changes: frames, notes, times. Sent once per clip."""
     return "" if utterance is None else f'<div class="mm mm-clip">{frames(utterance)}{timings(utterance)}</div>'
 
 
 def timings(utterance: Utterance) -> str:
-    """Where the time went, and what was noticed on the way."""
+    """List the notes on a clip and the time of every step."""
     notes = "".join(f"<li>{escape(known(n))}</li>" for n in utterance.notes)
     took = {known(STEPS.get(k, k)): s for k, s in utterance.timings_s.items() if s > 0}
     steps = "".join(f"<div><dt>{escape(k)}</dt><dd>{duration(s)}</dd></div>" for k, s in took.items())
@@ -240,7 +240,7 @@ def timings(utterance: Utterance) -> str:
 
 
 def frames(utterance: Utterance) -> str:
-    """A strip of sampled frames with the face box drawn in; SCRIPT adds the attention that a method pays each."""
+    """Draw a strip of sampled frames with the face box; SCRIPT adds a method's attention to each."""
     shots, title = utterance.thumbnails, say("What was seen")
     if not shots:
         return card(title, _sentence(utterance.vision.reason or "this clip has no pictures"), "")
@@ -256,12 +256,12 @@ def frames(utterance: Utterance) -> str:
 
 
 def sampled(n: int, most: int = MAX_FRAMES) -> list[int]:
-    """Indices of at most `most` of `n` frames, evenly spread."""
+    """Choose indices of at most `most` of `n` frames, evenly spread."""
     return sorted({round(i) for i in np.linspace(0, n - 1, min(most, n))})
 
 
 def frame_weights(prediction: Prediction) -> list[float]:
-    """Share of the attention that lies nearest to each frame of the strip; empty without attention to frames."""
+    """Sum the attention nearest to each frame of the strip; empty without attention to frames."""
     pieces, times = _attention(prediction, "vision"), prediction.frames_s
     if not pieces or not times:
         return []
@@ -291,7 +291,7 @@ def _frame(shot: Thumbnail) -> str:
 
 
 def boxed(shot: Thumbnail) -> np.ndarray:
-    """The frame at display height with its face box drawn in: (FRAME_HEIGHT, W, 3) uint8 RGB."""
+    """Draw the face box into a frame at display height: (FRAME_HEIGHT, W, 3) uint8 RGB."""
     height, width = shot.image.shape[:2]
     scale = FRAME_HEIGHT / height
     image = cv2.resize(shot.image, (max(1, round(width * scale)), FRAME_HEIGHT), interpolation=cv2.INTER_AREA)
@@ -303,7 +303,7 @@ def boxed(shot: Thumbnail) -> np.ndarray:
 
 
 def picture(image: np.ndarray) -> str:
-    """An RGB image (H, W, 3) uint8 as a JPEG data address."""
+    """Encode an RGB image (H, W, 3) uint8 as a JPEG data address."""
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert ok, "JPEG encoding failed"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

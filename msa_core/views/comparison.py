@@ -1,4 +1,4 @@
-"""`Comparison` -> the Compare screen: the board of all patterns and methods, a ranking, two clips side by side.
+"""The Compare screen: the board of all patterns and methods, a ranking, two clips side by side.
 
 Each picture is followed by the same numbers as a table. A method is told by its place and name; colour means
 sentiment. The curves of dropped frames stand in `robustness`.
@@ -21,13 +21,13 @@ from msa_core.views.summary import DISCLAIMER, ORDINARY
 
 
 def empty() -> str:
-    """What stands here before there is a clip."""
+    """Draw the screen before there is a clip."""
     said = say("Choose or record a clip under Analyse to see here how every method copes with every missing modality.")
     return f'<div class="mm mm-compare"><p class="mm-verdict">{escape(said)}</p></div>'
 
 
 def screen(comparison: Comparison, robustness: Robustness | None = None, other: Comparison | None = None) -> str:
-    """Everything about one clip, and beside a second one when there is one."""
+    """Draw everything about one clip, beside a second one when there is one."""
     beside = pair(comparison, other) if other else ""
     curves = curve(robustness) if robustness else ""
     saved = f'<p class="mm-foot"><b>{escape(known(DISCLAIMER))}</b>{downloads(comparison, robustness)}</p>'
@@ -35,7 +35,7 @@ def screen(comparison: Comparison, robustness: Robustness | None = None, other: 
 
 
 def board(comparison: Comparison) -> str:
-    """Patterns (rows) by methods (columns): both flows of each on the common scale from -3 to 3."""
+    """Draw patterns (rows) by methods (columns): both flows of each on the scale from -3 to 3."""
     heads = "".join(
         f"<b>{escape(method_title(m))}<small>{escape(say('vs. {model}', model=known(title)))}</small></b>"
         for m, title in comparison.complete.items()
@@ -56,7 +56,7 @@ def board(comparison: Comparison) -> str:
 
 
 def told(comparison: Comparison) -> str:
-    """The board in one or two sentences, computed from the scores."""
+    """Sum up the board in one or two sentences computed from the scores."""
     full = [comparison.answer(m).missing for m in comparison.methods]
     low, high = signed(min(full)), signed(max(full))
     effects = comparison.effect_of_removing()
@@ -76,7 +76,7 @@ def told(comparison: Comparison) -> str:
 
 
 def _line(comparison: Comparison, condition: Condition) -> str:
-    """One row of the board."""
+    """Draw one row of the board."""
     css = " mm-board-whole" if condition.pattern == comparison.full else ""
     whole = f"<small>{escape(say('everything in the clip'))}</small>" if css else ""
     name = f'<span class="mm-board-left">{_pattern(condition.pattern, whole)}</span>'
@@ -88,7 +88,7 @@ def _line(comparison: Comparison, condition: Condition) -> str:
 
 
 def _pattern(pattern: str, note: str = "") -> str:
-    """Three dots, on for what is there, the names, and a note (HTML)."""
+    """Draw a pattern: three dots, on for what is present, the names, and a note (HTML)."""
     members = PATTERNS[pattern]
     dots = "".join(f'<b class="{"on" if m in members else ""}"></b>' for m in MODALITIES)
     return f'<span class="mm-dots" aria-hidden="true">{dots}</span><span>{_names(pattern)}{note}</span>'
@@ -99,7 +99,7 @@ def _names(pattern: str) -> str:
 
 
 def _lacks(condition: Condition) -> str:
-    """Why the clip cannot have a pattern."""
+    """Explain why the clip cannot have a pattern."""
     parts = (
         say("{modality} is missing: {reason}", modality=known(m), reason=known(why))
         for m, why in condition.lacks.items()
@@ -108,7 +108,7 @@ def _lacks(condition: Condition) -> str:
 
 
 def _cell(comparison: Comparison, condition: Condition, method: str) -> str:
-    """One method on one pattern: track and numbers."""
+    """Draw one method on one pattern: track and numbers."""
     answer, full = condition.answers[method], comparison.answer(method)
     title = escape(_spoken(comparison, condition, method), quote=True)
     return (
@@ -119,7 +119,7 @@ def _cell(comparison: Comparison, condition: Condition, method: str) -> str:
 
 
 def _track(answer: PatternScores, full: PatternScores) -> str:
-    """The markers of one cell, the later ones on top."""
+    """Draw the markers of one cell, the later ones on top."""
     parts = ""
     if answer.interval:
         parts += span(answer.interval["low"], answer.interval["high"], "mm-board-band")
@@ -135,7 +135,7 @@ def _mark(css: str, score: float) -> str:
 
 
 def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
-    """A cell in words."""
+    """Put a cell into words."""
     answer = condition.answers[method]
     left = " + ".join(known(m) for m in PATTERNS[condition.pattern])
     said = say("{method} with {left}: {score}", method=method_title(method), left=left, score=signed(answer.missing))
@@ -152,7 +152,7 @@ def _interval(answer: PatternScores) -> dict[str, str]:
 
 
 def _legend(comparison: Comparison) -> str:
-    """What the markers mean."""
+    """Explain the markers."""
     answers = [a for c in comparison.conditions for a in c.answers.values()]
     level = next((f"{a.interval['level']:.0%}" for a in answers if a.interval), None)
     entries = [
@@ -171,7 +171,7 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison) -> str:
-    """The board's numbers as a table."""
+    """Write the board's numbers as a table."""
     rows = []
     for c in comparison.conditions:
         left = f"<th scope='row'>{_names(c.pattern)}</th>"
@@ -196,7 +196,7 @@ def _table(comparison: Comparison) -> str:
 
 
 def nearest(comparison: Comparison) -> str:
-    """Which method moves least from its own full answer, each beside its complete model."""
+    """Rank the methods by their mean move from their own full answer, each beside its complete model."""
     title = escape(say("Which method stays closest to its own full answer?"))
     moves, complete = comparison.moves(), comparison.moves("complete")
     best = comparison.nearest
@@ -241,7 +241,7 @@ def _length(value: float, limit: float, css: str) -> str:
 
 
 def pair(a: Comparison, b: Comparison) -> str:
-    """Two clips side by side: full answers, what every loss does, what carries them, and one sentence."""
+    """Draw two clips side by side: full answers, moves, effects of removing a modality, and one sentence."""
     limit = max(
         0.5,
         *(abs(c.move(m, p.pattern)) for c in (a, b) for p in c.incomplete for m in c.methods),
@@ -255,7 +255,7 @@ def pair(a: Comparison, b: Comparison) -> str:
 
 
 def difference(a: Comparison, b: Comparison) -> str:
-    """How two clips differ, computed from the full answers and from what carries each."""
+    """Compare two clips in words, from their full answers and the modality that each depends on most."""
     means = [sum(c.answer(m).missing for m in c.methods) / len(c.methods) for c in (a, b)]
     values = {"a": a.clip, "b": b.clip, "x": signed(means[0]), "y": signed(means[1])}
     top = [max(c.effect_of_removing(), key=lambda m: c.effect_of_removing()[m], default=c.full) for c in (a, b)]
@@ -277,7 +277,7 @@ def difference(a: Comparison, b: Comparison) -> str:
 
 
 def _column(comparison: Comparison, limit: float) -> str:
-    """One clip of the pair."""
+    """Draw one clip of the pair."""
     full = "".join(
         row(
             escape(method_title(m)),
@@ -311,7 +311,7 @@ def _column(comparison: Comparison, limit: float) -> str:
 
 
 def _loss(comparison: Comparison, condition: Condition, limit: float) -> str:
-    """What is left, and the signed moves of all methods."""
+    """Draw what is left, and the signed moves of all methods."""
     if condition.pattern == comparison.full or not condition.answers:
         why = _lacks(condition) or escape(say("everything in the clip"))
         label = f'<span class="mm-label">{_pattern(condition.pattern)}</span>'
@@ -323,7 +323,7 @@ def _loss(comparison: Comparison, condition: Condition, limit: float) -> str:
 
 
 def downloads(comparison: Comparison, robustness: Robustness | None = None) -> str:
-    """Links that save the numbers as CSV and as JSON; they are part of the page, nothing is written on the server."""
+    """Link to the numbers as CSV and JSON; the files are part of the page, nothing is written on the server."""
     files = (
         ("comparison.csv", "text/csv", as_csv(comparison, robustness), say("Save all numbers (CSV)")),
         ("comparison.json", "application/json", as_json(comparison, robustness),

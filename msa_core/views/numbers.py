@@ -1,4 +1,4 @@
-"""The Numbers tab: evaluation files as sortable tables with a robustness curve, and apart from them what papers report.
+"""The Numbers tab: evaluation files as sortable tables with a robustness curve, and the numbers that papers report.
 
 Nothing here knows the page: every function gives a string of HTML in the active language. `SCRIPT` sorts and saves in
 the browser. What the files say (titles, statements, caveats) is English and is translated where it is shown.
@@ -60,7 +60,7 @@ watch('value', sort);"""
 
 
 def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
-    """What can be chosen, in the order of `screen`: name, label, (text, value) pairs, the value at the start.
+    """List the choices in the order of `screen`: name, label, (text, value) pairs, the value at the start.
 
     Labels and texts are in the active language, values are the same in all.
     """
@@ -75,7 +75,7 @@ def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
 
 
 def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
-    """Everything that is measured here for one choice. Says in a sentence what is not there."""
+    """Draw everything that is measured here for one choice; a sentence says what is absent."""
     left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(known(said))}</p>' for said in results.load()[1])
     head = f"<h2>{say('Measured here')}</h2>"
     try:
@@ -92,7 +92,7 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
 
 
 def _facts(result: Result, shown: NumbersTable) -> str:
-    """What was measured on what, and how often."""
+    """Draw the facts of an evaluation: test rows, seeds, split, scale."""
     seeds = sorted({line.seeds for line in shown.lines if line.seeds})
     folds, n = results.number(result.get("folds")), results.number(result.get("n"))
     told = {
@@ -108,12 +108,12 @@ def _facts(result: Result, shown: NumbersTable) -> str:
 
 
 def _range(low: object, high: object) -> str:
-    """From one value to another."""
+    """Write a range."""
     return f"{low} {say('to')} {high}"
 
 
 def _measured(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
-    """The table with what it shows, or why there is none."""
+    """Draw the table with its explanation, or the reason why there is none."""
     title = known(PROTOCOLS[protocol]).capitalize()
     title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
     corpus = escape(str(result["corpus"]))
@@ -133,7 +133,7 @@ def _measured(result: Result, shown: NumbersTable, protocol: str, metric: str) -
 
 
 def _hint(result: Result, protocol: str, metric: str) -> str:
-    """What the table of a protocol shows."""
+    """Explain the table of a protocol."""
     if protocol == "slices":
         sizes = results.mapping(result.get("slices")).items()
         parts = say(", ").join(f"{known(str(name))} {n}" for name, n in sizes)
@@ -164,7 +164,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
 
 
 def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
-    """How to read the table: direction, unit, marks."""
+    """Explain direction, unit and marks of a table."""
     said = []
     if protocol not in OWN_METRIC:
         lower, share = metric in metrics.LOWER_IS_BETTER, any(c.form == "share" for c in shown.columns)
@@ -202,7 +202,7 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
 
 
 def table_html(shown: NumbersTable, caption: str) -> str:
-    """The table. Buttons in its head sort it (SCRIPT): best first, then the other way, then the file's order."""
+    """Draw the table; buttons in its head sort it (SCRIPT): best first, then reversed, then the file's order."""
     best = shown.best()
     head = _head("row", "", "", "ascending")
     for column in shown.columns:
@@ -234,7 +234,7 @@ def _head(name: str, title: str, note: str, first: str) -> str:
 
 
 def _note(line: TableLine) -> str:
-    """The small print under a row's name: seeds, and where there is room training regime and size."""
+    """Write the small print under a row's name: seeds, and where there is room training regime and size."""
     seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
     more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
     more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
@@ -258,7 +258,7 @@ def _cell(cell: Cell, column: NumbersColumn, best: bool) -> str:
 
 
 def _robustness(result: Result, drawn: str, metric: str) -> str:
-    """The curve, whatever the table shows."""
+    """Draw the robustness curve, whatever the table shows."""
     title = say("Robustness curve")
     if not drawn:
         corpus, name = escape(str(result["corpus"])), escape(known(METRICS[metric]))
@@ -270,7 +270,7 @@ def _robustness(result: Result, drawn: str, metric: str) -> str:
 
 
 def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, drawn: str) -> str:
-    """Links that are part of the page; only the JSON, which is large, is asked for when it is wanted."""
+    """Link to table and curve as files within the page; only the large JSON is fetched on demand."""
     corpus = escape(str(result["corpus"]))
     name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
     whole = say("Save the whole evaluation (JSON)")
@@ -281,7 +281,7 @@ def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, 
 
 
 def csv_text(shown: NumbersTable) -> str:
-    """A table as CSV with all its digits, in English; columns for deviations and intervals where there are any."""
+    """Export a table as CSV with all its digits, in English, with columns for deviations and intervals."""
     extras = [
         (any(line.cells[j].sd is not None for line in shown.lines), any(line.cells[j].interval for line in shown.lines))
         for j in range(len(shown.columns))
@@ -306,7 +306,7 @@ def _link(text: str, name: str, kind: str, content: str) -> str:
 
 
 def reported() -> str:
-    """What papers report, by dataset, each table with source and caveat; never in one table with our own numbers."""
+    """Draw the tables of papers by dataset with source and caveat, never mixed with our own numbers."""
     hint = say(
         "Copied from papers, which use other features, splits and rules. Nothing here was run by us, "
         "and none of it can be compared with the tables above."
@@ -325,7 +325,7 @@ def reported() -> str:
 
 
 def _reported(table: Mapping[str, Any], opened: bool) -> str:
-    """One reported table behind its name; without rows only what is known about it."""
+    """Draw one reported table behind its name; without rows only what is known about it."""
     what, n = escape(known(table["what"])), len(table["rows"])
     head = "".join(f'<th scope="col">{escape(known(c))}</th>' for c in table["columns"])
     body = "".join(

@@ -1,4 +1,4 @@
-"""`Robustness` -> two charts: how far every model moves, and what it says, while frames and words are dropped.
+"""Two charts of a robustness curve: move and score of every model while frames and words are dropped.
 
 A method is told by its marker and its name at the end of the line, a complete model by dashes and open markers; the
 hues only help. The numbers follow as a table.
@@ -20,7 +20,7 @@ LINE_HEIGHT, WRAP = 16, 20
 
 
 def curve(robustness: Robustness) -> str:
-    """Move and score of every model against the share of dropped frames: two charts, a key, a table."""
+    """Draw move and score of every model against the share of dropped frames: two charts, a key, a table."""
     lines, said = robustness.lines, _weathered(robustness)
     move, score = say("distance from its own full answer"), say("score")
     charts = (
@@ -46,7 +46,7 @@ def curve(robustness: Robustness) -> str:
 
 
 def _weathered(robustness: Robustness) -> str:
-    """Who moved least and most at the highest rate, in a sentence."""
+    """Say which method moved least and most at the highest rate."""
     ends = {line.methods[0]: line.points[-1] for line in robustness.lines if line.flow == "missing"}
     moves = {m: p.move.mean for m, p in ends.items()}
     steady, loose = min(moves, key=lambda m: moves[m]), max(moves, key=lambda m: moves[m])
@@ -77,7 +77,7 @@ def _score(point: Point) -> Spread:
 
 
 def _looks(robustness: Robustness) -> list[tuple[str, str, str]]:
-    """CSS class, dashes and marker of every line: a complete model looks like its first method, dashed and open."""
+    """Choose CSS class, dashes and marker of every line: a complete model is dashed and open."""
     order = list(robustness.complete)
     found = []
     for line in robustness.lines:
@@ -95,7 +95,7 @@ def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
 
 
 def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> str:
-    """One chart: grid, shades, lines, marks, names."""
+    """Draw one chart: grid, shades, lines, marks, names."""
     lines, looks = robustness.lines, _looks(robustness)
     rates = [p.rate for p in lines[0].points]
     edges = [v for line in lines for p in line.points for v in _edges(line, of(p))]
@@ -141,12 +141,12 @@ def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> 
 
 
 def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
-    """What has to fit into the chart: shades are drawn for the methods only."""
+    """Give the values that must fit into the chart: shades are drawn for the methods only."""
     return (spread_of.low, spread_of.high) if line.flow == "missing" else (spread_of.mean, spread_of.mean)
 
 
 def _labels(robustness: Robustness, looks: Sequence[tuple[str, str, str]], ends: Sequence[tuple[float, float]]) -> str:
-    """The names at the ends of the lines, moved apart."""
+    """Draw the names at the ends of the lines, moved apart."""
     order = sorted(range(len(ends)), key=lambda i: ends[i][1])
     texts = [_wrapped(_line_title(robustness, robustness.lines[i])) for i in order]
     heights = [LINE_HEIGHT * len(t) + 5.0 for t in texts]
@@ -162,7 +162,7 @@ def _labels(robustness: Robustness, looks: Sequence[tuple[str, str, str]], ends:
 
 
 def _wrapped(text: str) -> list[str]:
-    """At most two lines; a wide character (Chinese) takes the place of two."""
+    """Wrap a text into at most two lines; a wide character (Chinese) takes the place of two."""
     words, rows, width = (text.split(" "), [""], 0) if text.isascii() else (list(text), [""], 0)
     glue, limit = (" ", WRAP) if text.isascii() else ("", WRAP - 3)
     for word in words:
@@ -190,12 +190,12 @@ def _curve_table(robustness: Robustness) -> str:
 
 
 def table_cells(values: Sequence[str]) -> str:
-    """Table cells of finished HTML."""
+    """Draw table cells of finished HTML."""
     return "".join(f"<td>{v}</td>" for v in values)
 
 
 def values_table(title: str, heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table that opens under its picture; its first two columns are words. title: of the picture."""
+    """Draw a table that opens under its picture; its first two columns are words. title: of the picture."""
     sides = ("", ' class="mm-text"', *[""] * (len(heads) - 2))
     head = "".join(f'<th scope="col"{side}>{escape(h)}</th>' for h, side in zip(heads, sides, strict=True))
     return (

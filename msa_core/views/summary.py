@@ -1,6 +1,6 @@
-"""A `Prediction` in words and lines, for a terminal and for the page's one-sentence summary.
+"""A prediction in words, for the terminal and for the page's one-sentence summary.
 
-Sentences are written in the active language (`language.py`); the terminal speaks English.
+Sentences are written in the active language (`i18n`); the terminal speaks English.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
 
 
 def sentence(prediction: Prediction) -> str:
-    """What happened to the two models, in one plain sentence computed from the scores.
+    """Sum up both models in one plain sentence computed from the scores.
 
     Each model's move is against its own full answer: to every modality, every frame and the words as they were heard,
     also when the words were edited. So what an edit does is part of the move.
@@ -43,14 +43,14 @@ def sentence(prediction: Prediction) -> str:
 
 
 def dropped_frames(prediction: Prediction) -> dict[str, float]:
-    """Share of dropped frames of the modalities that are there and lost some."""
+    """Look up the share of dropped frames of the present modalities that lost some."""
     return {
         m: rate for m, rate in prediction.frame_missing_rate.items() if rate and prediction.modalities[m]["present"]
     }
 
 
 def cause(prediction: Prediction) -> str | None:
-    """What was taken from the models, as the beginning of a sentence; None when nothing was.
+    """Name what was taken from the models as the beginning of a sentence; None when nothing was.
 
     A modality that the clip never had is no cause, although its switch may stand on off.
     """
@@ -73,7 +73,7 @@ def cause(prediction: Prediction) -> str | None:
 
 
 def transfer(prediction: Prediction) -> str | None:
-    """What distillation transferred to this clip, in words computed from the numbers; None without a teacher."""
+    """Sum up what distillation transferred on this clip; None without a teacher."""
     distance, responses = (prediction.mechanism.get(k) for k in ("distance", "class_responses"))
     if not (isinstance(distance, Mapping) and isinstance(responses, Mapping)):
         return None
@@ -109,7 +109,7 @@ def transfer(prediction: Prediction) -> str | None:
 
 
 def verdicts(prediction: Prediction) -> dict[str, str]:
-    """What the evaluator decided on each missing modality and why, in words computed from its numbers."""
+    """Put the evaluator's decision on each missing modality into words, with its numbers."""
     evaluator = prediction.mechanism.get("evaluator")
     said = {}
     for m, facts in evaluator.items() if isinstance(evaluator, Mapping) else ():
@@ -165,7 +165,7 @@ def _asked(facts: Mapping[str, Any]) -> str:
 
 
 def prompts(prediction: Prediction) -> str | None:
-    """Which modality the prompts count on, in words; None for a method without prompt weights."""
+    """Name the modality that the prompts rely on most; None for a method without prompt weights."""
     now, full = (prediction.mechanism.get(k) for k in ("prompt_weights", "prompt_weights_full"))
     if not isinstance(now, Mapping):
         return None
@@ -185,7 +185,7 @@ def prompts(prediction: Prediction) -> str | None:
 
 
 def evidence() -> str | None:
-    """How far shown prompt weights follow what is known, read from the evaluation file; None when there is none."""
+    """Sum up the evaluation of the prompt weights from its file; None when there is none."""
     if not EVIDENCE.is_file():
         return None
     result = json.loads(EVIDENCE.read_text())
@@ -219,7 +219,7 @@ def _sure(confidence: float) -> str:
 
 
 def summary(prediction: Prediction) -> str:
-    """The terminal's answer: scores, contributions, reasons and notes."""
+    """Write a prediction for the terminal: scores, contributions, reasons and notes."""
     lines = [
         f"{prediction.clip}  ({prediction.duration_s:.1f} s, {method_name(prediction.method)}, scores in [-3, 3])",
         "",
@@ -257,7 +257,7 @@ def summary(prediction: Prediction) -> str:
 
 
 def _move(delta: float) -> str:
-    """What a model does, to follow its name in a sentence."""
+    """Write a model's move so that it can follow its name in a sentence."""
     if abs(delta) < 0.05:
         return say("hardly moves")
     if delta > 0:
