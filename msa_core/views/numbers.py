@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Mapping
 from html import escape
-from typing import Any
+
+from markupsafe import Markup
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics, results
@@ -19,6 +19,7 @@ from msa_core.evaluation.curve_svg import curves_svg, key, written
 from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn, NumbersTable, Result, TableLine
 from msa_core.i18n import known, say
 from msa_core.views.parts import card
+from msa_core.views.template import render
 
 __all__ = ["SCRIPT", "choices", "curves_svg", "reported", "screen"]
 ROWS = {"main": "main rows", "all": "with ablations and variants"}
@@ -91,20 +92,18 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
     )
 
 
-def _facts(result: Result, shown: NumbersTable) -> str:
+def _facts(result: Result, shown: NumbersTable) -> Markup:
     """Draw the facts of an evaluation: test rows, seeds, split, scale."""
     seeds = sorted({line.seeds for line in shown.lines if line.seeds})
     folds, n = results.number(result.get("folds")), results.number(result.get("n"))
-    told = {
+    facts = {
         say("test utterances"): f"{n:,.0f}" if n is not None else "–",
         say("seeds per row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
         say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
         say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
     }
-    facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
-    statement = escape(known(str(result.get("statement") or "–")))
-    body = f'<dl class="mm-timings">{facts}</dl>'
-    return card(escape(str(result["corpus"])), statement, body, "mm-facts")
+    statement = str(result.get("statement") or "–")
+    return render("numbers_facts", corpus=str(result["corpus"]), statement=statement, facts=facts)
 
 
 def _range(low: object, high: object) -> str:
@@ -201,60 +200,43 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
     return " " + " ".join(said)
 
 
-def table_html(shown: NumbersTable, caption: str) -> str:
+def table_html(shown: NumbersTable, caption: str) -> Markup:
     """Draw the table; buttons in its head sort it (SCRIPT): best first, then reversed, then the file's order."""
     best = shown.best()
-    head = _head("row", "", "", "ascending")
-    for column in shown.columns:
-        head += _head(column.key, column.title, column.note, "descending" if column.best == "high" else "ascending")
-    body = ""
-    for i, line in enumerate(shown.lines):
-        cells = "".join(
-            _cell(cell, column, (i, j) in best)
-            for j, (cell, column) in enumerate(zip(line.cells, shown.columns, strict=True))
+    rows = [
+        (
+            line,
+            _note(line),
+            [
+                (_cell(c, column), (i, j) in best)
+                for j, (c, column) in enumerate(zip(line.cells, shown.columns, strict=True))
+            ],
         )
-        title = escape(known(line.title))
-        name = f"{title}<small>{_note(line)}</small>"
-        body += f'<tr data-place="{i}" class="mm-kind-{escape(line.kind or "none")}">'
-        body += f'<th scope="row" data-value="{title}">{name}</th>{cells}</tr>'
-    return (
-        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="mm-table">'
-        f'<caption class="mm-unseen">{say("{caption}; the buttons in the head sort the rows", caption=escape(caption))}'
-        "</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+        for i, line in enumerate(shown.lines)
+    ]
+    return render("numbers_table", caption=caption, columns=shown.columns, rows=rows)
 
 
-def _head(name: str, title: str, note: str, first: str) -> str:
-    text = f"{escape(known(title))}<small>{escape(known(note))}</small>" if title else say("model")
-    return (
-        f'<th scope="col" data-column="{escape(name)}" data-first="{first}" aria-sort="none">'
-        f'<button type="button">{text}</button></th>'
-    )
-
-
-def _note(line: TableLine) -> str:
+def _note(line: TableLine) -> tuple[str, str]:
     """Write the small print under a row's name: seeds, and where there is room training regime and size."""
-    seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
+    seeds = say("seeds –") if line.seeds is None else "" if line.seeds == 0 else _counted(line.seeds)
     more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
     more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
-    rest = "".join(f" · {told}" for told in more)
-    return ("" if line.seeds == 0 else seeds) + (f'<span class="mm-more">{escape(rest)}</span>' if rest else "")
+    return seeds, "".join(f" · {told}" for told in more)
 
 
 def _counted(seeds: int) -> str:
     return say("{n} seeds", n=seeds) if seeds > 1 else say("{n} seed", n=seeds)
 
 
-def _cell(cell: Cell, column: NumbersColumn, best: bool) -> str:
-    text = written(cell.value, column.form, column.digits)
-    text = f'<b><span class="mm-star" role="img" aria-label="{say("best")}">★</span>{text}</b>' if best else text
+def _cell(cell: Cell, column: NumbersColumn) -> tuple[float | None, str, str]:
+    """Give a cell's value, the value as it is written, and its interval or deviation."""
+    text, note = written(cell.value, column.form, column.digits), ""
     if cell.value is not None and cell.interval is not None:
-        low, high = (written(v, column.form, column.digits) for v in cell.interval)
-        text += f"<small>{_range(low, high)}</small>"
+        note = _range(*(written(v, column.form, column.digits) for v in cell.interval))
     elif cell.value is not None and cell.sd is not None:
-        text += f"<small>± {written(cell.sd, column.form, column.digits)}</small>"
-    return f'<td data-value="{"" if cell.value is None else cell.value}">{text}</td>'
+        note = f"± {written(cell.sd, column.form, column.digits)}"
+    return cell.value, text, note
 
 
 def _robustness(result: Result, drawn: str, metric: str) -> str:
@@ -307,41 +289,9 @@ def _link(text: str, name: str, kind: str, content: str) -> str:
 
 def reported() -> str:
     """Draw the tables of papers by dataset with source and caveat, never mixed with our own numbers."""
-    hint = say(
-        "Copied from papers, which use other features, splits and rules. Nothing here was run by us, "
-        "and none of it can be compared with the tables above."
-    )
-    drawn, dataset = "", ""
+    tables, failure = [], ""
     try:
-        for table in results.reported():
-            if table["dataset"] != dataset:
-                drawn += f"<h3>{escape(table['dataset'])}</h3>"
-            drawn += _reported(table, opened=table["dataset"] != dataset)
-            dataset = table["dataset"]
+        tables = results.reported()
     except MsaError as e:
-        drawn = f'<p class="mm-hint">{escape(known(str(e)))}</p>'
-    head = f'<h2>{say("Reported by the papers (not measured here)")}</h2><p class="mm-hint">{hint}</p>'
-    return f'<div class="mm mm-sheet mm-papers">{head}{drawn}</div>'
-
-
-def _reported(table: Mapping[str, Any], opened: bool) -> str:
-    """Draw one reported table behind its name; without rows only what is known about it."""
-    what, n = escape(known(table["what"])), len(table["rows"])
-    head = "".join(f'<th scope="col">{escape(known(c))}</th>' for c in table["columns"])
-    body = "".join(
-        f'<tr><th scope="row">{escape(known(r["name"]))}</th>'
-        + "".join(f"<td>{escape('–' if v is None else known(v))}</td>" for v in r["values"])
-        + "</tr>"
-        for r in table["rows"]
-    )
-    drawn = (
-        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(table["dataset"])}: {what}"><table>'
-        f'<thead><tr><th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-    rows = say("{n} rows", n=n) if n > 1 else say("{n} row", n=n) if n else say("no numbers")
-    source = say("Source: {source}", source=escape(known(table["source"])))
-    return (
-        f'<details class="mm-card"{" open" if opened else ""}><summary>{what} <small>{rows}</small></summary>'
-        f'<p class="mm-hint">{source}</p>{drawn if n else ""}'
-        f'<p class="mm-caveat"><b>{say("Note:")}</b> {escape(known(table["caveat"]))}</p></details>'
-    )
+        failure = known(str(e))
+    return str(render("numbers_reported", tables=tables, failure=failure))

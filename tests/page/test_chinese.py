@@ -136,7 +136,7 @@ def test_fixed_parts_have_no_english(clips: list[Utterance]) -> None:
 APP_MESSAGES = (
     "There is no clip yet: record, upload or choose one first.",
     "Something failed on our side, not in your clip. The clip was deleted; try again or try another one.",
-    "No clip is there: clips are deleted after 15 minutes. Choose one.",
+    "There is no clip any more: clips are deleted after 15 minutes. Choose one.",
     "There is no example 'x.mp4'.",
     "x.mp4 was not uploaded here. Upload it first.",
 )
