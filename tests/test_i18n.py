@@ -9,11 +9,10 @@ import pickle
 import re
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pytest
-from jinja2 import nodes
 from paths import ROOT
+from template_texts import TEMPLATES, said, strings
 
 from msa_core import i18n
 from msa_core.edit import ALL_STRUCK, TYPED, VOICE_STAYS
@@ -24,7 +23,6 @@ from msa_core.views import answer, parts, summary
 
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "msa_core").rglob("*.py"))]
 ERRORS = ("MsaError", "MediaError", "FeatureError", "CheckpointError")
-TEMPLATES = sorted((ROOT / "msa_core").rglob("templates/*.html"))
 OTHERS = [code for code in i18n.LANGUAGES if code != i18n.ENGLISH]
 
 
@@ -39,18 +37,10 @@ def texts(path: Path) -> set[str]:
     return found
 
 
-def template_texts(path: Path) -> set[str]:
-    """The literal first arguments of `say` in a template."""
-    calls = jinja2.Environment().parse(path.read_text(encoding="utf-8")).find_all(nodes.Call)
-    named = [c for c in calls if isinstance(c.node, nodes.Name) and c.node.name == "say"]
-    return {c.args[0].value for c in named if isinstance(c.args[0], nodes.Const)}
-
-
 @pytest.mark.parametrize("code", OTHERS)
 def test_everything_said_is_translated(code: str) -> None:
-    said = {text for path in SOURCES for text in texts(path)}
-    said |= {text for path in TEMPLATES for text in template_texts(path)}
-    missing = sorted(said - set(i18n.catalogue(code)))
+    told = {text for path in SOURCES for text in texts(path)} | {text for path in TEMPLATES for text in said(path)}
+    missing = sorted(told - set(i18n.catalogue(code)))
     assert not missing, f"{len(missing)} texts without {code}: {missing[:10]}"
 
 
@@ -95,7 +85,7 @@ PUT_TOGETHER = {"text, audio", "text, audio, vision", "text, vision", "audio, vi
 def test_no_translation_is_left_over(code: str, name: str) -> None:
     entries = json.loads((i18n.STATIC / code / f"{name}.json").read_text(encoding="utf-8"))
     there = {text for path in SOURCES for text in written(path)}
-    there |= {i18n._FIELD.sub(FIELD, text) for path in TEMPLATES for text in template_texts(path)}
+    there |= {i18n._FIELD.sub(FIELD, text) for path in TEMPLATES for text in strings(path)}
     unused = [t for t in entries if t not in PUT_TOGETHER and i18n._FIELD.sub(FIELD, t) not in there]
     assert not unused, f"said nowhere: {unused}"
 

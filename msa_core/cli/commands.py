@@ -21,7 +21,7 @@ def analyse(args: Namespace) -> None:
     from msa_core.methods.shipped import checkpoint_of, shipped_methods
     from msa_core.missing import switches
     from msa_core.predict import Analyser
-    from msa_core.views import prediction_csv
+    from msa_core.views import prediction_csv, report
     from msa_core.views.summary import summary
 
     # Refuse bad usage and bad files before any model is loaded.
@@ -44,7 +44,7 @@ def analyse(args: Namespace) -> None:
         _write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
     if args.report is not None:
         with i18n.use(args.language):
-            text = prediction_csv.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
+            text = report.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
         _write(Path(args.report), text, "--report")
     if args.json == "-":
         print(prediction.json_text(), end="")

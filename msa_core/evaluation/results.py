@@ -101,7 +101,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
         try:
             result = _read(path, path.stat().st_mtime_ns)
             if result["corpus"] in found:
-                raise MsaError("the corpus {corpus} stands in another file too", corpus=repr(result["corpus"]))
+                raise MsaError("the corpus {corpus} is also in another file", corpus=repr(result["corpus"]))
             found[result["corpus"]] = result
         except MsaError as e:
             left_out.append(
@@ -146,17 +146,17 @@ def _fault(found: Any) -> str:
         return "it names no corpus"
     rows = found.get("rows")
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
-        return "'rows' is no list of objects"
+        return "'rows' is not a list of objects"
     for row in rows:
         table = row.get("table")
         if not isinstance(row.get("label"), str) or not isinstance(table, Mapping):
             return "a row has no 'label' or no 'table'"
         if not all(isinstance(values, Mapping) for values in table.values()):
-            return message("the table of row {label} holds something else than metrics", label=repr(row["label"]))
+            return message("the table of row {label} holds something other than metrics", label=repr(row["label"]))
     protocols = found.get("protocols", {})
     lists = [found.get("patterns", []), *(protocols.values() if isinstance(protocols, Mapping) else [None])]
     if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists):
-        return "'patterns' or 'protocols' holds something else than names of conditions"
+        return "'patterns' or 'protocols' holds something other than names of conditions"
     rated = [c for name in ("frames", "blocks", "modality") for c in protocols.get(name, ())]
     wrong = next((c for c in rated if rate_of(c) is None), None)
     return "" if wrong is None else message("the condition {condition} has no rate", condition=repr(wrong))
@@ -239,7 +239,8 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
             if not fits or not all(isinstance(v, str) for v in texts + values):
                 raise ValueError(
                     message(
-                        "the table {what} has rows of another width, or values that are no text", what=repr(t["what"])
+                        "the table {what} has rows of different widths, or values that are not text",
+                        what=repr(t["what"]),
                     )
                 )
     except (OSError, ValueError, KeyError, TypeError) as e:

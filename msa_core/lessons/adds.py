@@ -12,8 +12,7 @@ from msa_core.lessons.modalities import ordinary, require, score_of
 from msa_core.lessons.models import METHODS, method_options
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Utterance
-from msa_core.views.parts import signed
-from msa_core.views.summary import title as method_title
+from msa_core.views.parts import method_title, signed
 
 
 class Adds(Lesson):

@@ -12,8 +12,7 @@ from msa_core.lessons.models import COMPLETE_ROW, METHODS, ROW, method_options
 from msa_core.missing import INCOMPLETE
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
-from msa_core.views.parts import signed
-from msa_core.views.summary import title as method_title
+from msa_core.views.parts import method_title, signed
 
 ALIKE = 0.2  # of a score: moves that differ by less count as the same
 

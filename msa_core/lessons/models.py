@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from msa_core import checkpoint
 from msa_core.methods.shipped import checkpoint_of
-from msa_core.views.summary import title
+from msa_core.views.parts import method_title
 
 METHODS = ("sdumc", "corrkd", "promma")
 ROW = {"sdumc": "sdumc", "corrkd": "corrkd", "promma": "promma (reconstruction)"}  # label in the evaluation file
@@ -33,4 +33,4 @@ def in_100(share: float) -> int:
 
 def method_options() -> tuple[tuple[str, str], ...]:
     """Return (title, name) of every method, for a choice."""
-    return tuple((title(m), m) for m in METHODS)
+    return tuple((method_title(m), m) for m in METHODS)

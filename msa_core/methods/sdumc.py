@@ -284,7 +284,7 @@ class SDUMC(Method):
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
     ) -> SDUMCMechanism:
-        """Describe one row: gates, view weights, attention, similarity of imagined text to the real one."""
+        """Describe one row: gates, view weights, attention, similarity of simulated text to the real text."""
         trace = output.trace
         return {
             "gates": dict(zip(MODALITIES, trace["gates"][row].tolist(), strict=True)),

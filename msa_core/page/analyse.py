@@ -24,7 +24,7 @@ from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
 from msa_core.views import answer as answer_view
 from msa_core.views import page_parts
-from msa_core.views.parts import method_name
+from msa_core.views.parts import method_name, modality_title
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _switches(words: Words) -> dict[str, gr.Checkbox]:
     with gr.Row(elem_id="mm-switches"):
         return {
             m: words.put(
-                gr.Checkbox, partial(lambda m: {"label": page_parts.title(m), "info": say("no clip yet")}, m),
+                gr.Checkbox, partial(lambda m: {"label": modality_title(m), "info": say("no clip yet")}, m),
                 value=True, interactive=False, elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
@@ -194,7 +194,7 @@ def _settings(analyser: Analyser, words: Words) -> tuple[gr.Radio, gr.Dropdown]:
             gr.Radio,
             lambda: {
                 "label": say("When text is off"),
-                "choices": [(say("imagine it from the voice"), "simulated"), (say("use nothing"), "none")],
+                "choices": [(say("simulate it from the voice"), "simulated"), (say("use nothing"), "none")],
             },
             value="simulated",
             elem_id="mm-absent-text",
@@ -236,7 +236,9 @@ def _changes(words: Words) -> Changes:
             gr.Textbox, lambda: {"label": say("Edit the words")}, lines=2, max_length=2000, elem_id="mm-transcript"
         )
         with gr.Row():
-            heard = words.put(gr.Button, lambda: {"value": say("What was heard again")}, elem_id="mm-heard", size="sm")
+            heard = words.put(
+                gr.Button, lambda: {"value": say("Restore the original words")}, elem_id="mm-heard", size="sm"
+            )
             use_words = words.put(
                 gr.Button, lambda: {"value": say("Use these words")}, variant="primary", elem_id="mm-use", size="sm"
             )

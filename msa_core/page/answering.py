@@ -61,10 +61,10 @@ def switch(utterance: Utterance, modality: str, language: str, on: bool = True) 
 
 
 def absent_text_choice(analyser: Analyser, method: str, language: str) -> Any:
-    """Return the update of the choice behind a switched-off text: it is for methods that read imagined text."""
+    """Return the update of the choice behind a switched-off text: it is for methods that read simulated text."""
     reads = analyser.reads_simulated_text(method)
     with use(language):
-        info = "" if reads else say("{method} reads no imagined text", method=method_name(method))
+        info = "" if reads else say("{method} reads no simulated text", method=method_name(method))
     return gr.update(interactive=reads, info=info)
 
 

@@ -19,7 +19,7 @@ from msa_core.page import api_arguments
 from msa_core.page.files import is_file
 from msa_core.page.services import Services
 from msa_core.schema import Prediction, Utterance
-from msa_core.views import prediction_csv
+from msa_core.views import prediction_csv, report
 
 
 def named_calls(services: Services) -> None:
@@ -81,7 +81,7 @@ class Calls:
             utterance = self._read(clip)
             with use(language):
                 by_method = {m: self._switched(utterance, m, dropped) for m in self._analyser.methods}
-                return prediction_csv.report_html(utterance, by_method, method)
+                return report.report_html(utterance, by_method, method)
 
     def csv(self, clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None) -> str:
         """Write the numbers of an analysis as CSV."""

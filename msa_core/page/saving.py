@@ -16,7 +16,7 @@ from msa_core.page.scripts import script
 from msa_core.page.session import predict
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
-from msa_core.views import prediction_csv
+from msa_core.views import prediction_csv, report
 
 NO_CLIP = "There is no clip yet: record, upload or choose one first."
 
@@ -59,7 +59,7 @@ class Saving:
             by_method = {
                 m: predict(self.analyser, utterance, replace(settings, method=m)) for m in self.analyser.methods
             }
-            return prediction_csv.report_html(utterance, by_method, settings.method, with_pictures=inputs.with_pictures)
+            return report.report_html(utterance, by_method, settings.method, with_pictures=inputs.with_pictures)
 
         return self._file(inputs.analyse, "missing-modality-report.html", "text/html", draw)
 

@@ -24,7 +24,7 @@ LANE_BINS = 120
 
 
 def transcript(prediction: Prediction) -> str:
-    """The words as buttons that strike one out, shaded by the method's attention; struck through while text is off."""
+    """Draw the words as buttons that strike one out, shaded by attention; struck through while text is off."""
     title, hint = say("What was said"), _words_hint(prediction)
     if not prediction.words:
         return card(title, hint, f'<p class="mm-said mm-empty">{say("No words.")}</p>', "mm-text")
@@ -35,12 +35,13 @@ def transcript(prediction: Prediction) -> str:
     off = "mm-struck" if not on and not all(w.struck for w in prediction.words) else ""
     label = say("Words: press one to strike it out")
     if prediction.translation:
-        hint = f"{escape(prediction.transcript)}<br>{say('Heard as above; the models read its translation.')} {hint}"
+        heard = say("Transcribed as above; the models read its English translation.")
+        hint = f"{escape(prediction.transcript)}<br>{heard} {hint}"
     return card(title, hint, f'<p class="mm-said {off}" role="group" aria-label="{label}">{buttons}</p>', "mm-text")
 
 
 def _word(number: int, word: Word, weight: float, top: float) -> str:
-    """A word of the transcript; pressed means struck out."""
+    """Draw a word of the transcript; pressed means struck out."""
     told = say("{start:.1f} s · {share:.0%} of the attention", start=word.start_s, share=weight)
     pressed = "true" if word.struck else "false"
     return (
@@ -51,19 +52,20 @@ def _word(number: int, word: Word, weight: float, top: float) -> str:
 
 
 def _words_hint(prediction: Prediction) -> str:
-    """What the shades mean or why there is no text, and what an edit does not change."""
+    """Explain the shades, or the lack of text, and what an edit does not change."""
     state, method = prediction.modalities["text"], method_name(prediction.method)
     if state["present"]:
         told = say(
-            "The darker a word, the more attention {method} pays it. Click a word to strike it out, again to bring it "
-            "back.",
+            "The darker a word, the more attention {method} pays to it. Click a word to strike it out, "
+            "and again to restore it.",
             method=method,
         )
     elif not prediction.words or all(w.struck for w in prediction.words):
         told = _sentence(state["reason"] or "no words were found")
     elif prediction.text_source == "simulated":
         told = say(
-            "Text is off: no model sees these words. {method} imagines the text from the voice instead.", method=method
+            "Text is off: no model sees these words. {method} reads text simulated from the voice instead.",
+            method=method,
         )
     else:
         told = say("Text is off: no model sees these words. Nothing takes their place.")
@@ -72,7 +74,7 @@ def _words_hint(prediction: Prediction) -> str:
 
 
 def _sentence(reason: object) -> str:
-    """A reason as the beginning of a line, escaped."""
+    """Write a reason as the beginning of a line, escaped."""
     told = known(str(reason))
     return escape(told[:1].upper() + told[1:])
 
@@ -84,7 +86,7 @@ def _attention(prediction: Prediction, modality: str) -> Sequence[Mapping[str, o
 
 
 def _word_weights(prediction: Prediction) -> list[float]:
-    """Attention of each word: the sum over the pieces that begin while it is said; struck words have none."""
+    """Sum for each word the attention of the pieces that begin while it is said; struck words have none."""
     totals = [0.0] * len(prediction.words)
     read = [i for i, w in enumerate(prediction.words) if not w.struck]
     for piece in _attention(prediction, "text"):
@@ -99,7 +101,7 @@ def _number(piece: Mapping[str, object], key: str) -> float:
 
 
 def timeline(prediction: Prediction) -> str:
-    """Second by second: the score of a short window, where each modality is attended to, and what of it was there."""
+    """Draw the seconds: score of a short window, attention to each modality, and what of it was present."""
     length_s = max(prediction.duration_s, 1e-3)
     bars = "".join(_second(t, length_s) for t in prediction.timeline)
     lanes = _lane(say("Score"), f'<span class="mm-lane mm-scores">{bars}</span>', _score_summary(prediction))
@@ -115,8 +117,8 @@ def timeline(prediction: Prediction) -> str:
             body = f'<span class="mm-lane mm-gone">{told}</span>'
         lanes += _lane(f"{icon(m)}{known(TITLES[m])}", body, told)
     hint = say(
-        "Score of a three-second window around each second; below, where the attention of each modality lies. Hatched: "
-        "frames that are dropped or not there. Click to go to a moment."
+        "Score of a three-second window around each second; below, where the attention of each "
+        "modality lies. Hatched: frames that are dropped or absent. Click to jump to a moment."
     )
     shares = json.dumps([round(s, 4) for s in frame_weights(prediction)])
     body = (
@@ -141,7 +143,7 @@ def _second(piece: Mapping[str, Any], length_s: float) -> str:
 
 
 def _presence(prediction: Prediction, modality: str, length_s: float) -> str:
-    """Hatching over the seconds in which a model does not see all of a modality; runs of equal seconds are one."""
+    """Hatch the seconds in which a model does not see all of a modality; runs of equal seconds are one."""
     runs: list[tuple[float, float, float | None]] = []
     for piece in prediction.timeline:
         share = piece.get("observed", {}).get(modality, 1.0)
@@ -157,7 +159,7 @@ def _presence(prediction: Prediction, modality: str, length_s: float) -> str:
         place = f"left:{percent(start, 0, length_s)}%;width:{100 * (end - start) / length_s:.2f}%"
         span_s = {"start": start, "end": end}
         if share is None:
-            told = say("{start:.0f} to {end:.0f} s: none of it in the clip", **span_s)
+            told = say("{start:.0f} to {end:.0f} s: not in the clip", **span_s)
             drawn += f'<i class="mm-empty-second" style="{place}" title="{told}"></i>'
         else:
             told = say("{start:.0f} to {end:.0f} s: {share:.0%} of the frames are seen", share=share, **span_s)
@@ -178,7 +180,7 @@ def _lane(label: str, body: str, told: str) -> str:
 
 
 def area(pieces: Sequence[Mapping[str, object]], length_s: float) -> str:
-    """Attention over time as one filled curve; its height is relative to its own peak."""
+    """Draw attention over time as one filled curve, with heights relative to its own peak."""
     if not pieces:
         return f'<span class="mm-lane mm-gone">{say("this method shows no attention here")}</span>'
     bins = min(LANE_BINS, max(24, len(pieces)))
@@ -212,17 +214,17 @@ def _seconds(length_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people."""
+    """Write a duration in milliseconds or seconds."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def clip(utterance: Utterance | None) -> str:
-    """What holds for the clip whatever is switched: frames, notes, where the time went. Sent once a clip."""
+    """Draw what no switch changes: frames, notes, times. Sent once per clip."""
     return "" if utterance is None else f'<div class="mm mm-clip">{frames(utterance)}{timings(utterance)}</div>'
 
 
 def timings(utterance: Utterance) -> str:
-    """Where the time went, and what was noticed on the way."""
+    """List the notes on a clip and the time of every step."""
     notes = "".join(f"<li>{escape(known(n))}</li>" for n in utterance.notes)
     took = {known(STEPS.get(k, k)): s for k, s in utterance.timings_s.items() if s > 0}
     steps = "".join(f"<div><dt>{escape(k)}</dt><dd>{duration(s)}</dd></div>" for k, s in took.items())
@@ -233,19 +235,19 @@ def timings(utterance: Utterance) -> str:
         features=escape(utterance.feature_set),
     )
     body = f'<ul class="mm-notes">{notes}</ul><dl class="mm-timings">{steps}</dl>'
-    return card(say("How it was read"), hint, body)
+    return card(say("How the clip was read"), hint, body)
 
 
 def frames(utterance: Utterance) -> str:
-    """A strip of sampled frames with the face box drawn in; a script adds the attention that a method pays each."""
+    """Draw a strip of sampled frames with the face box; a script adds a method's attention to each."""
     shots, title = utterance.thumbnails, say("What was seen")
     if not shots:
         return card(title, _sentence(utterance.vision.reason or "this clip has no pictures"), "")
     chosen = [shots[i] for i in sampled(len(shots))]
     found = sum(t.box is not None for t in chosen)
     hint = say(
-        "{n} of the frames that were read; the box is the face that is followed ({found} of {n}). Below each: the "
-        "share of the method's attention that lies nearest to it.",
+        "{n} of the frames that were read; the box marks the face that is followed (found in {found} "
+        "of {n}). Below each: its share of the method's attention.",
         n=len(chosen),
         found=found,
     )
@@ -253,12 +255,12 @@ def frames(utterance: Utterance) -> str:
 
 
 def sampled(n: int, most: int = MAX_FRAMES) -> list[int]:
-    """Indices of at most `most` of `n` frames, evenly spread."""
+    """Choose indices of at most `most` of `n` frames, evenly spread."""
     return sorted({round(i) for i in np.linspace(0, n - 1, min(most, n))})
 
 
 def frame_weights(prediction: Prediction) -> list[float]:
-    """Share of the attention that lies nearest to each frame of the strip; empty without attention to frames."""
+    """Sum the attention nearest to each frame of the strip; empty without attention to frames."""
     pieces, times = _attention(prediction, "vision"), prediction.frames_s
     if not pieces or not times:
         return []
@@ -288,7 +290,7 @@ def _frame(shot: Thumbnail) -> str:
 
 
 def boxed(shot: Thumbnail) -> np.ndarray:
-    """The frame at display height with its face box drawn in: (FRAME_HEIGHT, W, 3) uint8 RGB."""
+    """Draw the face box into a frame at display height: (FRAME_HEIGHT, W, 3) uint8 RGB."""
     height, width = shot.image.shape[:2]
     scale = FRAME_HEIGHT / height
     image = cv2.resize(shot.image, (max(1, round(width * scale)), FRAME_HEIGHT), interpolation=cv2.INTER_AREA)
@@ -300,7 +302,7 @@ def boxed(shot: Thumbnail) -> np.ndarray:
 
 
 def picture(image: np.ndarray) -> str:
-    """An RGB image (H, W, 3) uint8 as a JPEG data address."""
+    """Encode an RGB image (H, W, 3) uint8 as a JPEG data address."""
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert ok, "JPEG encoding failed"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

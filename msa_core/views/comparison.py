@@ -1,7 +1,7 @@
-"""`Comparison` -> the Compare screen: the board of all patterns and methods, a ranking, two clips side by side.
+"""The Compare screen: the board of all patterns and methods, a ranking, two clips side by side.
 
 Each picture is followed by the same numbers as a table. A method is told by its place and name; colour means
-sentiment. The curves of dropped frames stand in `figures_robustness`.
+sentiment. The curves of dropped frames stand in `robustness`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from msa_core.i18n import known, say
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
 from msa_core.views.comparison_text import as_csv, as_json
-from msa_core.views.parts import card, icon, percent, row, signed, span, tone
-from msa_core.views.robustness import curve, table_cells, title_of, values_table
+from msa_core.views.parts import card, icon, method_title, percent, row, signed, span, tone
+from msa_core.views.robustness import curve, table_cells, values_table
 from msa_core.views.summary import DISCLAIMER, ORDINARY
 
 
 def empty() -> str:
-    """What stands here before there is a clip."""
-    said = say("Choose or record a clip under Analyse: here you then see every method on everything that can be lost.")
+    """Draw the screen before there is a clip."""
+    said = say("Choose or record a clip under Analyse to see here how every method copes with every missing modality.")
     return f'<div class="mm mm-compare"><p class="mm-verdict">{escape(said)}</p></div>'
 
 
 def screen(comparison: Comparison, robustness: Robustness | None = None, other: Comparison | None = None) -> str:
-    """Everything about one clip, and beside a second one when there is one."""
+    """Draw everything about one clip, beside a second one when there is one."""
     beside = pair(comparison, other) if other else ""
     curves = curve(robustness) if robustness else ""
     saved = f'<p class="mm-foot"><b>{escape(known(DISCLAIMER))}</b>{downloads(comparison, robustness)}</p>'
@@ -35,9 +35,9 @@ def screen(comparison: Comparison, robustness: Robustness | None = None, other: 
 
 
 def board(comparison: Comparison) -> str:
-    """Patterns (rows) by methods (columns): both flows of each on the common scale from -3 to 3."""
+    """Draw patterns (rows) by methods (columns): both flows of each on the scale from -3 to 3."""
     heads = "".join(
-        f"<b>{escape(title_of(m))}<small>{escape(say('beside: {model}', model=known(title)))}</small></b>"
+        f"<b>{escape(method_title(m))}<small>{escape(say('vs. {model}', model=known(title)))}</small></b>"
         for m, title in comparison.complete.items()
     )
     order = sorted(comparison.conditions, key=lambda c: -len(PATTERNS[c.pattern]))
@@ -51,18 +51,18 @@ def board(comparison: Comparison) -> str:
         f'<div class="mm-board-line mm-board-axes"><span></span>{axis * len(comparison.methods)}</div>{never}</div>'
     )
     body = f'<p class="mm-transfer">{escape(told(comparison))}</p>{_legend(comparison)}{grid}{_table(comparison)}'
-    hint = say("Each row takes something away. The nearer a dot stays to its dashed line, the less the answer moved.")
-    return card(escape(say("Everything that can be missing, at once")), escape(hint), body, "mm-whole")
+    hint = say("Each row removes something. The closer a dot stays to its dashed line, the less the answer moved.")
+    return card(escape(say("All patterns of missing modalities at once")), escape(hint), body, "mm-whole")
 
 
 def told(comparison: Comparison) -> str:
-    """The board in one or two sentences, computed from the scores."""
+    """Sum up the board in one or two sentences computed from the scores."""
     full = [comparison.answer(m).missing for m in comparison.methods]
     low, high = signed(min(full)), signed(max(full))
     effects = comparison.effect_of_removing()
     if not effects:
         only = known(ORDINARY[comparison.full])
-        return say("This clip has only the {what}: {low} to {high}, and nothing can be taken away.",
+        return say("This clip has only the {what}: {low} to {high}, and nothing can be removed.",
                    what=only, low=low, high=high)  # fmt: skip
     top = max(effects, key=lambda m: effects[m])
     return say(
@@ -76,7 +76,7 @@ def told(comparison: Comparison) -> str:
 
 
 def _line(comparison: Comparison, condition: Condition) -> str:
-    """One row of the board."""
+    """Draw one row of the board."""
     css = " mm-board-whole" if condition.pattern == comparison.full else ""
     whole = f"<small>{escape(say('everything in the clip'))}</small>" if css else ""
     name = f'<span class="mm-board-left">{_pattern(condition.pattern, whole)}</span>'
@@ -88,7 +88,7 @@ def _line(comparison: Comparison, condition: Condition) -> str:
 
 
 def _pattern(pattern: str, note: str = "") -> str:
-    """Three dots, on for what is there, the names, and a note (HTML)."""
+    """Draw a pattern: three dots, on for what is present, the names, and a note (HTML)."""
     members = PATTERNS[pattern]
     dots = "".join(f'<b class="{"on" if m in members else ""}"></b>' for m in MODALITIES)
     return f'<span class="mm-dots" aria-hidden="true">{dots}</span><span>{_names(pattern)}{note}</span>'
@@ -99,7 +99,7 @@ def _names(pattern: str) -> str:
 
 
 def _lacks(condition: Condition) -> str:
-    """Why the clip cannot have a pattern."""
+    """Explain why the clip cannot have a pattern."""
     parts = (
         say("{modality} is missing: {reason}", modality=known(m), reason=known(why))
         for m, why in condition.lacks.items()
@@ -108,18 +108,18 @@ def _lacks(condition: Condition) -> str:
 
 
 def _cell(comparison: Comparison, condition: Condition, method: str) -> str:
-    """One method on one pattern: track and numbers."""
+    """Draw one method on one pattern: track and numbers."""
     answer, full = condition.answers[method], comparison.answer(method)
     title = escape(_spoken(comparison, condition, method), quote=True)
     return (
-        f'<span class="mm-board-cell" title="{title}"><em>{escape(title_of(method))}</em>{_track(answer, full)}'
+        f'<span class="mm-board-cell" title="{title}"><em>{escape(method_title(method))}</em>{_track(answer, full)}'
         f'<span class="mm-board-read"><strong class="mm-{tone(answer.missing)}">{signed(answer.missing)}</strong>'
         f"<small>{signed(answer.complete)}</small></span></span>"
     )
 
 
 def _track(answer: PatternScores, full: PatternScores) -> str:
-    """The markers of one cell, the later ones on top."""
+    """Draw the markers of one cell, the later ones on top."""
     parts = ""
     if answer.interval:
         parts += span(answer.interval["low"], answer.interval["high"], "mm-board-band")
@@ -135,14 +135,14 @@ def _mark(css: str, score: float) -> str:
 
 
 def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
-    """A cell in words."""
+    """Put a cell into words."""
     answer = condition.answers[method]
     left = " + ".join(known(m) for m in PATTERNS[condition.pattern])
-    said = say("{method} with {left}: {score}", method=title_of(method), left=left, score=signed(answer.missing))
+    said = say("{method} with {left}: {score}", method=method_title(method), left=left, score=signed(answer.missing))
     if answer.interval:
         said += say(" ({level} interval {low} to {high})", **_interval(answer))
     if answer.nothing_imagined is not None:
-        said += say("; no text imagined: {score}", score=signed(answer.nothing_imagined))
+        said += say("; without simulated text: {score}", score=signed(answer.nothing_imagined))
     return said + say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
 
 
@@ -152,7 +152,7 @@ def _interval(answer: PatternScores) -> dict[str, str]:
 
 
 def _legend(comparison: Comparison) -> str:
-    """What the markers mean."""
+    """Explain the markers."""
     answers = [a for c in comparison.conditions for a in c.answers.values()]
     level = next((f"{a.interval['level']:.0%}" for a in answers if a.interval), None)
     entries = [
@@ -161,7 +161,7 @@ def _legend(comparison: Comparison) -> str:
         ("mm-board-own", say("the method's own full answer")),
     ]
     if any(a.nothing_imagined is not None for a in answers):
-        entries.append(("mm-board-bare", say("the method without text imagined from the voice")))
+        entries.append(("mm-board-bare", say("the method without text simulated from the voice")))
     if level:
         entries.append(("mm-board-band", say("{level} interval", level=level)))
     items = "".join(
@@ -171,7 +171,7 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison) -> str:
-    """The board's numbers as a table."""
+    """Write the board's numbers as a table."""
     rows = []
     for c in comparison.conditions:
         left = f"<th scope='row'>{_names(c.pattern)}</th>"
@@ -182,26 +182,26 @@ def _table(comparison: Comparison) -> str:
             bare = "–" if a.nothing_imagined is None else signed(a.nothing_imagined)
             move = signed(comparison.move(m, c.pattern))
             cells = (signed(a.missing), band, move, bare, signed(a.complete))
-            rows.append(f'<tr>{left}<td class="mm-text">{escape(title_of(m))}</td>{table_cells(cells)}</tr>')
+            rows.append(f'<tr>{left}<td class="mm-text">{escape(method_title(m))}</td>{table_cells(cells)}</tr>')
     heads = (
         say("what is left"),
         say("method"),
         say("score"),
         say("interval"),
         say("move from its full answer"),
-        say("nothing imagined"),
+        say("no simulated text"),
         say("complete model"),
     )
-    return values_table(say("Everything that can be missing, at once"), heads, rows)
+    return values_table(say("All patterns of missing modalities at once"), heads, rows)
 
 
 def nearest(comparison: Comparison) -> str:
-    """Which method moves least from its own full answer, each beside its complete model."""
-    title = escape(say("Which method stays nearest its own full answer?"))
+    """Rank the methods by their mean move from their own full answer, each beside its complete model."""
+    title = escape(say("Which method stays closest to its own full answer?"))
     moves, complete = comparison.moves(), comparison.moves("complete")
     best = comparison.nearest
     if best is None:
-        said = say("Nothing can be taken away from this clip, so nothing moves.")
+        said = say("Nothing can be removed from this clip, so nothing moves.")
         return card(title, "", f'<p class="mm-transfer">{escape(said)}</p>', "mm-nearest")
     limit = max(1e-6, *moves.values(), *complete.values())
     lines = []
@@ -209,20 +209,20 @@ def nearest(comparison: Comparison) -> str:
         bars = f'<span class="mm-nearest-two">{_length(moves[m], limit, "mm-by-student")}'
         bars += f"{_length(complete[m], limit, 'mm-by-lost')}</span>"
         value = f"{moves[m]:.2f} <small>{complete[m]:.2f}</small>"
-        name = f"<span>{escape(title_of(m))}<small>{escape(known(comparison.complete[m]))}</small></span>"
+        name = f"<span>{escape(method_title(m))}<small>{escape(known(comparison.complete[m]))}</small></span>"
         lines.append(row(name, bars, value, "mm-flat" + (" mm-nearest-best" if m == best else "")))
     said = say(
-        "{method} stays nearest on this clip: over {n} kinds of loss it moves by {move} on average, its complete "
-        "model, {model}, by {complete}.",
-        method=title_of(best),
+        "{method} stays closest on this clip: over {n} patterns of missing modalities it moves by "
+        "{move} on average; its complete model, {model}, moves by {complete}.",
+        method=method_title(best),
         n=len(comparison.incomplete),
         move=f"{moves[best]:.2f}",
         model=known(comparison.complete[best]),
         complete=f"{complete[best]:.2f}",
     )
     caveat = say(
-        "A method that never moves is steady, not right: one that always says the same would win here. "
-        "How accurate each one is stands under Numbers."
+        "A method that never moves is stable, but not necessarily right: one that always gives the "
+        "same answer would win here. Numbers shows how accurate each method is."
     )
     keys = (("mm-by-student", say("missing-modality model")), ("mm-by-lost", say("its complete model")))
     legend = "".join(f'<li><b class="{css}"></b>{escape(text)}</li>' for css, text in keys)
@@ -230,7 +230,9 @@ def nearest(comparison: Comparison) -> str:
         f'<p class="mm-transfer">{escape(said)}</p><ul class="mm-legend">{legend}</ul>'
         f'<div class="mm-chart">{"".join(lines)}</div><p class="mm-caveat">{escape(caveat)}</p>'
     )
-    hint = say("Mean distance between the answer with something missing and the answer with everything; short is near.")
+    hint = say(
+        "Mean distance between the answers with something missing and the answer with everything; shorter is closer."
+    )
     return card(title, escape(hint), body, "mm-nearest")
 
 
@@ -239,7 +241,7 @@ def _length(value: float, limit: float, css: str) -> str:
 
 
 def pair(a: Comparison, b: Comparison) -> str:
-    """Two clips side by side: full answers, what every loss does, what carries them, and one sentence."""
+    """Draw two clips side by side: full answers, moves, effects of removing a modality, and one sentence."""
     limit = max(
         0.5,
         *(abs(c.move(m, p.pattern)) for c in (a, b) for p in c.incomplete for m in c.methods),
@@ -247,27 +249,27 @@ def pair(a: Comparison, b: Comparison) -> str:
     )
     columns = "".join(_column(c, limit) for c in (a, b))
     body = f'<p class="mm-transfer">{escape(difference(a, b))}</p><div class="mm-compare-clips">{columns}</div>'
-    names = say(", ").join(title_of(m) for m in a.methods)
-    hint = say("The bars of every loss, from top to bottom: {methods}. Both clips share one scale.", methods=names)
+    names = say(", ").join(method_title(m) for m in a.methods)
+    hint = say("The bars of each row, from top to bottom: {methods}. Both clips share one scale.", methods=names)
     return card(escape(say("Two clips side by side")), escape(hint), body, "mm-two-clips")
 
 
 def difference(a: Comparison, b: Comparison) -> str:
-    """How two clips differ, computed from the full answers and from what carries each."""
+    """Compare two clips in words, from their full answers and the modality that each depends on most."""
     means = [sum(c.answer(m).missing for m in c.methods) / len(c.methods) for c in (a, b)]
     values = {"a": a.clip, "b": b.clip, "x": signed(means[0]), "y": signed(means[1])}
     top = [max(c.effect_of_removing(), key=lambda m: c.effect_of_removing()[m], default=c.full) for c in (a, b)]
     one, two = (known(ORDINARY[m]) for m in top)
     if top[0] == top[1]:
         return say(
-            "{a} reads {x} and {b} {y} (mean of the methods). Both are carried by the {what}: losing it moves the "
-            "answer most.",
+            "{a} scores {x} and {b} {y} (mean of the methods). Both depend most on the {what}: losing it "
+            "moves the answer most.",
             what=one,
             **values,
         )
     return say(
-        "{a} reads {x} and {b} {y} (mean of the methods). The first is carried by the {one}, the second by the {two}: "
-        "losing it moves the answer most.",
+        "{a} scores {x} and {b} {y} (mean of the methods). The first depends most on the {one}, the "
+        "second on the {two}: losing it moves the answer most.",
         one=one,
         two=two,
         **values,
@@ -275,10 +277,10 @@ def difference(a: Comparison, b: Comparison) -> str:
 
 
 def _column(comparison: Comparison, limit: float) -> str:
-    """One clip of the pair."""
+    """Draw one clip of the pair."""
     full = "".join(
         row(
-            escape(title_of(m)),
+            escape(method_title(m)),
             span(0.0, s, f"mm-{tone(s)}"),
             signed(s),
         )
@@ -298,18 +300,18 @@ def _column(comparison: Comparison, limit: float) -> str:
         )
         for m, v in effects.items()
     )
-    nothing = f'<p class="mm-hint">{escape(say("Nothing can be taken away from this clip, so nothing moves."))}</p>'
+    nothing = f'<p class="mm-hint">{escape(say("Nothing can be removed from this clip, so nothing moves."))}</p>'
     return (
         f"<section><h3>{escape(comparison.clip)}</h3><h4>{escape(say('With everything in the clip'))}</h4>"
-        f'<div class="mm-chart">{full}</div><h4>{escape(say("What is left, and how far the answer then moves"))}</h4>'
+        f'<div class="mm-chart">{full}</div><h4>{escape(say("What is left, and how far the answer moves"))}</h4>'
         f'<div class="mm-chart mm-moves">{losses or nothing}</div>'
-        f"<h4>{escape(say('What carries it: mean move when it alone is lost'))}</h4>"
+        f"<h4>{escape(say('Effect of removing one modality: mean move'))}</h4>"
         f'<div class="mm-chart">{bars or nothing}</div></section>'
     )
 
 
 def _loss(comparison: Comparison, condition: Condition, limit: float) -> str:
-    """What is left, and the signed moves of all methods."""
+    """Draw what is left, and the signed moves of all methods."""
     if condition.pattern == comparison.full or not condition.answers:
         why = _lacks(condition) or escape(say("everything in the clip"))
         label = f'<span class="mm-label">{_pattern(condition.pattern)}</span>'
@@ -321,7 +323,7 @@ def _loss(comparison: Comparison, condition: Condition, limit: float) -> str:
 
 
 def downloads(comparison: Comparison, robustness: Robustness | None = None) -> str:
-    """Links that save the numbers as CSV and as JSON; they are part of the page, nothing is written on the server."""
+    """Link to the numbers as CSV and JSON; the files are part of the page, nothing is written on the server."""
     files = (
         ("comparison.csv", "text/csv", as_csv(comparison, robustness), say("Save all numbers (CSV)")),
         ("comparison.json", "application/json", as_json(comparison, robustness),

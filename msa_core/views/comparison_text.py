@@ -17,13 +17,13 @@ CsvRow = dict[str, object]  # one line of the CSV: a key for every column, None 
 
 
 def as_json(comparison: Comparison, robustness: Robustness | None = None) -> str:
-    """Everything about one clip as one JSON object."""
+    """Export everything about one clip as one JSON object."""
     whole = {"comparison": comparison.to_json(), "robustness": robustness.to_json() if robustness else None}
     return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
 
 
 def as_csv(*parts: Comparison | Robustness | None) -> str:
-    """Comparisons and robustness curves as one CSV table (COLUMNS), scores in [-3, 3]; no text is a formula."""
+    """Export comparisons and robustness curves as one CSV table (COLUMNS), scores in [-3, 3]; no text is a formula."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -33,7 +33,7 @@ def as_csv(*parts: Comparison | Robustness | None) -> str:
 
 
 def comparison_rows(comparison: Comparison) -> list[CsvRow]:
-    """One row for every pattern, method and flow; patterns that the clip cannot have once, with the reason."""
+    """List a row for every pattern, method and flow, and one with the reason for a pattern that cannot be."""
     found: list[CsvRow] = []
     for c in comparison.conditions:
         if not c.answers:
@@ -53,7 +53,7 @@ def comparison_rows(comparison: Comparison) -> list[CsvRow]:
 
 
 def robustness_rows(robustness: Robustness) -> list[CsvRow]:
-    """One row for every model and rate; the condition is named as in the evaluation files."""
+    """List a row for every model and rate; the condition is named as in the evaluation files."""
     return [
         _row(
             clip=robustness.clip,
@@ -70,7 +70,7 @@ def robustness_rows(robustness: Robustness) -> list[CsvRow]:
 
 
 def summary(comparison: Comparison) -> str:
-    """The terminal's answer: a line for each pattern, both flows of each method."""
+    """Write a comparison for the terminal: a line for each pattern, both flows of each method."""
     names = [method_name(m) for m in comparison.methods]
     wide = max(16, *(len(n) for n in names)) + 2
     lines = [f"{comparison.clip}  ({comparison.duration_s:.1f} s, scores in [-3, 3])", ""]

@@ -1,4 +1,4 @@
-"""Texts in the cells of a CSV file: none of them may begin a formula."""
+"""Protection of CSV cells against texts that a spreadsheet would calculate."""
 
 import re
 
@@ -7,5 +7,5 @@ _FORMULA = re.compile(r"(?![+-]?\d+(\.\d+)?\Z)(\s*[=+\-@＝＋－＠]|[\t\r\n])"
 
 
 def harmless(text: str) -> str:
-    """The text, with an apostrophe before what a spreadsheet would take for a formula. OWASP, "CSV Injection"."""
+    """Put an apostrophe before a text that a spreadsheet would take for a formula (OWASP, "CSV Injection")."""
     return f"'{text}" if _FORMULA.match(text) else text

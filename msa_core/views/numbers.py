@@ -1,4 +1,4 @@
-"""The Numbers tab: evaluation files as sortable tables with a robustness curve, and apart from them what papers report.
+"""The Numbers tab: evaluation files as sortable tables with a robustness curve, and the numbers that papers report.
 
 Nothing here knows the page: every function gives a string of HTML in the active language. `static/numbers.js` sorts
 and saves in the browser. Titles, statements and caveats of the files are English and are translated where they are
@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Mapping
 from html import escape
-from typing import Any
+
+from markupsafe import Markup
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics, results
@@ -20,6 +20,7 @@ from msa_core.evaluation.curve_svg import curves_svg, key, written
 from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn, NumbersTable, Result, TableLine
 from msa_core.i18n import known, say
 from msa_core.views.parts import card
+from msa_core.views.template import render
 
 __all__ = ["choices", "curves_svg", "reported", "screen"]
 ROWS = {"main": "main rows", "all": "with ablations and variants"}
@@ -28,7 +29,7 @@ OWN_METRIC = ("slices", "intervals", "headline")  # protocols whose columns say 
 
 
 def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
-    """What can be chosen, in the order of `screen`: name, label, (text, value) pairs, the value at the start.
+    """List the choices in the order of `screen`: name, label, (text, value) pairs, the value at the start.
 
     Labels and texts are in the active language, values are the same in all.
     """
@@ -43,7 +44,7 @@ def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
 
 
 def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
-    """Everything that is measured here for one choice. Says in a sentence what is not there."""
+    """Draw everything that is measured here for one choice; a sentence says what is absent."""
     left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(known(said))}</p>' for said in results.load()[1])
     head = f"<h2>{say('Measured here')}</h2>"
     try:
@@ -59,29 +60,27 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
     )
 
 
-def _facts(result: Result, shown: NumbersTable) -> str:
-    """What was measured on what, and how often."""
+def _facts(result: Result, shown: NumbersTable) -> Markup:
+    """Draw the facts of an evaluation: test rows, seeds, split, scale."""
     seeds = sorted({line.seeds for line in shown.lines if line.seeds})
     folds, n = results.number(result.get("folds")), results.number(result.get("n"))
-    told = {
+    facts = {
         say("test utterances"): f"{n:,.0f}" if n is not None else "–",
-        say("seeds a row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
+        say("seeds per row"): "–" if not seeds else f"{seeds[0]}" if len(seeds) == 1 else _range(seeds[0], seeds[-1]),
         say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
         say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
     }
-    facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
-    statement = escape(known(str(result.get("statement") or "–")))
-    body = f'<dl class="mm-timings">{facts}</dl>'
-    return card(escape(str(result["corpus"])), statement, body, "mm-facts")
+    statement = str(result.get("statement") or "–")
+    return render("numbers_facts", corpus=str(result["corpus"]), statement=statement, facts=facts)
 
 
 def _range(low: object, high: object) -> str:
-    """From one value to another."""
+    """Write a range."""
     return f"{low} {say('to')} {high}"
 
 
 def _measured(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
-    """The table with what it shows, or why there is none."""
+    """Draw the table with its explanation, or the reason why there is none."""
     title = known(PROTOCOLS[protocol]).capitalize()
     title += "" if protocol in OWN_METRIC else say(": ") + escape(known(METRICS[metric]))
     corpus = escape(str(result["corpus"]))
@@ -101,7 +100,7 @@ def _measured(result: Result, shown: NumbersTable, protocol: str, metric: str) -
 
 
 def _hint(result: Result, protocol: str, metric: str) -> str:
-    """What the table of a protocol shows."""
+    """Explain the table of a protocol."""
     if protocol == "slices":
         sizes = results.mapping(result.get("slices")).items()
         parts = say(", ").join(f"{known(str(name))} {n}" for name, n in sizes)
@@ -115,7 +114,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
             "subsets. Price: how much higher the error on complete input is than that of the row's complete model."
         )
     if protocol == "patterns":
-        return say("Test {metric} by the modalities that are there.", metric=metric)
+        return say("Test {metric} by the modalities that are present.", metric=metric)
     if protocol == "frames":
         return say(
             "Test {metric} when this share of frames and words is dropped from every modality, each on its own.",
@@ -132,7 +131,7 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
 
 
 def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) -> str:
-    """How to read the table: direction, unit, marks."""
+    """Explain direction, unit and marks of a table."""
     said = []
     if protocol not in OWN_METRIC:
         lower, share = metric in metrics.LOWER_IS_BETTER, any(c.form == "share" for c in shown.columns)
@@ -144,10 +143,14 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
         said.append(say("N is {naive}.", naive=escape(known(str(naive)))))
     if protocol == "intervals":
         said.append(
-            say("Marked: coverage nearest to asked; no width, as narrow is good only where coverage holds.")
+            say(
+                "Marked: coverage closest to the nominal level; widths are not marked, because narrow is good"
+                " only where coverage holds."
+            )
             if shown.level is None
             else say(
-                "Marked: coverage nearest to {level:.0f} %; no width, as narrow is good only where coverage holds.",
+                "Marked: coverage closest to {level:.0f} %; widths are not marked, because narrow is good "
+                "only where coverage holds.",
                 level=100 * shown.level,
             )
         )
@@ -165,76 +168,59 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
     return " " + " ".join(said)
 
 
-def table_html(shown: NumbersTable, caption: str) -> str:
-    """Draw the table. Buttons in its head sort it: best first, then the other way, then the file's order."""
+def table_html(shown: NumbersTable, caption: str) -> Markup:
+    """Draw the table; buttons in its head sort it: best first, then reversed, then the file's order."""
     best = shown.best()
-    head = _head("row", "", "", "ascending")
-    for column in shown.columns:
-        head += _head(column.key, column.title, column.note, "descending" if column.best == "high" else "ascending")
-    body = ""
-    for i, line in enumerate(shown.lines):
-        cells = "".join(
-            _cell(cell, column, (i, j) in best)
-            for j, (cell, column) in enumerate(zip(line.cells, shown.columns, strict=True))
+    rows = [
+        (
+            line,
+            _note(line),
+            [
+                (_cell(c, column), (i, j) in best)
+                for j, (c, column) in enumerate(zip(line.cells, shown.columns, strict=True))
+            ],
         )
-        title = escape(known(line.title))
-        name = f"{title}<small>{_note(line)}</small>"
-        body += f'<tr data-place="{i}" class="mm-kind-{escape(line.kind or "none")}">'
-        body += f'<th scope="row" data-value="{title}">{name}</th>{cells}</tr>'
-    return (
-        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="mm-table">'
-        f'<caption class="mm-unseen">{say("{caption}; the buttons in the head sort the rows", caption=escape(caption))}'
-        "</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+        for i, line in enumerate(shown.lines)
+    ]
+    return render("numbers_table", caption=caption, columns=shown.columns, rows=rows)
 
 
-def _head(name: str, title: str, note: str, first: str) -> str:
-    text = f"{escape(known(title))}<small>{escape(known(note))}</small>" if title else say("model")
-    return (
-        f'<th scope="col" data-column="{escape(name)}" data-first="{first}" aria-sort="none">'
-        f'<button type="button">{text}</button></th>'
-    )
-
-
-def _note(line: TableLine) -> str:
-    """The small print under a row's name: seeds, and where there is room training regime and size."""
-    seeds = say("seeds –") if line.seeds is None else _counted(line.seeds)
+def _note(line: TableLine) -> tuple[str, str]:
+    """Write the small print under a row's name: seeds, and where there is room training regime and size."""
+    seeds = say("seeds –") if line.seeds is None else "" if line.seeds == 0 else _counted(line.seeds)
     more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
     more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
-    rest = "".join(f" · {told}" for told in more)
-    return ("" if line.seeds == 0 else seeds) + (f'<span class="mm-more">{escape(rest)}</span>' if rest else "")
+    return seeds, "".join(f" · {told}" for told in more)
 
 
 def _counted(seeds: int) -> str:
     return say("{n} seeds", n=seeds) if seeds > 1 else say("{n} seed", n=seeds)
 
 
-def _cell(cell: Cell, column: NumbersColumn, best: bool) -> str:
-    text = written(cell.value, column.form, column.digits)
-    text = f'<b><span class="mm-star" role="img" aria-label="{say("best")}">★</span>{text}</b>' if best else text
+def _cell(cell: Cell, column: NumbersColumn) -> tuple[float | None, str, str]:
+    """Give a cell's value, the value as it is written, and its interval or deviation."""
+    text, note = written(cell.value, column.form, column.digits), ""
     if cell.value is not None and cell.interval is not None:
-        low, high = (written(v, column.form, column.digits) for v in cell.interval)
-        text += f"<small>{_range(low, high)}</small>"
+        note = _range(*(written(v, column.form, column.digits) for v in cell.interval))
     elif cell.value is not None and cell.sd is not None:
-        text += f"<small>± {written(cell.sd, column.form, column.digits)}</small>"
-    return f'<td data-value="{"" if cell.value is None else cell.value}">{text}</td>'
+        note = f"± {written(cell.sd, column.form, column.digits)}"
+    return cell.value, text, note
 
 
 def _robustness(result: Result, drawn: str, metric: str) -> str:
-    """The curve, whatever the table shows."""
+    """Draw the robustness curve, whatever the table shows."""
     title = say("Robustness curve")
     if not drawn:
         corpus, name = escape(str(result["corpus"])), escape(known(METRICS[metric]))
         said = say("The evaluation of {corpus} has no {metric} for dropped frames.", corpus=corpus, metric=name)
         return card(title, said, "")
     body = f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{title}">{drawn}</div>'
-    hint = say("What is left when more and more is dropped. The table “dropped frames” has the same numbers.")
+    hint = say("The metric as more and more frames are dropped. The table “dropped frames” has the same numbers.")
     return card(title, hint, body + key(result, metric), "mm-wide")
 
 
 def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, drawn: str) -> str:
-    """Links that are part of the page; only the JSON, which is large, is asked for when it is wanted."""
+    """Link to table and curve as files within the page; only the large JSON is fetched on demand."""
     corpus = escape(str(result["corpus"]))
     name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
     whole = say("Save the whole evaluation (JSON)")
@@ -245,7 +231,7 @@ def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, 
 
 
 def csv_text(shown: NumbersTable) -> str:
-    """A table as CSV with all its digits, in English; columns for deviations and intervals where there are any."""
+    """Export a table as CSV with all its digits, in English, with columns for deviations and intervals."""
     extras = [
         (any(line.cells[j].sd is not None for line in shown.lines), any(line.cells[j].interval for line in shown.lines))
         for j in range(len(shown.columns))
@@ -270,42 +256,10 @@ def _link(text: str, name: str, kind: str, content: str) -> str:
 
 
 def reported() -> str:
-    """What papers report, by dataset, each table with source and caveat; never in one table with our own numbers."""
-    hint = say(
-        "Typed from papers: other features, other splits and other rules. Nothing here was run by us, and none of it "
-        "can be compared with the tables above."
-    )
-    drawn, dataset = "", ""
+    """Draw the tables of papers by dataset with source and caveat, never mixed with our own numbers."""
+    tables, failure = [], ""
     try:
-        for table in results.reported():
-            if table["dataset"] != dataset:
-                drawn += f"<h3>{escape(table['dataset'])}</h3>"
-            drawn += _reported(table, opened=table["dataset"] != dataset)
-            dataset = table["dataset"]
+        tables = results.reported()
     except MsaError as e:
-        drawn = f'<p class="mm-hint">{escape(known(e.message))}</p>'
-    head = f'<h2>{say("Reported by the papers (not measured here)")}</h2><p class="mm-hint">{hint}</p>'
-    return f'<div class="mm mm-sheet mm-papers">{head}{drawn}</div>'
-
-
-def _reported(table: Mapping[str, Any], opened: bool) -> str:
-    """One reported table behind its name; without rows only what is known about it."""
-    what, n = escape(known(table["what"])), len(table["rows"])
-    head = "".join(f'<th scope="col">{escape(known(c))}</th>' for c in table["columns"])
-    body = "".join(
-        f'<tr><th scope="row">{escape(known(r["name"]))}</th>'
-        + "".join(f"<td>{escape('–' if v is None else known(v))}</td>" for v in r["values"])
-        + "</tr>"
-        for r in table["rows"]
-    )
-    drawn = (
-        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(table["dataset"])}: {what}"><table>'
-        f'<thead><tr><th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-    rows = say("{n} rows", n=n) if n > 1 else say("{n} row", n=n) if n else say("no numbers")
-    source = say("Source: {source}", source=escape(known(table["source"])))
-    return (
-        f'<details class="mm-card"{" open" if opened else ""}><summary>{what} <small>{rows}</small></summary>'
-        f'<p class="mm-hint">{source}</p>{drawn if n else ""}'
-        f'<p class="mm-caveat"><b>{say("Mind:")}</b> {escape(known(table["caveat"]))}</p></details>'
-    )
+        failure = known(e.message)
+    return str(render("numbers_reported", tables=tables, failure=failure))

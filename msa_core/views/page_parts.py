@@ -1,4 +1,4 @@
-"""The fixed parts of the page: head, consent, privacy, examples, steps of the work, what switches say, About.
+"""The fixed parts of the page: head, consent, privacy, examples, steps of the work, states of switches, About.
 
 Everything is a function, because it answers in the active language.
 """
@@ -33,7 +33,7 @@ MARK = """<svg viewBox="0 0 58 22" aria-hidden="true">
 
 
 def head() -> str:
-    """Mark, title and one sentence; a switch of languages may stand beside it."""
+    """Draw mark, title and one sentence; a switch of languages may stand beside it."""
     said = say(
         "A sentiment model reads your words, your voice and your face. Switch one off and see what it loses, and how a "
         "model trained for missing input copes."
@@ -43,7 +43,7 @@ def head() -> str:
 
 
 def privacy() -> str:
-    """When a clip is deleted, in one line."""
+    """Say in one line when a clip is deleted."""
     said = say(
         "Your clip is deleted when you choose another one, when you close this page, and after 20 minutes at the "
         "latest. Nothing leaves this server."
@@ -52,7 +52,7 @@ def privacy() -> str:
 
 
 def consent() -> str:
-    """What a visitor agrees to before the camera opens."""
+    """State the terms that a visitor agrees to before the camera opens."""
     said = say(
         "Your camera and microphone record only between Record and Stop, up to 60 seconds. The recording goes to this "
         "server, is read once and deleted as stated below. Record only yourself, or people who agree. Your browser "
@@ -63,15 +63,15 @@ def consent() -> str:
 
 
 def troubles() -> dict[str, str]:
-    """What the page's script says when the browser cannot do something: key -> one line with the way out.
+    """List the messages of the page's script for a browser that cannot do something, each with a way out.
 
     Keys: camera_denied, no_camera, camera_busy, no_microphone (a recording would have no sound), insecure (the
     browser offers no camera on this address), connection_lost.
     """
     return {
         "camera_denied": say(
-            "The browser may not use the camera. Allow camera and microphone for this page beside its address, then "
-            "press Record yourself again; or upload a clip, or choose an example."
+            "The browser is not allowed to use the camera. Allow camera and microphone for this page next"
+            " to its address, then press Record yourself again; or upload a clip, or choose an example."
         ),
         "no_camera": say("No camera was found. Connect one and try again; or upload a clip, or choose an example."),
         "camera_busy": say(
@@ -82,29 +82,24 @@ def troubles() -> dict[str, str]:
             "one and try again; or upload a clip with sound."
         ),
         "insecure": say(
-            "The browser gives no camera to this address. Open the page over https or on the computer that it runs on; "
-            "or upload a clip, or choose an example."
+            "The browser offers no camera at this address. Open the page over https or on the computer "
+            "that it runs on; or upload a clip, or choose an example."
         ),
         "connection_lost": say(
-            "The connection to the server was lost. Check your network and load the page again, then choose your clip "
-            "once more: the server deletes the clip of a page that is gone."
+            "The connection to the server was lost. Check your network and load the page again, then "
+            "choose your clip once more: the server deletes the clip of a page that is closed."
         ),
     }
 
 
 def notices() -> str:
-    """The place where the page's script says one of `troubles`, with all of them in it."""
+    """Draw the hidden line where the page's script shows one of `troubles`."""
     said = " ".join(f'data-{key}="{escape(text)}"' for key, text in troubles().items())
     return f'<div class="mm"><p class="mm-notice" role="alert" hidden {said}></p></div>'
 
 
-def title(modality: str) -> str:
-    """The name of a modality on its switch."""
-    return {"text": say("Text"), "audio": say("Audio"), "vision": say("Vision")}[modality]
-
-
 def dropped_title(modality: str) -> str:
-    """What the slider of a modality drops, in percent."""
+    """Name the slider that drops part of a modality."""
     return {
         "text": say("Dropped words, %"),
         "audio": say("Dropped voice frames, %"),
@@ -113,28 +108,30 @@ def dropped_title(modality: str) -> str:
 
 
 def slower() -> str:
-    """Beside the changes that need the media again."""
+    """Explain that blur and noise need the media again."""
     said = say("Blur and noise go into the clip itself: this takes as long as reading it the first time.")
     return f'<div class="mm"><p class="mm-hint">{said}</p></div>'
 
 
 def gone(seconds: int) -> str:
-    """When a visitor's clip was deleted because its time was over, or none was chosen."""
-    return say("No clip is there: clips are deleted after {minutes} minutes. Choose one.", minutes=seconds // 60)
+    """Say that a clip was deleted because its time was over, or that none was chosen."""
+    return say(
+        "There is no clip any more: clips are deleted after {minutes} minutes. Choose one.", minutes=seconds // 60
+    )
 
 
 def editable(utterance: Utterance) -> str:
-    """The words for a text box: those that are not struck out."""
+    """Join the words that are not struck out, for a text box."""
     return " ".join(w.text for w in utterance.words if not w.struck)
 
 
 def about() -> str:
-    """The About text as Markdown, from `static/about.md` or its counterpart in the active language."""
+    """Read the About text as Markdown, from `static/about.md` or its counterpart in the active language."""
     return _read(i18n.STATIC, "about").format(version=__version__)
 
 
 def sources(folder: Path) -> str:
-    """Sources and licences of the example clips in `folder` as Markdown, from its README."""
+    """Read sources and licences of the example clips in `folder` as Markdown, from its README."""
     return _read(folder, "README")
 
 
@@ -144,7 +141,10 @@ def _read(folder: Path, name: str) -> str:
 
 
 def examples(folder: Path) -> str:
-    """Buttons with a picture from each example clip in `folder`. Raises: MediaError when one is missing."""
+    """Draw buttons with a picture from each example clip in `folder`.
+
+    Raises: MediaError when one is missing.
+    """
     buttons = []
     for name, title in EXAMPLE_TITLES.items():
         shot = _shot(folder / name)
@@ -161,7 +161,7 @@ def examples(folder: Path) -> str:
 
 @lru_cache
 def _shot(path: Path) -> str:
-    """A picture from an example as a data address, decoded once for all visitors and languages; "" without pictures."""
+    """Decode a picture from an example as a data address, once for all visitors; "" without pictures."""
     info = media.probe(path)
     images = (image for time_s, image in media.frames(path, info, 2.0, 240) if time_s >= info.duration_s / 3)
     image = next(images, None)
@@ -169,7 +169,7 @@ def _shot(path: Path) -> str:
 
 
 def working(steps: Sequence[str], share: float) -> str:
-    """The step being done, the steps behind it, and how much of the work is done (0..1)."""
+    """Draw the current step, the steps before it, and the share of the work that is done (0..1)."""
     *done, now = [known(STEPS.get(s, s)) for s in steps]
     behind = "".join(f"<li>{escape(s)}</li>" for s in done)
     return (
@@ -181,7 +181,7 @@ def working(steps: Sequence[str], share: float) -> str:
 
 
 def finished(utterance: Utterance, seconds: float) -> str:
-    """One line when a clip is done."""
+    """Say that a clip was read."""
     said = say(
         "{length:.1f} s of clip read in {seconds:.1f} s. Now switch something off.",
         length=utterance.duration_s,
@@ -191,12 +191,12 @@ def finished(utterance: Utterance, seconds: float) -> str:
 
 
 def failed(message: str) -> str:
-    """The one clear line of a clip that could not be analysed; an error of ours is translated."""
+    """Say why a clip could not be analysed; one of our own errors is translated."""
     return f'<div class="mm mm-status mm-failed" role="alert"><p>{escape(known(message))}</p></div>'
 
 
 def state(utterance: Utterance, modality: str) -> str:
-    """What the switch of a modality says under its name: what is there, or why it is not. Plain text."""
+    """Describe a modality under its switch: what is present, or why it is missing. Plain text."""
     stream = utterance.stream(modality)
     if not stream.present:
         return say("Missing: {reason}", reason=known(str(stream.reason)))

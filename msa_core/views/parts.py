@@ -1,4 +1,4 @@
-"""Small shared pieces of the page's drawings: escaping, numbers, icons, bars. Plain strings, no drawing library.
+"""Small pieces that the views share: titles, signed numbers, icons, bars. Plain strings, no drawing library.
 
 Every drawing is HTML or SVG that takes its colours from `static/page.css`, so it follows light and dark,
 prints, scales and stays readable to a screen reader. Colour means sentiment and nothing else (orange is
@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from msa_core import methods
 from msa_core.i18n import known
 from msa_core.schema import MODALITIES, SCORE_LIMIT
-from msa_core.views import summary
-from msa_core.views.summary import signed as signed
 
 ICON_PATHS = {
     "text": "M4 6h16M4 11h16M4 16h10",
@@ -41,41 +40,57 @@ WORDS_FOR_SCORES = {  # the seven points of the CMU-MOSI scale
 }
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """Write a score with its sign: a real minus, never '−0.00'."""
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
 def icon(modality: str) -> str:
-    """The line drawing of a modality; decorative, its name always stands beside it."""
+    """Draw a modality's icon; it is decorative, because its name always stands beside it."""
     return f'<svg class="mm-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{ICON_PATHS[modality]}"/></svg>'
 
 
+def method_title(method: str) -> str:
+    """Give a method's title in the active language, as plain text; other names are shown as they are."""
+    return known(methods.method_name(method))
+
+
+def modality_title(modality: str) -> str:
+    """Give a modality's title in the active language, as plain text."""
+    return known(TITLES[modality])
+
+
 def method_name(method: str) -> str:
-    """How a method is written for people in the active language, escaped."""
-    return escape(summary.title(method))
+    """Give a method's title in the active language, escaped for HTML."""
+    return escape(method_title(method))
 
 
 def meaning(score: float) -> str:
-    """The score in words of the seven-point scale, in the active language."""
+    """Put a score into words of the seven-point scale, in the active language."""
     return known(WORDS_FOR_SCORES[max(-3, min(3, round(score)))])
 
 
 def tone(value: float) -> str:
-    """CSS class of a value's sign."""
+    """Name the CSS class of a value's sign."""
     if abs(value) < 0.005:
         return "zero"
     return "pos" if value > 0 else "neg"
 
 
 def percent(value: float, low: float = -SCORE_LIMIT, high: float = SCORE_LIMIT) -> float:
-    """Where `value` lies between `low` and `high`, in percent, held inside."""
+    """Place `value` between `low` and `high`, in percent, held inside."""
     return round(100 * max(0.0, min(1.0, (value - low) / (high - low))), 2)
 
 
 def span(start: float, end: float, css: str, low: float = -SCORE_LIMIT, high: float = SCORE_LIMIT) -> str:
-    """A bar from `start` to `end` on a track that runs from `low` to `high`; never thinner than can be seen."""
+    """Draw a bar from `start` to `end` on a track from `low` to `high`; it is never too thin to be seen."""
     a, b = sorted((percent(start, low, high), percent(end, low, high)))
     return f'<i class="mm-bar {css}" style="left:{a}%;width:max(2px,{b - a:.2f}%)"></i>'
 
 
 def row(label: str, bar: str, value: str, css: str = "") -> str:
-    """One line of a bar chart: label, track with a zero line, value. All three are HTML."""
+    """Draw one line of a bar chart: label, track with a zero line, value. All three are HTML."""
     return (
         f'<div class="mm-row {css}"><span class="mm-label">{label}</span>'
         f'<span class="mm-track">{bar}</span><span class="mm-value">{value}</span></div>'
@@ -83,10 +98,10 @@ def row(label: str, bar: str, value: str, css: str = "") -> str:
 
 
 def card(title: str, hint: str, body: str, css: str = "") -> str:
-    """A titled panel; `hint` is one plain line under the title."""
+    """Draw a titled panel; `hint` is one plain line under the title. All texts are HTML."""
     return f'<section class="mm-card {css}"><h3>{title}</h3><p class="mm-hint">{hint}</p>{body}</section>'
 
 
 def present(modalities: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Names of the modalities that are there, in order."""
+    """List the modalities that are present, in order."""
     return [m for m in MODALITIES if modalities[m]["present"]]

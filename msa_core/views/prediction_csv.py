@@ -1,8 +1,4 @@
-"""The export of a prediction as CSV or as a report on one page.
-
-The CSV is the same in every language, as is the JSON (`Prediction.json_text`); the report speaks the active one.
-Nothing is written here: the page hands the text to the browser (`static/save_file.js`), the command line to a file.
-"""
+"""A prediction as one CSV table, the same in every language."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ from typing import TypeGuard
 
 from msa_core.schema import Prediction
 from msa_core.views.csv_safe import harmless
-from msa_core.views.report import report_html, word_attention
+from msa_core.views.report import word_attention
 
-__all__ = ["COLUMNS", "as_csv", "report_html"]
 COLUMNS = ("section", "key", "start_s", "end_s", "value", "text")
 
 Times = tuple[float | None, float | None]
@@ -23,7 +18,7 @@ ValueRow = tuple[str, str, float | None, float | None, float | None, str | None]
 
 
 def as_csv(prediction: Prediction) -> str:
-    """Everything that the JSON object holds, one value a row: the columns COLUMNS, lines as in RFC 4180, no mark.
+    """Export a prediction as CSV: all that its JSON holds, one value a row; lines as in RFC 4180, no byte order mark.
 
     `value` holds numbers only and `text` words only; the value of a word is its attention. A text that a spreadsheet
     would take for a formula gets an apostrophe before it; numbers stay numbers.
@@ -47,9 +42,9 @@ def _rows(prediction: Prediction) -> Iterator[ValueRow]:
 
 
 def _flat(section: str, key: str, value: object, times: Times = (None, None)) -> Iterator[ValueRow]:
-    """The values under `value`, each with its path as key.
+    """Flatten `value` into rows, each with its path as key.
 
-    What has a start and an end keeps them; its one number and its one text share a row.
+    A value with a start and an end keeps them; its one number and its one text share a row.
     """
     if isinstance(value, Mapping | list | tuple):
         inside = dict(value if isinstance(value, Mapping) else enumerate(value, 1))

@@ -1,4 +1,4 @@
-"""`Robustness` -> two charts: how far every model moves, and what it says, while frames and words are dropped.
+"""Two charts of a robustness curve: move and score of every model while frames and words are dropped.
 
 A method is told by its marker and its name at the end of the line, a complete model by dashes and open markers; the
 hues only help. The numbers follow as a table.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from msa_core import methods
 from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
 from msa_core.evaluation import line_chart
 from msa_core.evaluation.curve_svg import written
 from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.i18n import known, say
-from msa_core.views.parts import card, signed
+from msa_core.views.parts import card, method_title, signed
 
 WIDTH, HEIGHT = 560, 360  # of one chart; its names stand in the right margin, which a phone cuts off
 LEFT, BOTTOM = 48, 48
@@ -23,7 +22,7 @@ FRAME = Frame(WIDTH, HEIGHT, LEFT, right=170, top=14, bottom=BOTTOM, name_gap=22
 
 
 def curve(robustness: Robustness) -> str:
-    """Move and score of every model against the share of dropped frames: two charts, a key, a table."""
+    """Draw move and score of every model against the share of dropped frames: two charts, a key, a table."""
     lines, said = robustness.lines, _weathered(robustness)
     move, score = say("distance from its own full answer"), say("score")
     charts = (
@@ -44,28 +43,28 @@ def curve(robustness: Robustness) -> str:
         f'<p class="mm-transfer">{escape(said)}</p><div class="mm-fan-charts">{charts}</div>'
         f'<ul class="mm-curve-key">{keys}</ul>{_curve_table(robustness)}'
     )
-    return card(escape(say("What if only parts of it are lost?")), escape(hint), body, "mm-robust")
+    return card(escape(say("What if only part of the input is lost?")), escape(hint), body, "mm-robust")
 
 
 def _weathered(robustness: Robustness) -> str:
-    """Who moved least and most at the highest rate, in a sentence."""
+    """Say which method moved least and most at the highest rate."""
     ends = {line.methods[0]: line.points[-1] for line in robustness.lines if line.flow == "missing"}
     moves = {m: p.move.mean for m, p in ends.items()}
     steady, loose = min(moves, key=lambda m: moves[m]), max(moves, key=lambda m: moves[m])
     rate = f"{ends[steady].rate:.0%}"
     if steady == loose:
         return say(
-            "With {rate} of all frames and words gone, {method} has moved by {move}.",
+            "With {rate} of all frames and words dropped, {method} has moved by {move}.",
             rate=rate,
-            method=title_of(steady),
+            method=method_title(steady),
             move=f"{moves[steady]:.2f}",
         )
     return say(
-        "With {rate} of all frames and words gone, {steady} has moved least ({least}) and {loose} most ({most}).",
+        "With {rate} of all frames and words dropped, {steady} has moved least ({least}) and {loose} most ({most}).",
         rate=rate,
-        steady=title_of(steady),
+        steady=method_title(steady),
         least=f"{moves[steady]:.2f}",
-        loose=title_of(loose),
+        loose=method_title(loose),
         most=f"{moves[loose]:.2f}",
     )
 
@@ -92,7 +91,7 @@ def _looks(robustness: Robustness) -> list[Look]:
 
 def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
     if line.flow == "missing":
-        return title_of(line.methods[0])
+        return method_title(line.methods[0])
     return known(robustness.complete[line.methods[0]])
 
 
@@ -127,7 +126,7 @@ def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> 
 
 
 def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
-    """What has to fit into the chart: shades are drawn for the methods only."""
+    """Give the values that must fit into the chart: shades are drawn for the methods only."""
     return (spread_of.low, spread_of.high) if line.flow == "missing" else (spread_of.mean, spread_of.mean)
 
 
@@ -142,22 +141,17 @@ def _curve_table(robustness: Robustness) -> str:
             rows.append(
                 f'<tr><th scope="row">{name}</th><td class="mm-text">{escape(what)}</td>{table_cells(values)}</tr>'
             )
-    title = say("What if only parts of it are lost?")
+    title = say("What if only part of the input is lost?")
     return values_table(title, [say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
 
 
-def title_of(method: str) -> str:
-    """How a method is written, in the visitor's language; not escaped."""
-    return known(methods.method_name(method))
-
-
 def table_cells(values: Sequence[str]) -> str:
-    """Table cells of finished HTML."""
+    """Draw table cells of finished HTML."""
     return "".join(f"<td>{v}</td>" for v in values)
 
 
 def values_table(title: str, heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table that opens under its picture; its first two columns are words. title: of the picture."""
+    """Draw a table that opens under its picture; its first two columns are words. title: of the picture."""
     sides = ("", ' class="mm-text"', *[""] * (len(heads) - 2))
     head = "".join(f'<th scope="col"{side}>{escape(h)}</th>' for h, side in zip(heads, sides, strict=True))
     return (

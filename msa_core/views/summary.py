@@ -1,6 +1,6 @@
-"""A `Prediction` in words and lines, for a terminal and for the page's one-sentence summary.
+"""A prediction in words, for the terminal and for the page's one-sentence summary.
 
-Sentences are written in the active language (`language.py`); the terminal speaks English.
+Sentences are written in the active language (`i18n`); the terminal speaks English.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msa_core import checkpoint
 from msa_core.i18n import known, say
 from msa_core.methods import method_name
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+from msa_core.views.parts import method_title, signed
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
 EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
@@ -20,13 +21,13 @@ ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
 
 
 def sentence(prediction: Prediction) -> str:
-    """What happened to the two models, in one plain sentence computed from the scores.
+    """Sum up both models in one plain sentence computed from the scores.
 
     Each model's move is against its own full answer: to every modality, every frame and the words as they were heard,
     also when the words were edited. So what an edit does is part of the move.
     """
     scores = {key: value for key, value in prediction.scores.items() if value is not None}
-    full, method = scores["complete_model_full"], title(prediction.method)
+    full, method = scores["complete_model_full"], method_title(prediction.method)
     if (why := cause(prediction)) is not None:
         return say(
             "{cause}, the complete model {moves}; {method} {does}.",
@@ -41,26 +42,15 @@ def sentence(prediction: Prediction) -> str:
     return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A score with its sign (a real minus), never '−0.00'."""
-    text = f"{value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
-
-
-def title(method: str) -> str:
-    """`method_name` in the active language."""
-    return known(method_name(method))
-
-
 def dropped_frames(prediction: Prediction) -> dict[str, float]:
-    """Share of dropped frames of the modalities that are there and lost some."""
+    """Look up the share of dropped frames of the present modalities that lost some."""
     return {
         m: rate for m, rate in prediction.frame_missing_rate.items() if rate and prediction.modalities[m]["present"]
     }
 
 
 def cause(prediction: Prediction) -> str | None:
-    """What was taken from the models, as the beginning of a sentence; None when nothing was.
+    """Name what was taken from the models as the beginning of a sentence; None when nothing was.
 
     A modality that the clip never had is no cause, although its switch may stand on off.
     """
@@ -83,7 +73,7 @@ def cause(prediction: Prediction) -> str | None:
 
 
 def transfer(prediction: Prediction) -> str | None:
-    """What distillation transferred to this clip, in words computed from the numbers; None without a teacher."""
+    """Sum up what distillation transferred on this clip; None without a teacher."""
     distance, responses = (prediction.mechanism.get(k) for k in ("distance", "class_responses"))
     if not (isinstance(distance, Mapping) and isinstance(responses, Mapping)):
         return None
@@ -92,16 +82,18 @@ def transfer(prediction: Prediction) -> str | None:
     why = cause(prediction)
     if why is None:
         return say(
-            "Nothing is switched off: the student stands {ours:.1f} from its teacher (two different clips: "
-            "{typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it {full:.0%}.",
+            "Nothing is switched off: the student is {ours:.1f} away from its teacher (two different "
+            "clips: {typical:.1f}) and gives the teacher's class {student:.0%}; the teacher gives it "
+            "{full:.0%}.",
             ours=ours,
             typical=distance["typical"],
             student=student,
             full=full,
         )
     seen = say(
-        "{cause}, the teacher drifts {lost:.1f} from its full answer and its class goes from {full:.0%} to {left:.0%}; "
-        "the student, who sees no more, is {ours:.1f} away and gives it {student:.0%}.",
+        "{cause}, the teacher shifts by {lost:.1f} from its full answer, and the probability of its "
+        "class goes from {full:.0%} to {left:.0%}; the student, which sees no more, is {ours:.1f} "
+        "away and gives that class {student:.0%}.",
         cause=why,
         lost=lost,
         full=full,
@@ -110,14 +102,14 @@ def transfer(prediction: Prediction) -> str | None:
         student=student,
     )
     if lost < 1e-3:
-        return f"{seen} {say('The teacher does not move here, so there was nothing to save.')}"
+        return f"{seen} {say('The teacher does not shift here, so there was nothing to recover.')}"
     if ours < lost:
-        return f"{seen} {say('Distillation saved {share:.0%} of the drift.', share=1 - ours / lost)}"
-    return f"{seen} {say('On this clip distillation saved nothing of the drift.')}"
+        return f"{seen} {say('Distillation recovered {share:.0%} of the shift.', share=1 - ours / lost)}"
+    return f"{seen} {say('On this clip distillation recovered none of the shift.')}"
 
 
 def verdicts(prediction: Prediction) -> dict[str, str]:
-    """What the evaluator decided on each missing modality and why, in words computed from its numbers."""
+    """Put the evaluator's decision on each missing modality into words, with its numbers."""
     evaluator = prediction.mechanism.get("evaluator")
     said = {}
     for m, facts in evaluator.items() if isinstance(evaluator, Mapping) else ():
@@ -154,46 +146,46 @@ def verdicts(prediction: Prediction) -> dict[str, str]:
 def _asked(facts: Mapping[str, Any]) -> str:
     """The gate's side of a verdict."""
     if "worth" not in facts:
-        return say("; this variant never asks.")
+        return say("; this variant does not consult the evaluator.")
     values = {k: facts[k] for k in ("importance", "worth", "threshold")}
     if 0.001 < facts["threshold"] < 0.999:
         return say("; importance {importance:.2f}, worth {worth:.2f} against a threshold of {threshold:.2f}.", **values)
     del values["threshold"]
     if facts["threshold"] < 0.5:
         return say(
-            "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is always generated, which was "
-            "best on validation data.",
+            "; importance {importance:.2f}, worth {worth:.2f}; with only this left it is always "
+            "generated, which was best on the validation data.",
             **values,
         )
     return say(
-        "; importance {importance:.2f}, worth {worth:.2f}; with just this left it is never generated, which was best "
-        "on validation data.",
+        "; importance {importance:.2f}, worth {worth:.2f}; with only this left it is never generated,"
+        " which was best on the validation data.",
         **values,
     )
 
 
 def prompts(prediction: Prediction) -> str | None:
-    """Which modality the prompts count on, in words; None for a method without prompt weights."""
+    """Name the modality that the prompts rely on most; None for a method without prompt weights."""
     now, full = (prediction.mechanism.get(k) for k in ("prompt_weights", "prompt_weights_full"))
     if not isinstance(now, Mapping):
         return None
     top = max(now, key=lambda m: now[m])
     values = {"what": known(ORDINARY[top]), "share": now[top]}
     if cause(prediction) is None or not isinstance(full, Mapping):
-        return say("The prompts count most on the {what} ({share:.0%}).", **values)
+        return say("The prompts rely most on the {what} ({share:.0%}).", **values)
     was = max(full, key=lambda m: full[m])
     values["full"] = full[was]
     if was == top:
-        return say("The prompts count most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
+        return say("The prompts rely most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
     return say(
-        "The prompts count most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
+        "The prompts rely most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
         other=known(ORDINARY[was]),
         **values,
     )
 
 
 def evidence() -> str | None:
-    """How far shown prompt weights follow what is known, read from the evaluation file; None when there is none."""
+    """Sum up the evaluation of the prompt weights from its file; None when there is none."""
     if not EVIDENCE.is_file():
         return None
     result = json.loads(EVIDENCE.read_text())
@@ -203,11 +195,12 @@ def evidence() -> str | None:
         control = row["truth"]["control: score / 3"]["conflict_top_1"]  # ties: the first, text
         test = row["model"]["prompt weights"]["deletion"]
         return say(
-            "Do they mean anything? Where text, voice and face disagree ({n} test clips of the {corpus} corpus) "
-            "weight × lean names the modality that truly pushes most towards positive in {found:.0%} (always naming "
-            "the text: {control:.0%}); on clips whose parts were paired anew its rank correlation with the truth is "
-            "{correlation:.2f}. Without the modality of the largest weight the score moves by {largest:.2f}, without "
-            "that of the smallest by {smallest:.2f}.",
+            "Are these weights meaningful? Where text, voice and face disagree ({n} test clips of the "
+            "{corpus} corpus), weight × lean names the modality that truly pushes most towards positive "
+            "in {found:.0%} of clips (always naming the text: {control:.0%}); on clips whose parts were "
+            "re-paired its rank correlation with the truth is {correlation:.2f}. Removing the modality "
+            "with the largest weight moves the score by {largest:.2f}, removing the one with the smallest"
+            " by {smallest:.2f}.",
             n=result["conflict"],
             corpus=result["corpus"],
             found=shown["conflict_top_1"],
@@ -226,7 +219,7 @@ def _sure(confidence: float) -> str:
 
 
 def summary(prediction: Prediction) -> str:
-    """The terminal's answer: scores, contributions, reasons and notes."""
+    """Write a prediction for the terminal: scores, contributions, reasons and notes."""
     lines = [
         f"{prediction.clip}  ({prediction.duration_s:.1f} s, {method_name(prediction.method)}, scores in [-3, 3])",
         "",
@@ -264,7 +257,7 @@ def summary(prediction: Prediction) -> str:
 
 
 def _move(delta: float) -> str:
-    """What a model does, to follow its name in a sentence."""
+    """Write a model's move so that it can follow its name in a sentence."""
     if abs(delta) < 0.05:
         return say("hardly moves")
     if delta > 0:

@@ -52,7 +52,7 @@ def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any,
     switch(page, "#mm-text input")
     imagined = analyser.predict(utterance, dropped=("text",), text_source="simulated")
     assert gauges(page) == expected(imagined) != expected(analyser.predict(utterance))
-    assert "imagined text" in page.inner_text(".mm-ours") and page.locator(".mm-struck").count() == 1
+    assert "simulated text" in page.inner_text(".mm-ours") and page.locator(".mm-struck").count() == 1
     switch(page, "#mm-absent-text input[value=none]")
     nothing = analyser.predict(utterance, dropped=("text",), text_source="none")
     assert gauges(page) == expected(nothing) != expected(imagined)
@@ -77,7 +77,7 @@ def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> 
     assert gauges(page) == expected(lost)
     assert page.inner_text(".mm-transfer") == summary.transfer(lost)
     assert page.locator(".mm-three").count() == 7 and page.locator(".mm-apart circle").count() == 3
-    assert "imagined" not in page.inner_text(".mm-ours") and "imagines nothing" in page.inner_text(".mm-imagined")
+    assert "simulated" not in page.inner_text(".mm-ours") and "simulates nothing" in page.inner_text(".mm-imagined")
     switch(page, "#mm-vision input")
     assert gauges(page) == expected(analyser.predict(utterance, "corrkd", ["text", "vision"]))
     choose_method(page, "SDUMC")

@@ -136,7 +136,7 @@ def test_fixed_parts_have_no_english(clips: list[Utterance]) -> None:
 APP_MESSAGES = (
     "There is no clip yet: record, upload or choose one first.",
     "Something failed on our side, not in your clip. The clip was deleted; try again or try another one.",
-    message("No clip is there: clips are deleted after {minutes} minutes. Choose one.", minutes=15),
+    message("There is no clip any more: clips are deleted after {minutes} minutes. Choose one.", minutes=15),
     message("There is no example {name}.", name="'x.mp4'"),
     message("{name} was not uploaded here. Upload it first.", name="x.mp4"),
 )

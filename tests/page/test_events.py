@@ -245,12 +245,12 @@ def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
         actions["evaluation"](name)
 
 
-def test_the_remark_on_imagined_text_follows_the_language(services: Services) -> None:
+def test_the_remark_on_simulated_text_follows_the_language(services: Services) -> None:
     components: Any = SimpleNamespace(absent_text="absent_text", switches={})
     answering = Answering(services, components, cast(Changes, None), *("answer", "clip", "status"))  # type: ignore[arg-type]
     chinese, own = (answering.redraw(inputs(None, code, "corrkd"))["absent_text"]["info"] for code in ("zh", "en"))
     assert "CorrKD" in chinese and "reads" not in chinese
-    assert "reads no imagined text" in own
+    assert "reads no simulated text" in own
 
 
 def untimed(html: str) -> str:

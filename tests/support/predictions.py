@@ -81,7 +81,7 @@ def taught(**changes: object) -> Prediction:
     for who, share in shares.items():
         rest = {n: (1 - share) / 6 for n in names if n != "+2"}
         responses[who] = {"target": share, "non_target": rest}
-    likeness = {
+    similarity = {
         "teacher": {n: 0.1 * i for i, n in enumerate(names)},
         "student": {n: None if n == "-3" else 0.12 * i for i, n in enumerate(names)},
     }
@@ -89,7 +89,7 @@ def taught(**changes: object) -> Prediction:
         "attention": prediction().mechanism["attention"],
         "substitute": "one zero frame",
         "class_responses": responses,
-        "prototype_similarity": likeness,
+        "prototype_similarity": similarity,
         "distance": {"student": 3.0, "teacher_left": 4.0, "student_to_teacher_left": 5.0, "typical": 8.0},
     }
     gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}

@@ -11,7 +11,9 @@ from predictions import NASTY, SCORES, gone, prediction, utterance
 
 from msa_core import i18n
 from msa_core.schema import MODALITIES, Word
-from msa_core.views import answer, clip, page_parts
+from msa_core.views import answer, clip, mechanism, page_parts
+from msa_core.views.gauges import gauges_of
+from msa_core.views.template import render
 
 
 def meters(html: str) -> list[float]:
@@ -25,8 +27,8 @@ def test_three_gauges_say_the_three_scores() -> None:
         "+1.25",
         "−0.50",
         "+0.75",
-        "1.75 below its own full reading",
-        "0.30 below its own full reading",
+        "1.75 below its own score with everything",
+        "0.30 below its own score with everything",
         "90% interval −0.25 to +1.75",
     ):
         assert said in html
@@ -62,8 +64,8 @@ def test_scores_that_do_not_exist() -> None:
 def test_structure_is_the_same_for_every_switch() -> None:
     """The browser updates the panel in place: same tags in the gauges, so that needles move."""
     gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
-    one = "".join(answer.gauges_of(prediction()))
-    two = "".join(answer.gauges_of(prediction(modalities=gone, dropped=("text",), interval=None)))
+    one = render("gauges", gauges=gauges_of(prediction()))
+    two = render("gauges", gauges=gauges_of(prediction(modalities=gone, dropped=("text",), interval=None)))
     tags = [re.findall(r"<(\w+)", html) for html in (one, two)]
     assert [t for t in tags[0] if t != "br"] == [t for t in tags[1] if t != "br"]
 
@@ -96,18 +98,18 @@ def test_absent_modality_is_off_with_its_reason() -> None:
     assert 'mm-off"' in html and "no &lt;face&gt;" in html and "with what is left: text + audio<" in html
 
 
-def test_imagined_text_is_named_and_its_change_shown() -> None:
+def test_simulated_text_is_named_and_its_change_shown() -> None:
     gone = {m: {"present": m != "text", "reason": None if m != "text" else "switched off"} for m in MODALITIES}
     new = {"imagined": ["text"], "text_simulated": True, "text_similarity": {"before": 0.41, "after": 0.63}}
     facts = dict(prediction().mechanism) | new
     html = answer.answer(prediction(modalities=gone, dropped=("text",), text_source="simulated", mechanism=facts))
-    assert "imagined text + audio + vision" in html and "starts from the voice" in html and "+0.63" in html
-    assert "mm-struck" in html and "imagines the text from the voice" in html
-    assert html.count("<em>imagined</em>") == 2  # its gate and its own view
-    assert "nothing is filled in" in answer.imagination(prediction())
+    assert "simulated text + audio + vision" in html and "starts from the voice" in html and "+0.63" in html
+    assert "mm-struck" in html and "reads text simulated from the voice" in html
+    assert html.count("<em>rebuilt</em>") == 2  # its gate and its own view
+    assert "nothing is filled in" in mechanism.gap(prediction())
     facts |= {"imagined": ["vision"], "text_similarity": {"before": None, "after": None}}
-    html = answer.imagination(prediction(mechanism=facts))
-    assert "learned placeholder" in html and "likeness" not in html
+    html = mechanism.gap(prediction(mechanism=facts))
+    assert "learned placeholder" in html and "similarity before" not in html
 
 
 def test_dropped_frames_are_named_at_the_gauges_and_with_the_interval() -> None:
@@ -146,7 +148,7 @@ def test_everything_a_visitor_can_write_is_escaped() -> None:
 
 def test_download_is_the_public_json() -> None:
     p = prediction()
-    data = re.search(r"base64,([^\"]+)", answer.download(p))
+    data = re.search(r"base64,([^\"]+)", answer.answer(p))
     assert data is not None
     assert base64.b64decode(data[1]).decode() == p.json_text()
     assert json.loads(p.json_text()) == json.loads(json.dumps(p.to_json()))

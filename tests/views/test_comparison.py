@@ -109,8 +109,11 @@ def test_what_a_clip_cannot_have_says_why() -> None:
 def test_nearest_is_the_smallest_move_with_its_caveat() -> None:
     html = figures_compare.nearest(comparison())
     # lost (1, 2, 3 | 3, 4, 5 of step .5): mean |move| .5 * 18 / 6 = 1.5 for SDUMC, a quarter for ProMMA
-    assert "ProMMA (reconstruction) stays nearest on this clip: over 6 kinds of loss it moves by 0.38" in html
-    assert "steady, not right" in html and "under Numbers" in html
+    assert (
+        "ProMMA (reconstruction) stays closest on this clip: over 6 patterns of missing modalities it moves by 0.38"
+        in html
+    )
+    assert "stable, but not necessarily right" in html and "Numbers shows" in html
     assert re.findall(r'mm-value">([\d.]+) <small>', html) == ["0.38", "0.75", "1.50"]
     assert re.findall(r'mm-by-student" style="width:([\d.]+)%', html) == ["25.0", "50.0", "100.0"]
     assert "nothing moves" in figures_compare.nearest(comparison({"text": "", "vision": ""}))
@@ -119,7 +122,7 @@ def test_nearest_is_the_smallest_move_with_its_caveat() -> None:
 def test_curves_start_at_nothing_and_tell_who_moved() -> None:
     html = figures_robustness.curve(robustness())
     assert (
-        "With 90% of all frames and words gone, SDUMC has moved least (0.18) and ProMMA (reconstruction) most (0.90)"
+        "With 90% of all frames and words dropped, SDUMC has moved least (0.18) and ProMMA (reconstruction) most (0.90)"
         in (html)
     )
     charts = re.findall(r'<svg class="mm-fan" viewBox="0 0 560.*?</svg>', html, re.S)
@@ -157,9 +160,9 @@ def test_flat_curves_are_drawn(value: float) -> None:
 def test_two_clips_are_told_apart() -> None:
     a, b = comparison(clip="a.mp4"), comparison({"vision": "no video track"}, "b.mp4", 1.0)
     html = figures_compare.pair(a, b)
-    assert "a.mp4 reads +0.58 and b.mp4 +0.58 (mean of the methods)." in html
-    assert "The first is carried by the face, the second by the voice" in html
-    assert "Both are carried by the face" in figures_compare.pair(a, a)
+    assert "a.mp4 scores +0.58 and b.mp4 +0.58 (mean of the methods)." in html
+    assert "The first depends most on the face, the second on the voice" in html
+    assert "Both depend most on the face" in figures_compare.pair(a, a)
     columns = html.split("<section>")[1:]
     assert [c.count("mm-move-bars") for c in columns] == [6, 2]
     assert "vision is missing: no video track" in columns[1] and "everything in the clip" in columns[1]

@@ -23,7 +23,7 @@ def test_teacher_and_student_stand_side_by_side() -> None:
         and "no clip" in html
     )
     assert html.count("<h3>Complete model: the teacher</h3>") == 2 and "student <strong>3.00</strong>" in html
-    assert "CorrKD imagines nothing" in html and "one zero frame" in html and "imagined text" not in html
+    assert "CorrKD simulates nothing" in html and "one zero frame" in html and "simulated text" not in html
     nasty = dict(taught().mechanism) | {"substitute": NASTY}
     assert NASTY not in answer.answer(taught(mechanism=nasty))
 

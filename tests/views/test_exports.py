@@ -1,4 +1,4 @@
-"""What a visitor takes home: nothing is missing from JSON and CSV, the report stands alone and prints on one sheet."""
+"""Exports of a prediction: nothing is missing from JSON and CSV, the report stands alone and prints on one sheet."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from msa_core.__main__ import main
 from msa_core.i18n import STATIC
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
-from msa_core.views import prediction_csv, summary
-from msa_core.views import report as figures_report
-from msa_core.views.answer import GAUGES
-from msa_core.views.prediction_csv import COLUMNS, as_csv, report_html
+from msa_core.views import report, summary
+from msa_core.views.gauges import KEYS
+from msa_core.views.parts import method_title, signed
+from msa_core.views.prediction_csv import COLUMNS, as_csv
+from msa_core.views.report import report_html
 
 NASTY = '<img src=x onerror="alert(1)">'
 CLIPS = ("crema_happy.mp4", "latentsync_demo1.mp4", "jfk.flac")
@@ -184,12 +185,12 @@ def test_report_stands_alone(
     utterance, predictions = extracted[clip], answered[clip]
     with i18n.use(code):
         text = report_html(utterance, predictions, "corrkd", day=date(2026, 11, 25))
-        said = [summary.sentence(predictions["corrkd"]), *map(figures_report.method_name, predictions)]
+        said = [summary.sentence(predictions["corrkd"]), *map(method_title, predictions)]
     page = Page(text)
     assert len(text.encode()) < 600_000 and "script" not in page.tags and "link" not in page.tags
     assert all(a.startswith("data:image/jpeg;base64,") for a in page.addresses)
     assert not re.search(r"@import|url\((?!#mm-scale)", text) and f'<html lang="{code}">' in text
-    assert "default-src 'none'" in text and "gradio" not in text
+    assert "default-src &#39;none&#39;" in text and "gradio" not in text
     assert page.tags.count("img") == (4 if utterance.thumbnails else 0)
     for expected in (
         *said,
@@ -201,8 +202,8 @@ def test_report_stands_alone(
     ):
         assert expected in page.text
     for prediction in predictions.values():
-        for key in GAUGES:
-            assert figures_report.signed(prediction.scores[key] or 0.0) in page.text
+        for key in KEYS:
+            assert signed(prediction.scores[key] or 0.0) in page.text
 
 
 def test_report_says_what_happened(extracted: dict[str, Any], answered: dict[str, dict[str, Prediction]]) -> None:
@@ -219,7 +220,7 @@ def test_report_says_what_happened(extracted: dict[str, Any], answered: dict[str
     ):
         assert expected in page.text, expected
     heard = Page(report_html(extracted["jfk.flac"], answered["jfk.flac"], "sdumc")).text
-    assert "Vision is missing: no video track." in heard and "The text was imagined from the voice." in heard
+    assert "Vision is missing: no video track." in heard and "The text was simulated from the voice." in heard
 
 
 def test_report_names_edits(extracted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +247,7 @@ def test_report_escapes_what_visitors_give(extracted: dict[str, Any]) -> None:
 
 
 def test_style_has_what_the_report_uses_and_nothing_of_gradio() -> None:
-    css = figures_report.style('<p class="mm-hint"><i class="mm-bar"></i></p>')
+    css = report.style('<p class="mm-hint"><i class="mm-bar"></i></p>')
     assert ".mm-hint {" in css and "--mm-paper: #f6f6f2" in css
     assert "@media screen and (prefers-color-scheme: dark) { :root {" in css and "--mm-paper: #101217" in css
     page_rules = css.split("@page")[0]
@@ -354,7 +355,3 @@ def test_command_line_writes_both(
     assert i18n.active() == "en"
     assert main(["analyse", clip, "--csv", str(tmp_path / "nowhere" / "a.csv")]) == 2
     assert "Give --csv a file in a folder that exists." in capsys.readouterr().err and loaded[-1] == "sdumc"
-
-
-def test_everything_is_exported() -> None:
-    assert all(hasattr(prediction_csv, name) for name in prediction_csv.__all__)

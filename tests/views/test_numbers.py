@@ -167,13 +167,13 @@ def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
         ("{not json", "cannot be read as JSON"),
         ("[]", "names no corpus"),
         ('{"rows": []}', "names no corpus"),
-        ('{"corpus": "a", "rows": 3}', "'rows' is no list"),
+        ('{"corpus": "a", "rows": 3}', "'rows' is not a list"),
         ('{"corpus": "a", "rows": [{"label": "b"}]}', "no 'label' or no 'table'"),
-        ('{"corpus": "a", "rows": [{"label": "b", "table": {"text": 3}}]}', "something else than metrics"),
-        ('{"corpus": "a", "rows": [], "patterns": "text"}', "something else than names of conditions"),
-        ('{"corpus": "a", "rows": [], "protocols": 3}', "something else than names of conditions"),
+        ('{"corpus": "a", "rows": [{"label": "b", "table": {"text": 3}}]}', "something other than metrics"),
+        ('{"corpus": "a", "rows": [], "patterns": "text"}', "something other than names of conditions"),
+        ('{"corpus": "a", "rows": [], "protocols": 3}', "something other than names of conditions"),
         ('{"corpus": "a", "rows": [], "protocols": {"frames": ["frame:x"]}}', "'frame:x' has no rate"),
-        ('{"corpus": "made-up", "rows": []}', "stands in another file too"),
+        ('{"corpus": "made-up", "rows": []}', "is also in another file"),
     ],
 )
 def test_a_malformed_file_is_left_out_with_a_sentence(folder: Path, content: str, said: str) -> None:
@@ -335,7 +335,7 @@ def test_reported_means_of_six_agree_with_their_columns(dataset: str) -> None:
 def test_reported_tables_stand_apart_with_source_and_caveat(folder: Path) -> None:
     html = figures_numbers.reported()
     assert "Reported by the papers (not measured here)" in html and "Measured here" not in html
-    assert html.count("Source: ") == html.count("<b>Mind:</b>") == len(results.reported()) == html.count("<details")
+    assert html.count("Source: ") == html.count("<b>Note:</b>") == len(results.reported()) == html.count("<details")
     assert "mm-table" not in html and "Reported" not in figures_numbers.screen("made-up", "patterns", "mae", "main")
     (promma,) = [t for t in results.reported() if t["what"] == "ProMMA"]
     assert promma["rows"] == [] and "abstract" in promma["caveat"] and "(reconstruction)" in promma["caveat"]

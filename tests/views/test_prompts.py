@@ -12,7 +12,7 @@ import pytest
 from predictions import prediction
 
 from msa_core.schema import MODALITIES, Prediction
-from msa_core.views import answer, prompts, summary
+from msa_core.views import answer, mechanism, prompts, summary
 
 POINTS = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 FULL = {"text": 0.5, "audio": 0.3, "vision": 0.2}
@@ -86,7 +86,7 @@ def values(html: str) -> list[str]:
 
 
 def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
-    html = answer.mechanism(prompted())
+    html = mechanism.inside(prompted())
     assert "Inside ProMMA (reconstruction)" in html and "reconstruction from the abstract" in html
     whole = answer.answer(prompted(["audio"]))
     assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) moves" in whole
@@ -118,7 +118,7 @@ def test_what_the_prompts_say_is_the_posterior_and_the_push() -> None:
     assert axis is not None and re.findall(r"<span>([^<]+)", axis[1]) == [p.replace("-", "−") for p in POINTS]
 
 
-def test_likeness_is_a_square_of_cosines_for_every_modality() -> None:
+def test_similarity_is_a_square_of_cosines_for_every_modality() -> None:
     html = prompts.inside(prompted())
     cells = re.findall(r'<rect class="(mm-\w+)"[^>]*opacity:([\d.]+)"><title>([^<]+)', html)
     assert len(cells) == 3 * len(POINTS) ** 2
@@ -158,7 +158,7 @@ def test_a_left_out_modality_is_said_in_words() -> None:
         "audio": "audio: not generated – the estimate would move the score by 0.8 with low confidence (0.21); "
         "importance 0.34, worth 0.31 against a threshold of 0.45."
     }
-    html = answer.imagination(prompted(["audio"]))
+    html = mechanism.gap(prompted(["audio"]))
     assert (
         "Worth generating?" in html and said["audio"] in html and said["audio"] in summary.summary(prompted(["audio"]))
     )
@@ -197,11 +197,15 @@ def test_a_variant_that_never_asks_has_no_threshold() -> None:
     bare = {k: v for k, v in verdict("generated").items() if k not in ("importance", "worth", "threshold")}
     p = prompted(["audio"], ["audio"], {"evaluator": {"text": None, "audio": bare, "vision": None}})
     said = summary.verdicts(p)["audio"]
-    assert said.endswith("; this variant never asks.") and "threshold" not in said and said in answer.answer(p)
+    assert (
+        said.endswith("; this variant does not consult the evaluator.")
+        and "threshold" not in said
+        and said in answer.answer(p)
+    )
 
 
 def test_nothing_missing_is_nothing_to_generate() -> None:
-    html = answer.imagination(prompted())
+    html = mechanism.gap(prompted())
     assert summary.verdicts(prompted()) == {} and "mm-row" not in html
     assert "Nothing is missing, so there is nothing to generate" in html
     assert "generated</em>" not in answer.answer(prompted())
@@ -216,12 +220,12 @@ def test_a_method_without_prompts_has_none_of_it() -> None:
 
 
 def test_which_modality_the_prompts_count_on() -> None:
-    assert summary.prompts(prompted()) == "The prompts count most on the words (50%)."
-    told = "The prompts count most on the voice (60%); with everything there it is the words (50%)."
+    assert summary.prompts(prompted()) == "The prompts rely most on the words (50%)."
+    told = "The prompts rely most on the voice (60%); with everything there it is the words (50%)."
     assert summary.prompts(prompted(["text"])) == told
     assert told in answer.answer(prompted(["text"])) and told in summary.summary(prompted(["text"]))
     alone = prompted(["text", "vision"], facts={"prompt_weights_full": None})
-    assert summary.prompts(alone) == "The prompts count most on the voice (100%)."
+    assert summary.prompts(alone) == "The prompts rely most on the voice (100%)."
 
 
 def test_attention_stands_beside_itself_without_prompts() -> None:
@@ -238,7 +242,7 @@ def test_attention_stands_beside_itself_without_prompts() -> None:
 
 def test_without_the_evaluation_file_nothing_is_claimed() -> None:
     assert summary.evidence() is None and "mm-evidence" not in prompts.inside(prompted())
-    assert "Do they mean anything" not in answer.answer(prompted())
+    assert "Are these weights meaningful" not in answer.answer(prompted())
 
 
 def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
@@ -255,7 +259,11 @@ def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
     evidence_file(no_evidence, gates, ("promma", push, model))
     said = summary.evidence()
     assert said is not None
-    for part in ("123 test clips of the composite corpus", "in 61% (always naming the text: 29%)", "truth is 0.46"):
+    for part in (
+        "123 test clips of the composite corpus",
+        "in 61% of clips (always naming the text: 29%)",
+        "truth is 0.46",
+    ):
         assert part in said
     assert re.findall(r"\d\.\d+", said) == ["0.46", "0.91", "0.15"]  # correlation, largest weight, smallest weight
     assert f'mm-evidence">{said}</p>' in prompts.inside(prompted())

@@ -1,4 +1,4 @@
-"""A prediction in words: one sentence says what moved, and what distillation saved is computed."""
+"""A prediction in words: one sentence says what moved, and what distillation recovered is computed."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_nothing_taken_is_said_as_two_answers() -> None:
     assert told.startswith("With what the clip has, the complete model says")
 
 
-def test_what_distillation_saved_is_computed() -> None:
+def test_what_distillation_recovered_is_computed() -> None:
     told = summary.transfer(taught())
-    assert told is not None and "the teacher drifts 4.0" in told and "from 61% to 22%" in told
-    assert "is 3.0 away and gives it 55%" in told and "saved 25% of the drift" in told  # 1 - 3 / 4
+    assert told is not None and "the teacher shifts by 4.0" in told and "from 61% to 22%" in told
+    assert "is 3.0 away and gives that class 55%" in told and "recovered 25% of the shift" in told  # 1 - 3 / 4
     worse = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "student": 4.5}}  # type: ignore[dict-item]
-    assert "saved nothing" in str(summary.transfer(taught(mechanism=worse)))
+    assert "recovered none" in str(summary.transfer(taught(mechanism=worse)))
     still = dict(taught().mechanism) | {"distance": {**taught().mechanism["distance"], "teacher_left": 0.0}}  # type: ignore[dict-item]
-    assert "nothing to save" in str(summary.transfer(taught(mechanism=still)))
+    assert "nothing to recover" in str(summary.transfer(taught(mechanism=still)))
     assert "Nothing is switched off" in str(summary.transfer(taught(dropped=())))
     assert summary.transfer(prediction()) is None and distillation.distances(prediction()) == ""
-    assert "25% of the drift" in answer.answer(taught()) and "25% of the drift" in summary.summary(taught())
+    assert "25% of the shift" in answer.answer(taught()) and "25% of the shift" in summary.summary(taught())
