@@ -72,7 +72,7 @@ def _analyse(args: argparse.Namespace) -> None:
         return
     if args.json is not None:
         _write(Path(args.json), prediction.json_text(), "--json")
-    from msa_core.views.summary import summary
+    from msa_core.views.prediction_text import summary
 
     print(summary(prediction))
 
