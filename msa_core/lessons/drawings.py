@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msa_core.i18n import say
 from msa_core.schema import MODALITIES, SCORE_LIMIT
-from msa_core.views.parts import icon, modality_title, percent, row, signed, span, tone
+from msa_core.views.parts import icon, percent, row, signed, span, tone
 
 if TYPE_CHECKING:
     from msa_core.lessons.contract import ExperimentResult, Lesson, LessonAnswer
@@ -126,12 +126,17 @@ def steps(start: float, moves: Sequence[tuple[str, float, float | None]], labels
     level = start
     lines = row(escape(labels[0]), span(0.0, level, "mm-plain"), signed(level), "mm-first")
     for modality, move, average in moves:
-        name = f"{icon(modality)}{escape(modality_title(modality))}"
+        name = f"{icon(modality)}{escape(modality_name(modality))}"
         note = "" if average is None else f"<small>{escape(say('mean {value}', value=signed(average)))}</small>"
         lines += row(name, span(level, level + move, f"mm-{tone(move)}"), f"{signed(move)}{note}", "mm-noted")
         level += move
     lines += row(escape(labels[1]), span(0.0, level, f"mm-{tone(level)}"), signed(level), "mm-sum")
     return f'<div class="mm-chart">{lines}</div>'
+
+
+def modality_name(modality: str) -> str:
+    """A modality's name on the page."""
+    return {"text": say("Text"), "audio": say("Audio"), "vision": say("Vision")}[modality]
 
 
 def weights(before: Mapping[str, float], now: Mapping[str, float], names: tuple[str, str]) -> str:
@@ -142,7 +147,7 @@ def weights(before: Mapping[str, float], now: Mapping[str, float], names: tuple[
         bars = f'<i class="mm-by-teacher" style="width:{percent(before[m], 0, 1)}%"></i>'
         bars += f'<i class="mm-by-student" style="width:{percent(now[m], 0, 1)}%"></i>'
         bars = f'<span class="mm-three" role="img" aria-label="{escape(told)}" title="{escape(told)}">{bars}</span>'
-        label = f"{icon(m)}{escape(modality_title(m))}"
+        label = f"{icon(m)}{escape(modality_name(m))}"
         lines += row(label, bars, f"{100 * before[m]:.0f} · {100 * now[m]:.0f}", "mm-flat mm-pairs")
     items = "".join(
         f'<li><b class="{css}"></b>{escape(name)}</li>'

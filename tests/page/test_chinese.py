@@ -24,8 +24,7 @@ from msa_core.views import numbers as figures_numbers
 from msa_core.views import page_parts, parts
 
 EXAMPLES = ROOT / "examples"
-ENGLISH_ONLY = ("prediction_csv", "prediction_text")  # for programs and for the terminal
-MODULES = sorted({p.stem for p in (ROOT / "msa_core" / "views").glob("[!_]*.py")} - {*ENGLISH_ONLY})
+MODULES = sorted(p.stem for p in (ROOT / "msa_core").glob("figures*.py"))
 SWITCHES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "transcript"),
     (("text",), "simulated"),
@@ -98,7 +97,7 @@ def drawings(module: ModuleType, kind: str) -> Iterator[Callable[..., Any]]:
 def test_predictions_and_clips_are_drawn_without_english(
     name: str, predictions: list[Prediction], clips: list[Utterance]
 ) -> None:
-    module, found = importlib.import_module(f"msa_core.views.{name}"), {}
+    module, found = importlib.import_module(f"msa_core.{name}"), {}
     with use("zh"):
         for function in drawings(module, "Prediction"):
             for p in predictions:
