@@ -22,7 +22,7 @@ def analyse(args: Namespace) -> None:
     from msa_core.missing import switches
     from msa_core.predict import Analyser
     from msa_core.views import prediction_csv, report
-    from msa_core.views.summary import summary
+    from msa_core.views.prediction_text import summary
 
     # Refuse bad usage and bad files before any model is loaded.
     dropped = [name.strip() for name in args.drop.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""A prediction in words, for the terminal and for the page's one-sentence summary.
+"""A prediction in sentences, for the page, the report and the terminal.
 
 Sentences are written in the active language (`i18n`); the terminal speaks English.
 """
@@ -11,8 +11,7 @@ from typing import Any
 
 from msa_core import checkpoint
 from msa_core.i18n import known, say
-from msa_core.methods import method_name
-from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+from msa_core.schema import Prediction
 from msa_core.views.parts import method_title, signed
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
@@ -218,44 +217,6 @@ def _sure(confidence: float) -> str:
     return say("medium") if confidence < 2 / 3 else say("high")
 
 
-def summary(prediction: Prediction) -> str:
-    """Write a prediction for the terminal: scores, contributions, reasons and notes."""
-    lines = [
-        f"{prediction.clip}  ({prediction.duration_s:.1f} s, {method_name(prediction.method)}, scores in [-3, 3])",
-        "",
-    ]
-    for m in MODALITIES:
-        state = prediction.modalities[m]
-        lost = f", {rate:.0%} of its frames dropped" if (rate := dropped_frames(prediction).get(m)) else ""
-        lines.append(f"  {m:<8}{'present' + lost if state['present'] else 'missing: ' + str(state['reason'])}")
-    if prediction.text_source == "simulated":
-        lines.append("          text is simulated from the voice")
-    labels = {
-        "complete_model_full": "complete model, everything",
-        "complete_model_left": "complete model, what is left",
-        "missing_model_full": f"{method_name(prediction.method)}, everything",
-        "missing_model_left": f"{method_name(prediction.method)}, what is left",
-    }
-    lines.append("")
-    for key, label in labels.items():
-        value = prediction.scores[key]
-        lines.append(f"  {label:<42}{'-' if value is None else f'{value:+.2f}'}  {_bar(value)}")
-    if prediction.interval:
-        i = prediction.interval
-        lines.append(f"  {i['level']:.0%} interval{'':<30}{i['low']:+.2f} .. {i['high']:+.2f}")
-    parts = "  ".join(f"{k} {v:+.2f}" for k, v in prediction.contributions.items())
-    lines += ["", f"  contributions  {parts}", "", f"  {sentence(prediction)}"]
-    lines += [f"  {told}" for told in (transfer(prediction), prompts(prediction)) if told]
-    lines += [f"  {told}" for told in verdicts(prediction).values()]
-    if prediction.transcript:
-        lines += ["", f"  “{prediction.transcript}”"]
-    if prediction.translation:
-        lines += [f"  “{prediction.translation}”"]
-    lines += [f"  note: {n}" for n in prediction.notes]
-    seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
-    return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])
-
-
 def _move(delta: float) -> str:
     """Write a model's move so that it can follow its name in a sentence."""
     if abs(delta) < 0.05:
@@ -263,12 +224,3 @@ def _move(delta: float) -> str:
     if delta > 0:
         return say("moves {points:.1f} towards positive", points=delta)
     return say("moves {points:.1f} towards negative", points=-delta)
-
-
-def _bar(value: float | None) -> str:
-    if value is None:
-        return ""
-    cells = ["·"] * 25
-    cells[12] = "|"
-    cells[round((value + SCORE_LIMIT) / (2 * SCORE_LIMIT) * 24)] = "●"
-    return "".join(cells)

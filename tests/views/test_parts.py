@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from predictions import taught
 
+from msa_core.i18n import use
+from msa_core.schema import MODALITIES
 from msa_core.views import parts, summary
+
+
+def test_titles_follow_the_language() -> None:
+    assert parts.method_title("promma") == "ProMMA (reconstruction)" and parts.method_title("<x>") == "<x>"
+    assert [parts.modality_title(m) for m in MODALITIES] == ["Text", "Audio", "Vision"]
+    with use("zh"):
+        assert parts.method_title("promma") == "ProMMA（重构）" and parts.modality_title("audio") == "语音"
 
 
 def test_methods_are_written_as_people_write_them() -> None:

@@ -12,7 +12,7 @@ import pytest
 from predictions import prediction
 
 from msa_core.schema import MODALITIES, Prediction
-from msa_core.views import answer, mechanism, prompts, summary
+from msa_core.views import answer, mechanism, prediction_text, prompts, summary
 
 POINTS = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 FULL = {"text": 0.5, "audio": 0.3, "vision": 0.2}
@@ -91,7 +91,7 @@ def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
     whole = answer.answer(prompted(["audio"]))
     assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) moves" in whole
     assert re.findall(r"ProMMA(?! \(reconstruction\)| \(ICME)", whole) == []
-    assert "ProMMA (reconstruction), what is left" in summary.summary(prompted(["audio"]))
+    assert "ProMMA (reconstruction), what is left" in prediction_text.summary(prompted(["audio"]))
 
 
 def test_weights_are_the_predictions() -> None:
@@ -160,7 +160,9 @@ def test_a_left_out_modality_is_said_in_words() -> None:
     }
     html = mechanism.gap(prompted(["audio"]))
     assert (
-        "Worth generating?" in html and said["audio"] in html and said["audio"] in summary.summary(prompted(["audio"]))
+        "Worth generating?" in html
+        and said["audio"] in html
+        and said["audio"] in prediction_text.summary(prompted(["audio"]))
     )
     assert re.findall(r'mm-label">(.*?)</span>', html) == ["generated", '<b title="chosen">left out ✓</b>']
     assert values(html) == ["+1.50", "+0.70"]
@@ -223,7 +225,7 @@ def test_which_modality_the_prompts_count_on() -> None:
     assert summary.prompts(prompted()) == "The prompts rely most on the words (50%)."
     told = "The prompts rely most on the voice (60%); with everything there it is the words (50%)."
     assert summary.prompts(prompted(["text"])) == told
-    assert told in answer.answer(prompted(["text"])) and told in summary.summary(prompted(["text"]))
+    assert told in answer.answer(prompted(["text"])) and told in prediction_text.summary(prompted(["text"]))
     alone = prompted(["text", "vision"], facts={"prompt_weights_full": None})
     assert summary.prompts(alone) == "The prompts rely most on the voice (100%)."
 

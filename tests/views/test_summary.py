@@ -8,7 +8,7 @@ import pytest
 from predictions import SCORES, WORDS, gone, prediction, taught
 
 from msa_core.schema import MODALITIES
-from msa_core.views import answer, distillation, summary
+from msa_core.views import answer, distillation, prediction_text, summary
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_one_plain_sentence_says_what_moved(changes: dict[str, object], start: s
     assert told.startswith(start)
     # from 1.25 to -0.5 is 1.75 down; from its own full answer of 1.05 to 0.75 is 0.3 down
     assert told.endswith(", the complete model moves 1.8 towards negative; SDUMC moves 0.3 towards negative.")
-    assert told in summary.summary(prediction(**changes))
+    assert told in prediction_text.summary(prediction(**changes))
 
 
 def test_a_model_that_stays_hardly_moves() -> None:
@@ -63,4 +63,4 @@ def test_what_distillation_recovered_is_computed() -> None:
     assert "nothing to recover" in str(summary.transfer(taught(mechanism=still)))
     assert "Nothing is switched off" in str(summary.transfer(taught(dropped=())))
     assert summary.transfer(prediction()) is None and distillation.distances(prediction()) == ""
-    assert "25% of the shift" in answer.answer(taught()) and "25% of the shift" in summary.summary(taught())
+    assert "25% of the shift" in answer.answer(taught()) and "25% of the shift" in prediction_text.summary(taught())
