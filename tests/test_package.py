@@ -13,7 +13,7 @@ HEAVY = ("torch", "cv2", "av", "whisper", "transformers", "gradio")
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, msa_core; print([m for m in %r if m in sys.modules])" % (HEAVY,)
+    code = f"import sys, msa_core; print([m for m in {HEAVY} if m in sys.modules])"
     code += "; msa_core.MsaError; dir(msa_core); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[]", "False"], done
