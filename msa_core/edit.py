@@ -20,7 +20,7 @@ from msa_core.schema import Stream, Utterance, Word
 MAX_CHARACTERS = 2000  # of an edited transcript
 ALL_STRUCK = "every word was struck out"
 TYPED = "The words were typed: no words were heard in this clip."
-VOICE_STAYS = "Edits do not change text simulated from the voice."
+VOICE_STAYS = "The simulated text is not edited: it comes from the voice."
 MIN_WORD_S = 0.02  # a gap with less time than this for each new word takes some from a word beside it
 GIVEN_UP = 0.1  # share of its time that such a word gives up
 JOINERS = "\u200c\u200d"  # format characters that belong to words and emoji
