@@ -28,7 +28,7 @@ class Impute(Lesson):
     minutes = 2
     code = (
         Code("msa_core/methods/promma/modules.py", "Evaluator, Generator"),
-        Code("msa_core/methods/promma/explain.py", "verdict"),
+        Code("msa_core/methods/promma/explain.py", "Verdict"),
     )
 
     def _texts(self) -> Texts:

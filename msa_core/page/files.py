@@ -60,7 +60,7 @@ class Uploads:
         """Return the path when it is an upload or an example. Raises: MsaError for any other file of this computer."""
         path = Path(clip).resolve()
         if not any(path.is_relative_to(folder) for folder in (self.folder(), EXAMPLES)):
-            raise MsaError(f"{path.name} was not uploaded here. Upload it first.")
+            raise MsaError("{name} was not uploaded here. Upload it first.", name=path.name)
         return clip
 
     def playable(self, clip: str, degradation: Degradation | None) -> str:

@@ -158,7 +158,7 @@ class Shipped:
         """
         path = self._folder / str(name)
         if not isinstance(name, str) or path.name != name or not path.is_file():
-            raise MsaError(f"There is no example {name!r}.")
+            raise MsaError("There is no example {name}.", name=repr(name))
         if name not in self._found:
             with self._lock:
                 self._found[name] = self._found.get(name) or self._extract(str(path))

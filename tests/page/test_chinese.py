@@ -24,7 +24,8 @@ from msa_core.views import numbers as figures_numbers
 from msa_core.views import page_parts, parts
 
 EXAMPLES = ROOT / "examples"
-MODULES = sorted(p.stem for p in (ROOT / "msa_core" / "views").glob("*.py") if p.stem != "__init__")
+ENGLISH = ("__init__", "prediction_csv", "prediction_text", "comparison_text")  # files and the terminal are in English
+MODULES = sorted(p.stem for p in (ROOT / "msa_core" / "views").glob("*.py") if p.stem not in ENGLISH)
 SWITCHES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "transcript"),
     (("text",), "simulated"),
