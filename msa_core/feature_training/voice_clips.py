@@ -1,4 +1,4 @@
-"""Acted voices: the clips of RAVDESS and URDU, their emotions as scores, speaker splits and augmentation.
+"""Clips of the acted voices of RAVDESS and URDU: emotions as scores, and splits by speaker.
 
 RAVDESS: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391 (CC BY-NC-SA 4.0), 24 actors.
 URDU: Latif et al. 2018, arXiv:1812.10411 (research only), talk-show speech of 29 speakers.
@@ -68,12 +68,16 @@ class VoiceClip:
 
     @property
     def split(self) -> str:
-        """The part of the composite corpus that this speaker belongs to."""
+        """Part of the composite corpus that this speaker belongs to."""
         return split_of(self.speaker)
 
 
 def split_of(speaker: str) -> str:
-    """Train, valid or test. Raises: MsaError for a speaker of no split."""
+    """Return train, valid or test.
+
+    Raises:
+        MsaError: for a speaker of no split.
+    """
     for split, speakers in SPLIT_SPEAKERS.items():
         if speaker in speakers:
             return split
@@ -81,47 +85,54 @@ def split_of(speaker: str) -> str:
 
 
 def clips(data: Path) -> list[VoiceClip]:
-    """All labelled voices below `data`: `ravdess/Actor_NN/*` and `urdu/{Angry,Happy,Neutral,Sad}/*`, sorted by id.
+    """List all labelled voices below `data`, sorted by id.
 
-    Raises: MsaError when a corpus folder is missing or empty.
+    They lie in `ravdess/Actor_NN/*` and `urdu/{Angry,Happy,Neutral,Sad}/*`.
+
+    Raises:
+        MsaError: when a corpus folder is missing or empty.
     """
     found: list[VoiceClip] = []
     for corpus, pattern in (("ravdess", "Actor_*/*-*-*-*-*-*-*.*"), ("urdu", "*/S*_F*_*.*")):
         paths = sorted((data / corpus).glob(pattern))
         if not paths:
             raise MsaError(
-                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (README, 'Corpora')."
+                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (docs/corpora.md)."
             )
         found += [_ravdess(path) if corpus == "ravdess" else _urdu(path) for path in paths]
     return found
 
 
 def _ravdess(path: Path) -> VoiceClip:
-    """File name 03-01-EMOTION-INTENSITY-SENTENCE-TAKE-ACTOR, two digits each."""
+    """Read a file name 03-01-EMOTION-INTENSITY-SENTENCE-TAKE-ACTOR, two digits each."""
     part = path.stem.split("-")
     emotion = EMOTIONS[int(part[2]) - 1]
     return VoiceClip(f"ravdess-{path.stem}", path, "ravdess", f"ravdess-{part[6]}", emotion, part[3] == "02")
 
 
 def _urdu(path: Path) -> VoiceClip:
-    """Folder = emotion, file name SPEAKER_FILE_NUMBER."""
+    """Read the folder, which is the emotion, and a file name SPEAKER_FILE_NUMBER."""
     return VoiceClip(
         f"urdu-{path.stem}", path, "urdu", f"urdu-{path.stem.split('_')[0]}", path.parent.name.lower(), None
     )
 
 
 def generator(*key: object) -> np.random.Generator:
-    """A random generator that depends on `key` only, not on call order or process."""
+    """Build a random generator that depends on `key` only, not on call order or process."""
     digest = hashlib.sha256(":".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
 def augment(waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """A new recording of the same utterance: other speed, pitch, room, microphone, noise, line and level.
+    """Simulate a new recording of the same utterance: other speed, pitch, room, microphone, noise, line and level.
 
-    Args: waveform: (N,) float32 at 16 kHz. seed: identifies clip and version; the same seed gives the same
-        samples. babble: other voices that may be mixed in as background.
-    Returns: (M,) float32, |x| <= 1, at least 0.5 s.
+    Args:
+        waveform: (N,) float32 at 16 kHz.
+        seed: identifies clip and version; the same seed gives the same samples.
+        babble: other voices that may be mixed in as background.
+
+    Returns:
+        (M,) float32, |x| <= 1, at least 0.5 s.
     """
     rng = generator("augment", *seed)
     steps: list[tuple[float, Callable[[np.ndarray, np.random.Generator], np.ndarray]]] = [
@@ -144,12 +155,13 @@ def augment(waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.
 
 
 def stretch(waveform: np.ndarray, rate: float, window: int = 1024) -> np.ndarray:
-    """Speak `rate` times faster at the same pitch (phase vocoder). (N,) -> about (N / rate,)."""
+    """Speed a waveform up by `rate` at the same pitch (phase vocoder): (N,) -> about (N / rate,)."""
     hop = window // 4
     shape = np.hanning(window + 1)[:-1]
     padded = np.pad(waveform, (window, window + hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape
     spectrum = np.fft.rfft(frames, axis=1)  # (T, F)
+    # Magnitudes at fractional frames; phases advance as between the two frames around.
     position = np.arange(0, len(spectrum) - 1, rate)
     index, fraction = position.astype(int), (position % 1)[:, None]
     magnitude = (1 - fraction) * np.abs(spectrum[index]) + fraction * np.abs(spectrum[index + 1])
@@ -157,6 +169,7 @@ def stretch(waveform: np.ndarray, rate: float, window: int = 1024) -> np.ndarray
     advance = np.angle(spectrum[index + 1]) - np.angle(spectrum[index]) - expected
     advance = expected + advance - 2 * np.pi * np.round(advance / (2 * np.pi))
     phase = np.angle(spectrum[0]) + np.concatenate([np.zeros_like(expected)[None], np.cumsum(advance, axis=0)[:-1]])
+    # Overlap-add, normalised by the sum of the squared windows.
     parts = np.fft.irfft(magnitude * np.exp(1j * phase), axis=1) * shape
     out = np.zeros(len(parts) * hop + window)
     weight = np.zeros_like(out)
@@ -169,14 +182,14 @@ def stretch(waveform: np.ndarray, rate: float, window: int = 1024) -> np.ndarray
 
 
 def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
-    """Pitch and formants move by `semitones`, the duration stays."""
+    """Move pitch and formants by `semitones` at the same duration."""
     factor = 2 ** (semitones / 12)
     slower = stretch(waveform, 1 / factor)
     return resample(slower, max(int(len(slower) / factor), 1))  # type: ignore[no-any-return]
 
 
 def _loud(waveform: np.ndarray) -> np.ndarray:
-    """Which 25 ms blocks are within 35 dB of the loudest."""
+    """Find the 25 ms blocks within 35 dB of the loudest, as a mask."""
     blocks = waveform[: len(waveform) // 400 * 400].reshape(-1, 400)
     energy = (blocks**2).mean(axis=1)
     return energy > max(energy.max(initial=0.0), 1e-12) * 10**-3.5  # type: ignore[no-any-return]
@@ -192,7 +205,7 @@ def _cut_silence(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _room(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exponentially decaying noise as impulse response: T60 0.1-0.6 s, direct sound 0-15 dB above it."""
+    """Convolve with decaying noise as impulse response: T60 0.1-0.6 s, direct sound 0-15 dB above it."""
     t60, direct = rng.uniform(0.1, 0.6), 10 ** (rng.uniform(0, 15) / 20)
     t = np.arange(int(t60 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tail = rng.normal(size=len(t)) * 10 ** (-3 * t / t60)
@@ -202,7 +215,7 @@ def _room(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _filter(waveform: np.ndarray, frequency_hz: Sequence[float], gain_db: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Zero-phase filter by a gain curve that is linear in log frequency."""
+    """Filter with zero phase by a gain curve that is linear in log frequency."""
     spectrum = np.fft.rfft(waveform)
     f = np.maximum(np.fft.rfftfreq(len(waveform), 1 / SAMPLE_RATE_HZ), 1.0)
     gain = 10 ** (np.interp(np.log(f), np.log(frequency_hz), gain_db) / 20)
@@ -210,13 +223,13 @@ def _filter(waveform: np.ndarray, frequency_hz: Sequence[float], gain_db: Sequen
 
 
 def _microphone(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random frequency response, about +-6 dB."""
+    """Filter by a smooth random frequency response, about +-6 dB."""
     bands = (60, 150, 350, 800, 1800, 4000, 8000)
     return _filter(waveform, bands, np.clip(rng.normal(0, 3.5, len(bands)), -9, 9))
 
 
 def _noise(waveform: np.ndarray, rng: np.random.Generator, babble: Sequence[np.ndarray]) -> np.ndarray:
-    """Coloured noise (white to brown) or other voices, 8-30 dB below the speech."""
+    """Add coloured noise (white to brown) or other voices, 8-30 dB below the speech."""
     n = len(waveform)
     if len(babble) and rng.random() < 0.35:
         noise = np.zeros(n)
@@ -231,7 +244,7 @@ def _noise(waveform: np.ndarray, rng: np.random.Generator, babble: Sequence[np.n
 
 
 def _line(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone band, a codec's low-pass or coarse logarithmic quantisation."""
+    """Pass through a telephone band, a codec's low-pass or coarse logarithmic quantisation."""
     kind = rng.integers(3)
     if kind == 0:
         low, high = rng.uniform(150, 350), rng.uniform(3000, 3800)
