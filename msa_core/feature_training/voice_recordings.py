@@ -11,7 +11,8 @@ import numpy as np
 from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
-from msa_core.feature_training.voice_clips import VoiceClip, augment, clips, generator
+from msa_core.feature_training.voice_augmentation import augment
+from msa_core.feature_training.voice_clips import VoiceClip, clips, generator
 from msa_core.features import speech, weights
 
 AUGMENTATION = "augment-1"  # part of the cache key: change it whenever `augment` or `recording` changes
