@@ -86,6 +86,7 @@ def evaluate(data: Path, name: str | Path = CHECKPOINT) -> dict[str, Any]:
 
 
 def _test_metrics(network: ExpressionNetwork, faces: FaceSet) -> dict[str, Any]:
+    """Evaluate a network as framed and at every scale."""
     by_scale = {f"{scale:g}": evaluate_split(network, faces, scale) for scale in SCALES}
     return {"test": evaluate_split(network, faces), "by_scale": by_scale}
 

@@ -76,4 +76,5 @@ def recording(found: Sequence[VoiceClip], sounds: Sequence[np.ndarray], i: int, 
 
 
 def _sound(path: Path) -> np.ndarray:
+    """Read the waveform of a file."""
     return media.waveform(path, media.probe(path, MediaLimits()))

@@ -317,6 +317,7 @@ class ProMMA(Method):
         return Output(score=bounded(self.backbone.score(joint)), joint=joint, trace=trace)
 
     def _standardises(self) -> dict[str, Standardise]:
+        """Return what standardises each modality."""
         return {m: self.statistics(m) for m in MODALITIES}
 
     def _levels(self) -> dict[str, list[Level]] | None:
@@ -378,9 +379,11 @@ class ProMMA(Method):
             own, place = same.unique(return_inverse=True)  # place (B, A): of every choice among those
 
         def each(x: Tensor) -> Tensor:
+            """Repeat (B, ...) for the choices that are fused."""
             return x[:, None].expand(-1, a, *[-1] * (x.ndim - 1)).flatten(0, 1)[own]
 
         def every(x: Tensor) -> Tensor:
+            """Bring fused choices back to (B, A, ...)."""
             x = x.view(b, a, *x.shape[1:]) if self.training else x[place]
             return x.expand(-1, N_ANSWERS, *[-1] * (x.ndim - 2))
 
