@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-CountProgress = Callable[[str, int, int], None]  # (name of the step, done, total)
+CountProgress = Callable[[str, int, int], None]  # what, done, of
 
 
 def digest(*parts: object) -> str:
