@@ -1,4 +1,4 @@
-"""Slow results on disk, under a hash of what they were computed from."""
+"""Cache of slow results on disk, under a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CountProgress = Callable[[str, int, int], None]  # what, done, of
 
 
 def digest(*parts: object) -> str:
-    """24 hex digits that identify `parts` (arrays by content)."""
+    """Hash `parts` to 24 hex digits, arrays by content."""
     found = hashlib.sha256()
     for part in parts:
         found.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
@@ -23,7 +23,7 @@ def digest(*parts: object) -> str:
 
 
 def cached(path: Path, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays in `path` (npz), computed and stored atomically when it does not exist."""
+    """Load the arrays in `path` (npz); compute and store them atomically when it does not exist."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = compute()

@@ -1,4 +1,4 @@
-"""Training and evaluation of the expression network on FER+: `fit` writes its checkpoint.
+"""Training and evaluation of the expression network on FER+.
 
 Soft-label cross-entropy with the crowd's votes plus a small loss on their expected valence, in two
 cycles of the learning rate: the first with small pictures and strong augmentation, the second gentler.
@@ -36,22 +36,35 @@ from msa_core.features.expression import (
 SCALES = (0.8, 0.9, 1.0, 1.15, 1.3)  # crop sides, relative to FER+'s own framing, that an evaluation reports
 
 
+@dataclass(frozen=True)
+class Cycle:
+    """Settings of one cycle of the learning rate, from low over its peak to zero."""
+
+    epochs: int
+    sides: tuple[int, ...]  # crop sides in pixels of equal parts of the cycle: small pictures first train faster
+    strength: float  # of the augmentation
+    peak_rate: float
+
+
+CYCLES = (Cycle(20, (32, 40, CROP_SIDE, CROP_SIDE), 1.0, 2e-3), Cycle(8, (CROP_SIDE,), 0.5, 1e-3))
+
+
 def rescale(crops: Tensor, scale: float) -> Tensor:
-    """Crops (N, 48, 48) as if cut with `scale` times the side; beyond the picture its edge goes on."""
+    """Rescale crops (N, 48, 48) as if cut with `scale` times the side; the edge is repeated beyond the picture."""
     theta = torch.tensor([[scale, 0.0, 0.0], [0.0, scale, 0.0]]).expand(len(crops), 2, 3)
     grid = F.affine_grid(theta, [len(crops), 1, *crops.shape[1:]], align_corners=False)
     return F.grid_sample(crops.float().unsqueeze(1), grid, padding_mode="border", align_corners=False)[:, 0]
 
 
 def loss(logits: Tensor, valence: Tensor, votes: Tensor) -> Tensor:
-    """Cross-entropy with the vote shares (N, 8) + 0.3 smooth L1 of their expected valence; a scalar."""
+    """Compute cross-entropy with the vote shares (N, 8) + 0.3 smooth L1 of their expected valence; a scalar."""
     target = votes @ votes.new_tensor(EMOTION_VALENCES)
     return F.cross_entropy(logits.float(), votes) + 0.3 * F.smooth_l1_loss(valence.float(), target)
 
 
 @torch.inference_mode()
 def evaluate_split(network: ExpressionNetwork, faces: FaceSet, scale: float = 1.0) -> dict[str, float]:
-    """Accuracy of the majority emotion, Pearson r and MAE of the valence, and the training loss."""
+    """Compute accuracy of the majority emotion, Pearson r and MAE of the valence, and the training loss."""
     outputs = []
     for start in range(0, len(faces), 128):
         crops = torch.from_numpy(faces.images[start : start + 128])
@@ -67,27 +80,15 @@ def evaluate_split(network: ExpressionNetwork, faces: FaceSet, scale: float = 1.
 
 
 def evaluate(data: Path, name: str | Path = CHECKPOINT) -> dict[str, Any]:
-    """Test metrics of a trained network on FER+, also for crops cut tighter and wider (`by_scale`)."""
+    """Evaluate a trained network on the test part of FER+, also for crops cut tighter and wider (`by_scale`)."""
     splits, facts = ferplus(data)
     return {"data": facts, **_test_metrics(load(name), splits["test"])}
 
 
 def _test_metrics(network: ExpressionNetwork, faces: FaceSet) -> dict[str, Any]:
+    """Evaluate a network as framed and at every scale."""
     by_scale = {f"{scale:g}": evaluate_split(network, faces, scale) for scale in SCALES}
     return {"test": evaluate_split(network, faces), "by_scale": by_scale}
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """One pass of the learning rate from low over its peak to zero."""
-
-    epochs: int
-    sides: tuple[int, ...]  # crop sides in pixels of equal parts of the cycle: small pictures first train faster
-    strength: float  # of the augmentation
-    peak_rate: float
-
-
-CYCLES = (Cycle(20, (32, 40, CROP_SIDE, CROP_SIDE), 1.0, 2e-3), Cycle(8, (CROP_SIDE,), 0.5, 1e-3))
 
 
 def fit(
@@ -103,7 +104,15 @@ def fit(
     """Train on FER+ and write a checkpoint after each cycle.
 
     AdamW, one-cycle rate, bfloat16, averaged weights; the epoch is chosen by the validation loss.
-    Args: start: a checkpoint of the first cycle, to run only the others. Returns: the manifest's metrics.
+
+    Args:
+        data: folder of FER+.
+        out: checkpoint folder; None = the shipped one.
+        start: a checkpoint of the first cycle, to run only the others.
+        progress: called with a line about each epoch.
+
+    Returns:
+        The manifest's metrics.
     """
     splits, facts = ferplus(data)
     facts |= {
@@ -132,7 +141,7 @@ def _run(
     seed: int,
     progress: Callable[[str], None],
 ) -> tuple[ExpressionNetwork, dict[str, float]]:
-    """Train through one cycle. Returns: the averaged network of the best epoch and its validation metrics."""
+    """Train through one cycle; return the averaged network of the best epoch and its validation metrics."""
     rng, epochs = torch.Generator().manual_seed(seed), cycle.epochs
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average, chosen = copy.deepcopy(network).eval(), copy.deepcopy(network).eval()
@@ -158,7 +167,7 @@ def _run(
         seconds = time.perf_counter() - started
         progress(f"epoch {epoch + 1}/{epochs}, {seconds:.0f} s, training loss {np.mean(losses):.3f}")
         if epoch + 1 < epochs // 2:
-            continue  # weights at the height of the rate are not worth a validation
+            continue  # weights at the peak rate are not validated
         found = evaluate_split(average, splits["validation"])
         progress("  validation " + ", ".join(f"{k} {v:.3f}" for k, v in found.items()))
         if found["loss"] < best["loss"]:
@@ -170,7 +179,7 @@ def _run(
 def _batches(
     faces: FaceSet, batch_size: int, side: int, strength: float, rng: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of augmented (crops, votes) in random order."""
+    """Yield one epoch of augmented (crops, votes) in random order."""
     images, votes = torch.from_numpy(faces.images), torch.from_numpy(faces.votes)
     order = torch.randperm(len(faces), generator=rng)
     for start in range(0, len(order) - batch_size + 1, batch_size):
@@ -179,7 +188,7 @@ def _batches(
 
 
 def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Exponential moving average of weights and running statistics, in place."""
+    """Move the exponential average of weights and running statistics, in place."""
     with torch.no_grad():
         for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
             if kept.is_floating_point():
@@ -189,7 +198,7 @@ def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 def _write(out: Path, network: ExpressionNetwork, facts: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Checkpoint with a golden input of smooth noise, since FER2013's pictures may not be passed on."""
+    """Write a checkpoint with a golden input of smooth noise, since FER2013's pictures may not be redistributed."""
     noise = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
     crops = F.interpolate(noise, CROP_SIDE, mode="bicubic", align_corners=False).clamp(0, 255)[:, 0].to(torch.uint8)
     golden = {"crops": crops, "features": torch.from_numpy(face_features(network, crops.numpy()))}

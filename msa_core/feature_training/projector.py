@@ -1,4 +1,8 @@
-"""TODO."""
+"""Training of the projector from Whisper's decoder states to the text space (features/simulated_text.py).
+
+Each decoder state learns the text vector of the true word at its place, whatever the recogniser made of it: `align`
+pairs recognised and true words, `fit` trains, `evaluate` measures.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,58 @@ from torch.nn import functional as F
 from msa_core.errors import MsaError
 from msa_core.features.simulated_text import Projector, ProjectorConfig
 
+GAP_COST = 0.7  # alignment of words: leaving one out
+OTHER_WORD_COST = 0.3  # any difference in spelling, to which its size is added
+
+
+def align(heard: Sequence[str], owners: np.ndarray, words: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+    """Align recognised with true words and return the text vector that each decoder state should have: (K, D).
+
+    A recognised word without a true partner gets the mean of the sentence.
+
+    Args:
+        heard: W' recognised words (normalised).
+        owners: recognised word of each state (K,).
+        words: W true words.
+        vectors: text vectors of the true words (W, D).
+
+    Raises:
+        MsaError: without words, or with another number of vectors.
+    """
+    if len(words) != len(vectors) or not len(words):
+        raise MsaError(f"{len(words)} words came with {len(vectors)} vectors. Give one vector a word, at least one.")
+    mean = vectors.mean(axis=0)
+    partner = dict(_partners(heard, words))
+    return np.stack([vectors[partner[o]] if o in partner else mean for o in owners.tolist()])
+
+
+def _partners(heard: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
+    """Pair (recognised, true) words by the cheapest alignment; words of similar spelling may pair."""
+    # Costs of pairing, and of the cheapest alignment of the first i and j words.
+    n, m = len(heard), len(words)
+    pair = np.array([[_word_cost(h, w) for w in words] for h in heard]).reshape(n, m)
+    total = np.add.outer(np.arange(n + 1), np.arange(m + 1)) * GAP_COST
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            gap = min(total[i - 1, j], total[i, j - 1]) + GAP_COST
+            total[i, j] = min(total[i - 1, j - 1] + pair[i - 1, j - 1], gap)
+    # Back from the end along the cheapest steps.
+    i, j, found = n, m, []
+    while i and j:
+        if total[i, j] == total[i - 1, j - 1] + pair[i - 1, j - 1]:
+            i, j = i - 1, j - 1
+            found.append((i, j))
+        elif total[i, j] == total[i - 1, j] + GAP_COST:
+            i -= 1
+        else:
+            j -= 1
+    return found
+
+
+def _word_cost(heard: str, word: str) -> float:
+    """Compute the cost of a pair: 0 for the same word, otherwise 0.3 to 1.3 by the difference in spelling."""
+    return 0.0 if heard == word else OTHER_WORD_COST + 1.0 - SequenceMatcher(None, heard, word).ratio()
+
 
 def fit(
     states: Sequence[np.ndarray],
@@ -22,17 +78,23 @@ def fit(
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Projector, dict[str, float]]:
-    """Train a projector; the best epoch on held-out groups is kept.
+    """Train a projector and keep the best epoch on held-out groups.
 
-    Args: states: one (K, D_state) per sentence. targets: (K, D_text) for each, from `align`. groups: equal names
-        stay on one side of the validation split (the sentence itself by default). progress: told each epoch.
-    Returns: projector in eval mode; {"cosine", "cosine_centred", "mean_cosine" (of the constant mean vector),
-        "epoch", "sentences", "tokens"} on validation.
+    Args:
+        states: one (K, D_state) per sentence.
+        targets: (K, D_text) for each, from `align`.
+        groups: equal names stay on one side of the validation split; by default every sentence is its own group.
+        progress: called with a line about each epoch.
+
+    Returns:
+        The projector in eval mode; on validation {"cosine", "cosine_centred", "mean_cosine" (of the constant mean
+        vector), "epoch", "sentences", "tokens"}.
     """
     config = config or ProjectorConfig()
     _check_pairs(states, targets, config)
     names = list(map(str, range(len(states)))) if groups is None else list(groups)
     train, held = _split(names, config.validation, seed)
+    # Targets are predicted around their mean, in units of their spread.
     torch.manual_seed(seed)
     projector = Projector(config)
     known = np.concatenate([targets[i] for i in train])
@@ -63,14 +125,14 @@ def fit(
 
 
 def projector_loss(projector: Projector, states: Tensor, valid: Tensor, targets: Tensor) -> Tensor:
-    """Mean over real tokens of squared error in units of the targets' spread, plus 1 - cosine."""
+    """Average over real tokens: squared error in units of the targets' spread, plus 1 - cosine."""
     guess, truth = projector(states, valid)[valid], targets[valid]
     error = F.mse_loss(guess / projector.target_scale, truth / projector.target_scale)
     return error + (1.0 - F.cosine_similarity(guess, truth, dim=-1)).mean()
 
 
 def evaluate(projector: Projector, states: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, float]:
-    """Mean token cosine, plain and around the training mean, with that of the constant mean vector."""
+    """Compute the mean token cosine, plain and around the training mean, and that of the constant mean vector."""
     projector.eval()
     guess, truth = [], []
     with torch.inference_mode():
@@ -88,6 +150,7 @@ def evaluate(projector: Projector, states: Sequence[np.ndarray], targets: Sequen
 
 
 def _check_pairs(states: Sequence[np.ndarray], targets: Sequence[np.ndarray], config: ProjectorConfig) -> None:
+    """Refuse states and targets that are not pairs of the configured widths."""
     if len(states) != len(targets) or len(states) < 2:
         raise MsaError(f"{len(states)} states came with {len(targets)} targets. Give pairs, at least two.")
     for i, (x, y) in enumerate(zip(states, targets, strict=True)):
@@ -99,7 +162,7 @@ def _check_pairs(states: Sequence[np.ndarray], targets: Sequence[np.ndarray], co
 
 
 def _split(groups: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices for training and for validation; at least one group on each side."""
+    """Split groups into indices for training and for validation, at least one group on each side."""
     names = sorted(set(groups))
     if len(names) < 2:
         raise MsaError(f"All {len(groups)} pairs are of one group. Give two or more groups.")
@@ -112,7 +175,7 @@ def _split(groups: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, 
 def _batches(
     order: np.ndarray, states: Sequence[np.ndarray], targets: Sequence[np.ndarray], size: int
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Padded batches in this order: states (B, K, D), valid (B, K), targets (B, K, D)."""
+    """Pad batches in this order: states (B, K, D), valid (B, K), targets (B, K, D)."""
     batches = []
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -124,45 +187,3 @@ def _batches(
         ]
         batches.append((pads[0], valid, pads[1]))
     return batches
-
-
-def align(heard: Sequence[str], owners: np.ndarray, words: Sequence[str], vectors: np.ndarray) -> np.ndarray:
-    """Text vector that each decoder state should have: (K, D).
-
-    Args: heard: W' recognised words (normalised). owners (K,): word of each state. words: the W true words,
-        vectors (W, D) theirs. A recognised word without a true partner gets the mean of the sentence.
-    """
-    if len(words) != len(vectors) or not len(words):
-        raise MsaError(f"{len(words)} words came with {len(vectors)} vectors. Give one vector a word, at least one.")
-    mean = vectors.mean(axis=0)
-    partner = dict(_partners(heard, words))
-    return np.stack([vectors[partner[o]] if o in partner else mean for o in owners.tolist()])
-
-
-def _partners(heard: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (recognised, true) of the cheapest alignment; unlike words may pair when their spelling is near."""
-    n, m = len(heard), len(words)
-    pair = np.array([[_word_cost(h, w) for w in words] for h in heard]).reshape(n, m)
-    total = np.add.outer(np.arange(n + 1), np.arange(m + 1)) * GAP_COST
-    for i in range(1, n + 1):
-        for j in range(1, m + 1):
-            gap = min(total[i - 1, j], total[i, j - 1]) + GAP_COST
-            total[i, j] = min(total[i - 1, j - 1] + pair[i - 1, j - 1], gap)
-    i, j, found = n, m, []
-    while i and j:
-        if total[i, j] == total[i - 1, j - 1] + pair[i - 1, j - 1]:
-            i, j = i - 1, j - 1
-            found.append((i, j))
-        elif total[i, j] == total[i - 1, j] + GAP_COST:
-            i -= 1
-        else:
-            j -= 1
-    return found
-
-
-def _word_cost(heard: str, word: str) -> float:
-    """0 for the same word, otherwise 0.3 to 1.3 by how unlike the spellings are."""
-    return 0.0 if heard == word else OTHER_WORD_COST + 1.0 - SequenceMatcher(None, heard, word).ratio()
-
-
-GAP_COST, OTHER_WORD_COST = 0.7, 0.3  # alignment of words: leaving one out; any difference in spelling, plus its size

@@ -1,8 +1,8 @@
-"""Text alone: the top layers of MiniLM fine-tuned on rated sentences, attention pooling, one score a sentence.
+"""Text alone: fine-tuning of MiniLM's top layers on rated sentences, attention pooling, one score a sentence.
 
 The lower layers stay as they are, so each sentence passes them once (`lower`) and training runs the top only.
 With `layers = 0` nothing of MiniLM is trained: the baseline of frozen tokens under the same pooling.
-`corpora/text_benchmark.py` reads the corpora, trains by their standard splits and reports.
+`evaluation/text_benchmark.py` reads the corpora, trains by their standard splits and reports.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from msa_core.features import weights
 from msa_core.features.text import CHUNK_TOKENS, TextEncoder, normalise
 from msa_core.schema import SCORE_LIMIT
 
-KIND = "text"  # what a manifest says of the runs that `load` reads
-BUCKET = 16  # batches sorted by length together
+KIND = "text"  # kind in the manifest of the runs that `load` reads
+BUCKET = 16  # number of batches that are sorted by length together
 EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class TextTraining:
-    """How the top layers and the head are trained."""
+    """Settings of the training of the top layers and the head."""
 
     layers: int = 4  # of MiniLM's six, counted from the top; 0: the head only
     epochs: int = 3
@@ -61,16 +61,19 @@ class TextTraining:
 
 
 class Rated(NamedTuple):
-    """Sentences behind the frozen layers: states (T, D) float16 of each, ratings (N,) float32 in [-3, 3]."""
+    """Sentences after the frozen layers: states (T, D) float16 of each, ratings (N,) float32 in [-3, 3]."""
 
     states: Sequence[np.ndarray]
     ratings: np.ndarray
 
 
 def lower(encoder: TextEncoder, texts: Sequence[str], layers: int) -> list[np.ndarray]:
-    """States (T, D) float16 of each text below the `layers` topmost layers, with [CLS] and [SEP].
+    """Compute the states (T, D) float16 of each text below the `layers` topmost layers, with [CLS] and [SEP].
 
-    Only the first 254 word pieces of a text are read. Raises: FeatureError when MiniLM has fewer layers.
+    Only the first 254 word pieces of a text are read.
+
+    Raises:
+        FeatureError: when MiniLM has fewer layers.
     """
     blocks = encoder.model.encoder.layer
     if layers > len(blocks):
@@ -93,14 +96,16 @@ def lower(encoder: TextEncoder, texts: Sequence[str], layers: int) -> list[np.nd
 
 
 def _bias(valid: Tensor) -> Tensor:
-    """What attention adds to its logits, (B, 1, 1, T): nothing at True, nearly -infinity at False."""
+    """Compute the attention bias (B, 1, 1, T) of a mask: 0 at True, nearly -infinity at False."""
     return torch.where(valid, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
 
 
 def pad(states: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-    """States as one batch (B, T, D) float32, valid (B, T), and words (B, T): valid without [CLS] and [SEP].
+    """Pad states to one batch.
 
-    A text without words keeps [CLS] in their place.
+    Returns:
+        States (B, T, D) float32, valid (B, T), and words (B, T): valid without [CLS] and [SEP]. A text without words
+        keeps [CLS] in their place.
     """
     lengths = torch.tensor([len(s) for s in states])
     x = torch.zeros(len(states), int(lengths.max()), states[0].shape[1])
@@ -124,7 +129,7 @@ class TextNetwork(nn.Module):
         self.score = nn.Linear(settings.head_dim, 1)
 
     def forward(self, x: Tensor, valid: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower states as `pad` gives them. Returns: scores (B,), token vectors (B, T, D)."""
+        """Score lower states as `pad` gives them: scores (B,), token vectors (B, T, D)."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # evaluation is exact
             for block in self.top:
                 x = block(x, _bias(valid))
@@ -134,7 +139,7 @@ class TextNetwork(nn.Module):
         return self.score(self.dropout((share * hidden).sum(1))).squeeze(-1), x
 
     def rates(self, settings: TextTraining) -> list[dict[str, Any]]:
-        """Parameter groups of the optimiser: the head, then the layers from the top, each slower."""
+        """Group the parameters for the optimiser: the head, then the layers from the top, each slower."""
         head = [p for name, p in self.named_parameters() if not name.startswith("top.")]
         groups: list[dict[str, Any]] = [{"params": head, "lr": settings.head_rate}]
         for depth, block in enumerate(reversed(self.top)):
@@ -144,7 +149,7 @@ class TextNetwork(nn.Module):
 
 @torch.inference_mode()
 def predict(network: TextNetwork, states: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Scores (N,) in [-3, 3], and token vectors (T, D) of the words of each sentence."""
+    """Score sentences: scores (N,) in [-3, 3], and token vectors (T, D) of the words of each."""
     network.eval()
     scores, tokens = np.zeros(len(states), np.float32), [np.zeros(0, np.float32)] * len(states)
     order = sorted(range(len(states)), key=lambda i: len(states[i]))
@@ -165,10 +170,14 @@ def train(
     settings: TextTraining,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TextNetwork, list[dict[str, float]]]:
-    """Train on `known`; the epoch with the lowest mean absolute error on `valid` stays.
+    """Train on `known` and keep the epoch with the lowest mean absolute error on `valid`.
 
-    Returns: the averaged network of that epoch in evaluation mode, its weights rounded to float16 as they are stored;
-    training loss and validation MAE of every epoch. Raises: MsaError when the loss is no longer a number.
+    Returns:
+        The averaged network of that epoch in evaluation mode, its weights rounded to float16 as they are stored;
+        training loss and validation MAE of every epoch.
+
+    Raises:
+        MsaError: when the loss is not finite.
     """
     torch.manual_seed(settings.seed)
     run = _Run(TextNetwork(encoder, settings), known, settings)
@@ -188,7 +197,7 @@ def train(
 
 
 class _Run:
-    """A network in training with its optimiser, its rate and its averaged copy."""
+    """Network in training with its optimiser, its learning rate and its averaged copy."""
 
     def __init__(self, network: TextNetwork, known: Rated, settings: TextTraining) -> None:
         self.network, self.known, self.settings = network, known, settings
@@ -200,7 +209,7 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda k: _rate(k, n, settings.warm_up))
 
     def epoch(self) -> float:
-        """Every sentence once. Returns: the mean loss."""
+        """Train on every sentence once and return the mean loss."""
         self.network.train()
         total = 0.0
         for rows in _batches([len(s) for s in self.known.states], self.settings.batch_size, self.rng):
@@ -219,13 +228,13 @@ class _Run:
 
 
 def _rate(step: int, n_steps: int, warm_up: float) -> float:
-    """Share of the peak rate: up in a line, down in a line to zero."""
+    """Compute the share of the peak rate: linear warm-up, then linear to zero."""
     peak = max(1, round(warm_up * n_steps))
     return (step + 1) / peak if step < peak else (n_steps - step) / max(1, n_steps - peak)
 
 
 def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """One epoch of rows in random order, sentences of similar length together, batches in random order."""
+    """Yield one epoch of batches in random order, sentences of similar length together."""
     order = rng.permutation(len(lengths))
     found = []
     for start in range(0, len(order), size * BUCKET):
@@ -238,35 +247,41 @@ def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Ite
 
 @torch.no_grad()
 def _move(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Exponential moving average of the weights, in place."""
+    """Move the exponential average of the weights, in place."""
     for kept, new in zip(average.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
 
 
 class TextScorer:
-    """Sentences -> scores with a stored run: `scores, tokens = load(folder)(["I love it"])`."""
+    """Scorer of sentences with a stored run: `scores, tokens = load(folder)(["I love it"])`."""
 
     def __init__(self, encoder: TextEncoder, network: TextNetwork, settings: TextTraining) -> None:
         self.encoder, self.network, self.settings = encoder, network, settings
 
     def __call__(self, sentences: Sequence[str]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Scores (N,) in [-3, 3], float32, and token vectors (T, D) float32 of the words of each sentence."""
+        """Score sentences: scores (N,) in [-3, 3], and token vectors (T, D) of the words of each, float32."""
         return predict(self.network, lower(self.encoder, sentences, self.settings.layers))
 
 
 def write(
     folder: Path, network: TextNetwork, settings: TextTraining, facts: Mapping[str, Any], golden: Mapping[str, Tensor]
 ) -> None:
-    """A checkpoint of the fine-tuned layers and the head, float16. facts: JSON-able, for the manifest."""
+    """Write a checkpoint of the fine-tuned layers and the head, float16.
+
+    Args:
+        facts: JSON-able facts for the manifest.
+        golden: a recorded input and its output.
+    """
     manifest = {"name": folder.name, "kind": KIND, "settings": asdict(settings)}
     manifest |= {"encoder": {"name": weights.MINILM_PACKAGE.requirement, "sha256": dict(weights.MINILM_PACKAGE.files)}}
     checkpoint.write(folder, {k: v.half() for k, v in network.state_dict().items()}, {**manifest, **facts}, golden)
 
 
 def load(folder: str | Path, encoder: TextEncoder | None = None) -> TextScorer:
-    """A stored run, verified and loaded strictly.
+    """Load a stored run, verified and strictly.
 
-    Raises: CheckpointError when the folder holds something else or does not fit MiniLM.
+    Raises:
+        CheckpointError: when the folder holds something else or does not fit MiniLM.
     """
     tensors, manifest = checkpoint.read(folder)
     if manifest.get("kind") != KIND:

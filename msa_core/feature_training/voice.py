@@ -1,8 +1,8 @@
-"""Trains the voice networks and writes the voices of the composite corpus, nobody judged by who heard them.
+"""Training of the voice networks, and the audio stream of acted voices by networks that never heard the speaker.
 
 Speakers of the valid and test parts are in no training. Within the train part, every network of a repeat leaves
 one fold of speakers out; `voice_pool` reads a train speaker with the networks that never heard that speaker, and
-everybody else with all networks, which is what the page does with a visitor.
+everybody else with all networks, as the page does with a user's clip.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from msa_core.features.voice import (
     read_frames,
 )
 
-# RAVDESS has four negative emotions for one positive: weights that make a voice without evidence read as about 0.
+# RAVDESS has four negative emotions for one positive; with these weights a voice without evidence scores about 0.
 EMOTION_WEIGHTS = {"neutral": 3.0, "calm": 1.3, "happy": 2.0, "surprised": 1.3}
 OTHER_WEIGHT = 0.8
 LICENCE = "RAVDESS CC BY-NC-SA 4.0 (Livingstone & Russo 2018); URDU for research only (Latif et al. 2018)"
@@ -41,7 +41,7 @@ LICENCE = "RAVDESS CC BY-NC-SA 4.0 (Livingstone & Russo 2018); URDU for research
 
 @dataclass(frozen=True)
 class VoiceTraining:
-    """How the networks are trained."""
+    """Settings of the training of the voice networks."""
 
     n_versions: int = 3  # augmented recordings of each clip, beside the clean one
     n_folds: int = 5  # of speakers
@@ -58,9 +58,10 @@ class VoiceTraining:
 
 
 def speaker_folds(speakers: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
-    """A fold for every clip: speakers are never divided, each corpus is spread evenly over the folds.
+    """Assign every clip a fold; speakers are never divided, each corpus is spread evenly over the folds.
 
-    Returns: (N,) int in [0, n_folds).
+    Returns:
+        (N,) int in [0, n_folds).
     """
     rng, sizes = generator("folds", seed), {s: list(speakers).count(s) for s in set(speakers)}
     fold_of: dict[str, int] = {}
@@ -75,7 +76,7 @@ def speaker_folds(speakers: Sequence[str], n_folds: int, seed: int) -> np.ndarra
 
 
 def clip_weights(found: Sequence[VoiceClip], settings: VoiceTraining) -> np.ndarray:
-    """Weight (N,) of every clip in the training loss."""
+    """Compute the weight (N,) of every clip in the training loss."""
     emotion = [EMOTION_WEIGHTS.get(c.emotion, OTHER_WEIGHT) for c in found]
     corpus = [settings.urdu_weight if c.corpus == "urdu" else 1.0 for c in found]
     return np.array(emotion) * np.array(corpus)
@@ -86,7 +87,11 @@ def train(
 ) -> VoiceNetwork:
     """Train all networks at once, each on the clips that it does not hold out.
 
-    Args: held_out: (G, N) bool. Returns: the ensemble in evaluation mode.
+    Args:
+        held_out: (G, N) bool, the clips that network g never hears.
+
+    Returns:
+        The ensemble in evaluation mode.
     """
     torch.manual_seed(settings.seed)
     rng = generator("train", settings.seed)
@@ -121,7 +126,7 @@ def train(
 
 
 class _Targets(NamedTuple):
-    """What clips are: emotion (B,) int, score (B,); and their weight in each network's loss (G, B)."""
+    """Targets of clips: emotion (B,) int, score (B,), and their weight in each network's loss (G, B)."""
 
     emotion: Tensor
     score: Tensor
@@ -129,7 +134,7 @@ class _Targets(NamedTuple):
 
 
 class _Batches:
-    """Random recordings, random stretches and, where wished, other speakers' colour."""
+    """Random training batches: random recordings and stretches, speaker means swapped at random."""
 
     def __init__(self, encoded: EncodedVoices, settings: VoiceTraining, rng: np.random.Generator) -> None:
         self.encoded, self.settings, self.rng = encoded, settings, rng
@@ -141,7 +146,7 @@ class _Batches:
         }
 
     def draw(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Frames (B, crop, 384) and valid (B, crop)."""
+        """Draw frames (B, crop, 384) and valid (B, crop) of clips."""
         length, rng = self.settings.crop, self.rng
         frames = np.zeros((len(rows), length, FRAME_DIM), np.float32)
         valid = np.zeros((len(rows), length), bool)
@@ -158,36 +163,43 @@ class _Batches:
 
 
 def voice_loss(outputs: tuple[Tensor, Tensor, Tensor], valid: Tensor, targets: _Targets, frame_weight: float) -> Tensor:
-    """Emotion and score of the clip (gate-weighted means of its frames) and, less, of each frame.
+    """Compute the loss of emotion and score of the clip (gate-weighted means of its frames) and of each frame.
 
-    Args: outputs: of the network, logits (G, B, T, 8), score and gate (G, B, T). valid: (B, T).
-    Returns: the sum over networks of weighted batch means, a scalar. Gates are kept near one half on average,
-        since only their ratios matter.
+    Args:
+        outputs: of the network: logits (G, B, T, 8), score and gate (G, B, T).
+        valid: (B, T).
+        frame_weight: of the losses of single frames.
+
+    Returns:
+        The sum over networks of weighted batch means, a scalar.
     """
     logits, score, gate = outputs
     emotion, target = targets.emotion.expand(len(score), -1), targets.score.expand(len(score), -1)  # (G, B)
     gate, share = torch.where(valid, gate, 0.0), valid / valid.sum(1, keepdim=True)  # (G, B, T), (B, T)
+    # Clip: gate-weighted means over its frames (G, B).
     pooling = gate / gate.sum(-1, keepdim=True).clamp_min(1e-6)
     clip_logits = (pooling.unsqueeze(-1) * logits).sum(2)
     clip = F.cross_entropy(clip_logits.flatten(0, 1), emotion.flatten(), reduction="none", label_smoothing=0.1)
     clip = clip.view_as(target) + F.smooth_l1_loss((pooling * score).sum(-1), target, reduction="none")
+    # Every frame has the target of its clip (G, B, T).
     each = emotion.unsqueeze(-1).expand_as(score)
     frame = F.cross_entropy(logits.flatten(0, 2), each.flatten(), reduction="none").view_as(score)
     frame = frame + F.smooth_l1_loss(score, target.unsqueeze(-1).expand_as(score), reduction="none")
+    # Gates are kept near one half on average, since only their ratios matter.
     level = ((gate * share).sum(-1) - 0.5) ** 2
     return ((clip + frame_weight * (frame * share).sum(-1) + level) * targets.weight).mean(1).sum()
 
 
 @torch.no_grad()
 def out_of_fold(network: VoiceNetwork, frames: np.ndarray, use: np.ndarray) -> np.ndarray:
-    """`read_frames` averaged over the networks in `use` (G,) bool only: (T, 9) float32."""
+    """Average `read_frames` over the networks in `use` (G,) bool only: (T, 9) float32."""
     x = torch.from_numpy(frames.astype(np.float32))[None]
     each = evidence(*network(x, torch.ones(1, len(frames), dtype=torch.bool)))[:, 0]  # (G, T, 9)
     return each[torch.from_numpy(use)].mean(0).numpy()  # type: ignore[no-any-return]
 
 
 def clip_metrics(found: Sequence[VoiceClip], values: Sequence[np.ndarray]) -> dict[str, float]:
-    """Clip-level quality of (T, 9) outputs: correlation and mean absolute error of the score, accuracy of 8."""
+    """Compute the clip-level quality of (T, 9) outputs: correlation and MAE of the score, accuracy of 8 emotions."""
     truth = np.array([c.score for c in found])
     totals = np.array([v.astype(np.float64).sum(0) for v in values])
     read = totals / totals[:, :-1].sum(1, keepdims=True)
@@ -211,9 +223,17 @@ def fit(
 ) -> dict[str, Any]:
     """Encode the corpora, train on the speakers of the train part, write the checkpoint.
 
-    Args: data: folder with `ravdess` and `urdu`. out: checkpoint folder. cache: folder for encoded recordings,
-        `corpora/voices.cache` of the project by default.
-    Returns: the manifest's metrics. Raises: MsaError when a corpus is missing.
+    Args:
+        data: folder with `ravdess` and `urdu`.
+        out: checkpoint folder; None = the shipped one.
+        cache: folder for encoded recordings, `corpora/voices.cache` of the project by default.
+        progress: called with lines about the progress.
+
+    Returns:
+        The manifest's metrics.
+
+    Raises:
+        MsaError: when a corpus is missing.
     """
     settings, out = settings or VoiceTraining(), out or checkpoint.ROOT / CHECKPOINT
     cache = cache or checkpoint.ROOT.parent / "corpora" / "voices.cache"
@@ -224,7 +244,7 @@ def fit(
 def fit_encoded(
     encoded: EncodedVoices, out: Path, settings: VoiceTraining, progress: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """`fit` after encoding. Networks are ordered by repeat, then fold."""
+    """Train on encoded voices and write the checkpoint; networks are ordered by repeat, then fold."""
     known = encoded.of_split("train")
     speakers = [c.speaker for c in known.clips]
     foldings = [speaker_folds(speakers, settings.n_folds, settings.seed + r) for r in range(settings.n_repeats)]
@@ -254,13 +274,13 @@ def fit_encoded(
 
 
 def networks_for(speaker: str, held_out: Sequence[Sequence[str]]) -> np.ndarray:
-    """(G,) bool: the networks that never heard `speaker`."""
+    """Select the networks that never heard `speaker`, (G,) bool."""
     trained = speaker in SPLIT_SPEAKERS["train"]
     return np.array([not trained or speaker in names for names in held_out])
 
 
 def evaluate(network: VoiceNetwork, held_out: Sequence[Sequence[str]], encoded: EncodedVoices) -> dict[str, Any]:
-    """Clip-level metrics of unheard speakers, clean and augmented, per split and corpus."""
+    """Compute clip-level metrics of unheard speakers, clean and augmented, per split and corpus."""
     metrics: dict[str, Any] = {}
     for version, label in ((0, "clean"), (1, "augmented")):
         if version >= len(encoded.frames):
@@ -280,7 +300,7 @@ def evaluate(network: VoiceNetwork, held_out: Sequence[Sequence[str]], encoded: 
 
 @dataclass(frozen=True)
 class VoicePool:
-    """Voices of the composite corpus. values[row] (T, 393) float16; row has clip_of[row] and version_of[row]."""
+    """Voices of the composite corpus: values[row] (T, 393) float16 of clip_of[row] in recording version_of[row]."""
 
     clips: tuple[VoiceClip, ...]
     values: tuple[np.ndarray, ...]
@@ -289,9 +309,10 @@ class VoicePool:
 
 
 def voice_pool(encoded: EncodedVoices, name: str | Path = CHECKPOINT) -> VoicePool:
-    """The audio stream of every clip in every recording, by networks that never heard its speaker.
+    """Compute the audio stream of every clip in every recording, by networks that never heard its speaker.
 
-    Raises: MsaError when the checkpoint was trained on another split of the speakers.
+    Raises:
+        MsaError: when the checkpoint was trained on another split of the speakers.
     """
     network, manifest = load(name), checkpoint.read_manifest(name)
     if manifest.get("speakers") != {split: list(s) for split, s in SPLIT_SPEAKERS.items()}:

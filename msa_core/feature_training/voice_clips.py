@@ -1,4 +1,4 @@
-"""Acted voices: the clips of RAVDESS and URDU, their emotions as scores, speaker splits and augmentation.
+"""Clips of the acted voices of RAVDESS and URDU: emotions as scores, and splits by speaker.
 
 RAVDESS: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391 (CC BY-NC-SA 4.0), 24 actors.
 URDU: Latif et al. 2018, arXiv:1812.10411 (research only), talk-show speech of 29 speakers.
@@ -8,12 +8,10 @@ Clips are split by speaker, never by clip; `SPLIT_SPEAKERS` is the split of the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import fftconvolve, resample
 
 from msa_core.errors import MsaError
 from msa_core.features.voice import EMOTIONS  # in the order of RAVDESS' codes 1-8
@@ -68,12 +66,16 @@ class VoiceClip:
 
     @property
     def split(self) -> str:
-        """The part of the composite corpus that this speaker belongs to."""
+        """Part of the composite corpus that this speaker belongs to."""
         return split_of(self.speaker)
 
 
 def split_of(speaker: str) -> str:
-    """Train, valid or test. Raises: MsaError for a speaker of no split."""
+    """Return train, valid or test.
+
+    Raises:
+        MsaError: for a speaker of no split.
+    """
     for split, speakers in SPLIT_SPEAKERS.items():
         if speaker in speakers:
             return split
@@ -81,166 +83,39 @@ def split_of(speaker: str) -> str:
 
 
 def clips(data: Path) -> list[VoiceClip]:
-    """All labelled voices below `data`: `ravdess/Actor_NN/*` and `urdu/{Angry,Happy,Neutral,Sad}/*`, sorted by id.
+    """List all labelled voices below `data`, sorted by id.
 
-    Raises: MsaError when a corpus folder is missing or empty.
+    They lie in `ravdess/Actor_NN/*` and `urdu/{Angry,Happy,Neutral,Sad}/*`.
+
+    Raises:
+        MsaError: when a corpus folder is missing or empty.
     """
     found: list[VoiceClip] = []
     for corpus, pattern in (("ravdess", "Actor_*/*-*-*-*-*-*-*.*"), ("urdu", "*/S*_F*_*.*")):
         paths = sorted((data / corpus).glob(pattern))
         if not paths:
             raise MsaError(
-                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (README, 'Corpora')."
+                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (docs/corpora.md)."
             )
         found += [_ravdess(path) if corpus == "ravdess" else _urdu(path) for path in paths]
     return found
 
 
 def _ravdess(path: Path) -> VoiceClip:
-    """File name 03-01-EMOTION-INTENSITY-SENTENCE-TAKE-ACTOR, two digits each."""
+    """Read a file name 03-01-EMOTION-INTENSITY-SENTENCE-TAKE-ACTOR, two digits each."""
     part = path.stem.split("-")
     emotion = EMOTIONS[int(part[2]) - 1]
     return VoiceClip(f"ravdess-{path.stem}", path, "ravdess", f"ravdess-{part[6]}", emotion, part[3] == "02")
 
 
 def _urdu(path: Path) -> VoiceClip:
-    """Folder = emotion, file name SPEAKER_FILE_NUMBER."""
+    """Read the folder, which is the emotion, and a file name SPEAKER_FILE_NUMBER."""
     return VoiceClip(
         f"urdu-{path.stem}", path, "urdu", f"urdu-{path.stem.split('_')[0]}", path.parent.name.lower(), None
     )
 
 
 def generator(*key: object) -> np.random.Generator:
-    """A random generator that depends on `key` only, not on call order or process."""
+    """Build a random generator that depends on `key` only, not on call order or process."""
     digest = hashlib.sha256(":".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
-
-
-def augment(waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """A new recording of the same utterance: other speed, pitch, room, microphone, noise, line and level.
-
-    Args: waveform: (N,) float32 at 16 kHz. seed: identifies clip and version; the same seed gives the same
-        samples. babble: other voices that may be mixed in as background.
-    Returns: (M,) float32, |x| <= 1, at least 0.5 s.
-    """
-    rng = generator("augment", *seed)
-    steps: list[tuple[float, Callable[[np.ndarray, np.random.Generator], np.ndarray]]] = [
-        (0.5, _cut_silence),
-        (0.5, lambda x, r: change_pitch(x, r.uniform(-2.5, 2.5))),
-        (0.6, lambda x, r: stretch(x, r.uniform(0.85, 1.2))),
-        (0.35, _room),
-        (0.7, _microphone),
-        (0.6, lambda x, r: _noise(x, r, babble)),
-        (0.35, _line),
-    ]
-    out = waveform.astype(np.float64)
-    for probability, step in steps:
-        if rng.random() < probability:
-            out = step(out, rng)
-    if len(out) < SAMPLE_RATE_HZ // 2:
-        out = np.pad(out, (0, SAMPLE_RATE_HZ // 2 - len(out)))
-    out = out * 10 ** (rng.uniform(-15, 6) / 20)
-    return np.clip(out, -1, 1).astype(np.float32)
-
-
-def stretch(waveform: np.ndarray, rate: float, window: int = 1024) -> np.ndarray:
-    """Speak `rate` times faster at the same pitch (phase vocoder). (N,) -> about (N / rate,)."""
-    hop = window // 4
-    shape = np.hanning(window + 1)[:-1]
-    padded = np.pad(waveform, (window, window + hop))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape
-    spectrum = np.fft.rfft(frames, axis=1)  # (T, F)
-    position = np.arange(0, len(spectrum) - 1, rate)
-    index, fraction = position.astype(int), (position % 1)[:, None]
-    magnitude = (1 - fraction) * np.abs(spectrum[index]) + fraction * np.abs(spectrum[index + 1])
-    expected = 2 * np.pi * hop * np.arange(spectrum.shape[1]) / window
-    advance = np.angle(spectrum[index + 1]) - np.angle(spectrum[index]) - expected
-    advance = expected + advance - 2 * np.pi * np.round(advance / (2 * np.pi))
-    phase = np.angle(spectrum[0]) + np.concatenate([np.zeros_like(expected)[None], np.cumsum(advance, axis=0)[:-1]])
-    parts = np.fft.irfft(magnitude * np.exp(1j * phase), axis=1) * shape
-    out = np.zeros(len(parts) * hop + window)
-    weight = np.zeros_like(out)
-    for k, part in enumerate(parts):
-        out[k * hop : k * hop + window] += part
-        weight[k * hop : k * hop + window] += shape**2
-    out /= np.maximum(weight, 0.5)
-    start = int(window / rate)
-    return out[start : start + int(len(waveform) / rate)]
-
-
-def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
-    """Pitch and formants move by `semitones`, the duration stays."""
-    factor = 2 ** (semitones / 12)
-    slower = stretch(waveform, 1 / factor)
-    return resample(slower, max(int(len(slower) / factor), 1))  # type: ignore[no-any-return]
-
-
-def _loud(waveform: np.ndarray) -> np.ndarray:
-    """Which 25 ms blocks are within 35 dB of the loudest."""
-    blocks = waveform[: len(waveform) // 400 * 400].reshape(-1, 400)
-    energy = (blocks**2).mean(axis=1)
-    return energy > max(energy.max(initial=0.0), 1e-12) * 10**-3.5  # type: ignore[no-any-return]
-
-
-def _cut_silence(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shorten the silence before and after the voice by a random share."""
-    loud = np.flatnonzero(_loud(waveform))
-    if len(loud) == 0:
-        return waveform
-    first, last = loud[0] * 400, (loud[-1] + 1) * 400
-    return waveform[int(first * rng.random()) : last + int((len(waveform) - last) * rng.random())]
-
-
-def _room(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exponentially decaying noise as impulse response: T60 0.1-0.6 s, direct sound 0-15 dB above it."""
-    t60, direct = rng.uniform(0.1, 0.6), 10 ** (rng.uniform(0, 15) / 20)
-    t = np.arange(int(t60 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    tail = rng.normal(size=len(t)) * 10 ** (-3 * t / t60)
-    tail /= np.sqrt((tail**2).sum()) * direct
-    tail[0] = 1.0
-    return fftconvolve(waveform, tail)[: len(waveform)]  # type: ignore[no-any-return]
-
-
-def _filter(waveform: np.ndarray, frequency_hz: Sequence[float], gain_db: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Zero-phase filter by a gain curve that is linear in log frequency."""
-    spectrum = np.fft.rfft(waveform)
-    f = np.maximum(np.fft.rfftfreq(len(waveform), 1 / SAMPLE_RATE_HZ), 1.0)
-    gain = 10 ** (np.interp(np.log(f), np.log(frequency_hz), gain_db) / 20)
-    return np.fft.irfft(spectrum * gain, len(waveform))
-
-
-def _microphone(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random frequency response, about +-6 dB."""
-    bands = (60, 150, 350, 800, 1800, 4000, 8000)
-    return _filter(waveform, bands, np.clip(rng.normal(0, 3.5, len(bands)), -9, 9))
-
-
-def _noise(waveform: np.ndarray, rng: np.random.Generator, babble: Sequence[np.ndarray]) -> np.ndarray:
-    """Coloured noise (white to brown) or other voices, 8-30 dB below the speech."""
-    n = len(waveform)
-    if len(babble) and rng.random() < 0.35:
-        noise = np.zeros(n)
-        for k in rng.choice(len(babble), size=min(5, len(babble)), replace=False):
-            noise += np.roll(np.resize(babble[k], n), int(rng.integers(n)))
-    else:
-        noise = _filter(rng.normal(size=n), (50, 8000), (0.0, -float(rng.uniform(0, 44))))
-    loud = np.repeat(_loud(waveform), 400)
-    speech = np.sqrt((waveform[: len(loud)][loud] ** 2).mean()) if loud.any() else 0.0
-    scale = speech * 10 ** (-rng.uniform(8, 30) / 20) / max(np.sqrt((noise**2).mean()), 1e-9)
-    return waveform + scale * noise  # type: ignore[no-any-return]
-
-
-def _line(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone band, a codec's low-pass or coarse logarithmic quantisation."""
-    kind = rng.integers(3)
-    if kind == 0:
-        low, high = rng.uniform(150, 350), rng.uniform(3000, 3800)
-        return _filter(waveform, (low / 2, low, high, high * 1.3), (-40, 0, 0, -50))
-    if kind == 1:
-        high = rng.uniform(3500, 7000)
-        return _filter(waveform, (high, high * 1.15), (0, -60))
-    peak = max(np.abs(waveform).max(initial=0.0), 1e-9)
-    levels = 2 ** rng.uniform(5, 7)
-    squeezed = np.sign(waveform) * np.log1p(255 * np.abs(waveform) / peak) / np.log(256)
-    coarse = np.round(squeezed * levels) / levels
-    return np.sign(coarse) * (256 ** np.abs(coarse) - 1) / 255 * peak  # type: ignore[no-any-return]

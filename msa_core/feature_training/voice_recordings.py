@@ -1,4 +1,4 @@
-"""Recordings of the acted voices, clean and augmented, as Whisper encoder frames."""
+"""Recordings of the acted voices, clean and augmented, encoded as frames of Whisper's encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
-from msa_core.feature_training.voice_clips import VoiceClip, augment, clips, generator
+from msa_core.feature_training.voice_augmentation import augment
+from msa_core.feature_training.voice_clips import VoiceClip, clips, generator
 from msa_core.features import speech, weights
 
 AUGMENTATION = "augment-1"  # part of the cache key: change it whenever `augment` or `recording` changes
@@ -25,13 +26,13 @@ class EncodedVoices:
     frames: tuple[tuple[np.ndarray, ...], ...]
 
     def of_split(self, split: str) -> EncodedVoices:
-        """The clips of one split."""
+        """Select the clips of one split."""
         kept = [i for i, c in enumerate(self.clips) if c.split == split]
         return EncodedVoices(tuple(self.clips[i] for i in kept), tuple(tuple(v[i] for i in kept) for v in self.frames))
 
 
 def encode(data: Path, n_versions: int, cache: Path, progress: CountProgress = quiet) -> EncodedVoices:
-    """Every clip below `data`, clean and in `n_versions` augmented recordings, through Whisper's encoder.
+    """Encode every clip below `data`, clean and in `n_versions` augmented recordings, with Whisper's encoder.
 
     Background voices are of the same split. Each version is kept in `cache`.
     """
@@ -56,7 +57,7 @@ def _encode_version(
     version: int,
     progress: CountProgress,
 ) -> dict[str, np.ndarray]:
-    """Frames of all clips in one recording, joined: values (N, 384) float16, ends (clips,)."""
+    """Encode all clips in one recording, joined: values (N, 384) float16, ends (clips,)."""
     parts: list[np.ndarray] = []
     for start in range(0, len(found), 64):
         progress(f"voices, recording {version}", start, len(found))
@@ -66,7 +67,7 @@ def _encode_version(
 
 
 def recording(found: Sequence[VoiceClip], sounds: Sequence[np.ndarray], i: int, version: int) -> np.ndarray:
-    """Clip i as recorded in `version`; 0 is the clip itself."""
+    """Return the waveform of clip i as recorded in `version`; 0 is the clip itself."""
     if version == 0:
         return sounds[i]
     rng = generator("babble", found[i].id, version)
@@ -75,4 +76,5 @@ def recording(found: Sequence[VoiceClip], sounds: Sequence[np.ndarray], i: int, 
 
 
 def _sound(path: Path) -> np.ndarray:
+    """Read the waveform of a file."""
     return media.waveform(path, media.probe(path, MediaLimits()))

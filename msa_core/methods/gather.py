@@ -1,4 +1,4 @@
-"""One batch over several processes: losses that compare the items of a batch see the items of all of them."""
+"""Batch over several processes: losses that compare the items of a batch see the items of all of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from msa_core.errors import MsaError
 
 
 def gather(x: Tensor) -> Tensor:
-    """Rows (B, ...) of every process, in the order of their ranks; `x` itself when there is only one process.
+    """Gather rows (B, ...) of every process in the order of their ranks; with one process return `x` itself.
 
     Differentiable. Every process then computes the same loss from the same rows; averaging the gradients of the
     parameters over processes (what DistributedDataParallel does) gives exactly the gradient of one large batch.
 
-    Raises: MsaError when the processes have batches of different size.
+    Raises:
+        MsaError: when the processes have batches of different size.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return x
@@ -30,10 +31,11 @@ def gather(x: Tensor) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """all_gather whose backward sums what every process wants to change."""
+    """Differentiable all_gather: the backward pass sums the gradients of every process."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Join the rows of all processes."""
         parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, x.contiguous())
         ctx.own = slice(dist.get_rank() * len(x), (dist.get_rank() + 1) * len(x))
@@ -41,6 +43,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Sum the gradients over processes and keep those of the own rows."""
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total[ctx.own]

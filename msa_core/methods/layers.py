@@ -160,6 +160,7 @@ class FrameEncoder(nn.Module):
         return once(self, x, keep, (standardise,), lambda: self._encoded(x, keep, standardise))
 
     def _encoded(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
+        """Encode the frames; noise and dropout act before the projection, which is applied to packed frames only."""
         row, place = keep.nonzero(as_tuple=True)
         if self.training:
             scale, shift = standardise.scale, standardise.shift  # (D,), then (B, 1, D)

@@ -117,6 +117,7 @@ class SequenceEncoder(nn.Module):
     def _encoded(
         self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode x without looking into the memory; see `forward`."""
         # 1. Cut off the padding behind the last frame of the batch.
         length = x.shape[1]
         used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))

@@ -1,4 +1,4 @@
-"""What every registered method must do: contract and properties. A new method is tested by being registered."""
+"""Contract of every registered method, with every pattern and batch size: a new method is tested once registered."""
 
 from dataclasses import asdict, replace
 
@@ -45,7 +45,7 @@ def run(model, batch):
 
 
 def terms_of(model, full, left, out=None):
-    """The terms of `losses`, with the complete flow of the model itself or of a teacher, where it needs one."""
+    """Compute `losses`, with the complete flow of the model itself or of a teacher, where it needs one."""
     flow = None
     if model.double_flow:
         flow = model(full)

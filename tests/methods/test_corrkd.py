@@ -1,4 +1,4 @@
-"""CorrKD beyond the contract: teacher and student, defined answers to degenerate batches, classes, what it shows."""
+"""CorrKD beyond the contract: teacher and student, degenerate batches, classes, mechanism."""
 
 from __future__ import annotations
 

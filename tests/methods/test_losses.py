@@ -1,9 +1,12 @@
+"""Losses by hand, against their definitions and against published code."""
+
 import itertools
 import math
-import time
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from msa_core.methods import losses
 
@@ -76,19 +79,31 @@ def test_rnc_equal_features_equal_labels_and_far_apart_stay_finite():
     assert losses.rank_n_contrast(torch.randn(1, 4), torch.zeros(1)).item() == 0.0
 
 
-def test_rnc_is_fast():
+class Counted(TorchDispatchMode):
+    """Count of the tensor operations inside, and the most numbers that one of them returned."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations, self.largest = 0, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        self.operations += 1
+        self.largest = max([self.largest, *(t.numel() for t in tree_leaves(out) if isinstance(t, torch.Tensor))])
+        return out
+
+
+def test_rnc_has_no_loop_over_items_and_no_cube_in_memory():
     torch.manual_seed(0)
-    v, y = torch.randn(256, 64), torch.randn(256)
 
-    def best(f, n):
-        times = []
-        for _ in range(n):
-            start = time.process_time()
-            f(v, y)
-            times.append(time.process_time() - start)
-        return min(times)
+    def counted(f, n):
+        with Counted() as found:
+            f(torch.randn(n, 64), torch.randn(n))
+        return found
 
-    assert best(published_loop, 3) > 8 * best(losses.rank_n_contrast, 10)  # measured: 25; other loads share the cores
+    few, many = (counted(losses.rank_n_contrast, n) for n in (16, 256))
+    assert few.operations == many.operations and many.largest <= 257 * 256
+    assert counted(published_loop, 256).operations > 8 * many.operations
 
 
 def test_rmse_by_hand_over_rows_and_at_zero():

@@ -1,4 +1,4 @@
-"""ProMMA beyond the contract: what is frozen, what is generated and when, and what its weights are made of."""
+"""ProMMA beyond the contract: frozen parts, decisions to generate, prompt weights, mechanism."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small corpus with real structure, made of random numbers: the score is carried, noisily, by all modalities."""
+"""Synthetic corpus of random numbers with real structure: every modality carries the label, with noise."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ DIMS = {"text": 12, "audio": 10, "vision": 7, "simulated": 12}
 
 
 def corpus(n: int = 120, seed: int = 0, dims: dict[str, int] | None = None, lengths: int = 9) -> Corpus:
-    """`n` utterances, 60 % train, 20 % valid, 20 % test. One vision track in ten and one text in twenty is absent."""
+    """Build `n` utterances, 60 % train, 20 % valid, 20 % test; a tenth lacks vision and a twentieth text."""
     rng, dims = np.random.default_rng(seed), dims or DIMS
-    score = np.clip(rng.normal(0, 1.5, n), -3, 3).astype(np.float32)
+    label = np.clip(rng.normal(0, 1.5, n), -3, 3).astype(np.float32)
     pools, index = {}, {}
     for stream in STREAMS:
         direction = rng.normal(size=dims[stream])
         noise = 3.0 if stream == "simulated" else 1.0
         entries = [
             0.5 * s * direction + noise * rng.normal(size=(rng.integers(2, lengths), dims[stream]))
-            for s in np.repeat(score, 2)
+            for s in np.repeat(label, 2)
         ]
         pools[stream] = Ragged.of(entries, np.float16, dims[stream])
         rate = {"vision": 0.1, "text": 0.05}.get(stream, 0.0)
@@ -33,10 +33,10 @@ def corpus(n: int = 120, seed: int = 0, dims: dict[str, int] | None = None, leng
         name="synthetic",
         feature_set=COMPACT.id,
         ids=np.array([f"u{i:04d}" for i in range(n)]),
-        label=score,
+        label=label,
         split=split,
         pools=pools,
         index=index,
-        columns={"rating_text": score.astype(np.float64)},
+        columns={"rating_text": label.astype(np.float64)},
         manifest={"sources": {"all": "random numbers"}, "seed": seed},
     )

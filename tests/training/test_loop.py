@@ -1,3 +1,5 @@
+"""Training loop: it learns, continues interrupted runs exactly, writes a full manifest and ships the best run."""
+
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -64,6 +66,7 @@ def test_overfits_one_batch(name):
     assert loss.item() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resumed_run_equals_the_uninterrupted_one(name, ema, tmp_path):

@@ -265,9 +265,7 @@ class ProMMA(Method):
     ) -> dict[str, Tensor]:
         """Compute the error of what was generated, as a share of the truth's variance, and of its confidence.
 
-        Args:
-            truth: summaries of the complete batch (B, 3, d), where real (B, 3).
-            missing: (B, 3), had to be generated.
+        truth: summaries of the complete batch (B, 3, d), where real (B, 3). missing: had to be generated (B, 3).
         """
         rows = missing & real
         there = real.sum(0)[:, None]  # (3, 1)
@@ -317,6 +315,7 @@ class ProMMA(Method):
         return Output(score=bounded(self.backbone.score(joint)), joint=joint, trace=trace)
 
     def _standardises(self) -> dict[str, Standardise]:
+        """Return what standardises each modality."""
         return {m: self.statistics(m) for m in MODALITIES}
 
     def _levels(self) -> dict[str, list[Level]] | None:
@@ -377,10 +376,10 @@ class ProMMA(Method):
             same = first_alike(there) + a * torch.arange(b, device=there.device)[:, None]
             own, place = same.unique(return_inverse=True)  # place (B, A): of every choice among those
 
-        def each(x: Tensor) -> Tensor:
+        def each(x: Tensor) -> Tensor:  # (B, ...) repeated for the choices that are fused
             return x[:, None].expand(-1, a, *[-1] * (x.ndim - 1)).flatten(0, 1)[own]
 
-        def every(x: Tensor) -> Tensor:
+        def every(x: Tensor) -> Tensor:  # fused choices back to (B, A, ...)
             x = x.view(b, a, *x.shape[1:]) if self.training else x[place]
             return x.expand(-1, N_ANSWERS, *[-1] * (x.ndim - 2))
 
