@@ -111,7 +111,7 @@ def encode(path: str | Path, out: str | Path, picture: Change | None = None, sou
 
 @contextmanager
 def _writing(path: Path, out: Path) -> Iterator[Any]:
-    """Open an output container for `out`, which is complete in the end or not there. Raises: MediaError naming `path`."""
+    """Open an output container for `out`, complete in the end or not there. Raises: MediaError naming `path`."""
     part = out.with_name(f".part-{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
