@@ -228,10 +228,6 @@ def looks(page: Any) -> Iterator[str]:
     """Show an open page as on a light, a dark and a small screen: the name of each."""
     screens = (("light", 1366, 900, False), ("dark", 1366, 900, True), ("phone", 390, 844, False))
     for name, width, height, dark in screens:
-        ("light", 1366, 900, False),
-        ("dark", 1366, 900, True),
-        ("phone", 390, 844, False),
-    ):
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
         yield name
