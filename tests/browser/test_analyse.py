@@ -111,16 +111,17 @@ def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) ->
     assert len(site.extractions) == before
 
 
-@pytest.mark.slow
 def test_switches_are_fast(visit: Any) -> None:
-    """The fastest of ten switches: what another process takes of the machine is not the page's."""
+    """The processor's seconds behind a switch, in the process of the server: they do not grow on a busy machine."""
     page = visit()
     example(page, "jfk.flac")
     for method in ("SDUMC", "CorrKD", PROMMA):
         choose_method(page, method)
+        start = time.process_time()
         times = [switch(page, "#mm-text input") for _ in range(10)]
-        print(f"\n{method}: ten switches: median {statistics.median(times):.0f} ms, fastest {min(times):.0f} ms")
-        assert min(times) <= 500, method
+        cost = (time.process_time() - start) / 10
+        print(f"\n{method}: ten switches: median {statistics.median(times):.0f} ms, {1000 * cost:.0f} ms of processor")
+        assert cost <= 0.3, method
 
 
 def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -> None:
