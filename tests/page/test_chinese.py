@@ -24,7 +24,8 @@ from msa_core.views import numbers as figures_numbers
 from msa_core.views import page_parts, parts
 
 EXAMPLES = ROOT / "examples"
-MODULES = sorted(p.stem for p in (ROOT / "msa_core" / "views").glob("*.py") if p.stem != "__init__")
+ENGLISH_ONLY = {"__init__", "comparison_text", "csv_safe", "prediction_csv", "summary"}  # files and command line
+MODULES = sorted(p.stem for p in (ROOT / "msa_core" / "views").glob("*.py") if p.stem not in ENGLISH_ONLY)
 SWITCHES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "transcript"),
     (("text",), "simulated"),
