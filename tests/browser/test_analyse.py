@@ -26,6 +26,9 @@ from chromium import (
     expected,
     finished,
     gauges,
+    looks,
+    open_tab,
+    overflow,
     shown,
     stored,
     switch,
@@ -108,16 +111,17 @@ def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) ->
     assert len(site.extractions) == before
 
 
-@pytest.mark.slow
 def test_switches_are_fast(visit: Any) -> None:
-    """The fastest of ten switches: what another process takes of the machine is not the page's."""
+    """The processor's seconds behind a switch, in the process of the server: they do not grow on a busy machine."""
     page = visit()
     example(page, "jfk.flac")
     for method in ("SDUMC", "CorrKD", PROMMA):
         choose_method(page, method)
+        start = time.process_time()
         times = [switch(page, "#mm-text input") for _ in range(10)]
-        print(f"\n{method}: ten switches: median {statistics.median(times):.0f} ms, fastest {min(times):.0f} ms")
-        assert min(times) <= 500, method
+        cost = (time.process_time() - start) / 10
+        print(f"\n{method}: ten switches: median {statistics.median(times):.0f} ms, {1000 * cost:.0f} ms of processor")
+        assert cost <= 0.3, method
 
 
 def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -> None:
@@ -201,35 +205,23 @@ def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
     assert len(kept) == 2 and sum("-preview" in n for n in kept) == 1, "the recording, and a copy that has a duration"
 
 
-@pytest.mark.parametrize(
-    ("name", "width", "height", "scheme"),
-    [("light", 1366, 900, "light"), ("dark", 1366, 900, "dark"), ("phone", 390, 844, "light")],
-)
-def test_nothing_overflows(visit: Any, name: str, width: int, height: int, scheme: str) -> None:
-    page = visit(width, height, scheme)
-    shown(page, f"{name}-empty")
+def test_nothing_overflows(visit: Any) -> None:
+    page = visit()
+    for look in looks(page):
+        shown(page, f"{look}-empty")
+        assert overflow(page) == [], look
     example(page, CLIP.name)
     switch(page, "#mm-text input")
     for method in ("SDUMC", "CorrKD", PROMMA):
         choose_method(page, method)
-        shown(page, f"{name}-{method.split()[0].lower()}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        wide = page.evaluate(
-            """() => [...document.querySelectorAll('.mm *, #mm-switches *')]
-                .filter(e => !e.closest('.mm-strip, .mm-examples, svg'))
-                .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
-        )
-        outside = page.evaluate(
-            """() => [...document.querySelectorAll('.mm-card .mm-value, .mm-card .mm-label, .mm-card p')]
-                .filter(e => { const r = document.createRange(); r.selectNodeContents(e);
-                    return r.getBoundingClientRect().right > e.closest('.mm-card').getBoundingClientRect().right; })
-                .map(e => e.textContent)"""
-        )
-        assert wide == [] and outside == []
-    page.get_by_role("tab", name="About").click()
+        for look in looks(page):
+            shown(page, f"{look}-{method.split()[0].lower()}")
+            assert overflow(page) == [], (look, method)
+    open_tab(page, "about")
     page.get_by_text("not a measure of feelings").last.wait_for()
-    shown(page, f"{name}-about")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for look in looks(page):
+        shown(page, f"{look}-about")
+        assert overflow(page) == [], look
 
 
 def test_keyboard_reaches_the_switches(visit: Any) -> None:

@@ -24,7 +24,13 @@ from msa_core.views import numbers as figures_numbers
 from msa_core.views import page_parts, parts
 
 EXAMPLES = ROOT / "examples"
-ENGLISH = ("__init__", "prediction_csv", "prediction_text", "comparison_text")  # files and the terminal are in English
+ENGLISH = (
+    "__init__",
+    "comparison_text",
+    "csv_safe",
+    "prediction_csv",
+    "prediction_text",
+)  # files and the terminal are in English
 MODULES = sorted(p.stem for p in (ROOT / "msa_core" / "views").glob("*.py") if p.stem not in ENGLISH)
 SWITCHES: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "transcript"),

@@ -224,6 +224,15 @@ def download(page: Any, selector: str) -> tuple[str, str]:
     return saved.value.suggested_filename, Path(saved.value.path()).read_text(encoding="utf-8")
 
 
+def looks(page: Any) -> Iterator[str]:
+    """Show an open page as on a light, a dark and a small screen: the name of each."""
+    screens = (("light", 1366, 900, False), ("dark", 1366, 900, True), ("phone", 390, 844, False))
+    for name, width, height, dark in screens:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+        yield name
+
+
 def overflow(page: Any) -> list[str]:
     """What sticks out of the window to the right, and text that leaves its card."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
