@@ -68,6 +68,7 @@ def test_scores_in_one_pass_equal_scores_one_by_one(tmp_path):
     assert np.isnan(scores[COMPLETE][CORPUS.rows("train")]).all()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_scores(tmp_path):
     CORPUS.save(tmp_path / "corpus")
     big = replace(CORPUS, split=np.array(["test"] * len(CORPUS)))  # more than one batch
@@ -76,6 +77,7 @@ def test_processes_give_the_same_scores(tmp_path):
     assert all(np.array_equal(one[c], two[c], equal_nan=True) for c in one) and np.isfinite(one["text"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_variants_answer_as_separate_models_do(name, tmp_path):
     teacher = None

@@ -140,6 +140,7 @@ def test_ferplus_is_cleaned_and_its_splits_share_no_image(tmp_path):
         expression.ferplus(tmp_path / "elsewhere")
 
 
+@pytest.mark.slow
 def test_training_learns_and_writes_a_checkpoint(tmp_path):
     data, lines = corpus(tmp_path), []
     metrics = expression_training.fit(data, out=tmp_path / "run", cycles=SHORT, batch_size=16, progress=lines.append)
@@ -148,6 +149,7 @@ def test_training_learns_and_writes_a_checkpoint(tmp_path):
     assert again["test"] == pytest.approx(metrics["test"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_training_repeats_from_its_seed(tmp_path):
     data = corpus(tmp_path)
     start = tmp_path / "0"

@@ -49,6 +49,7 @@ def chord(seconds: float) -> np.ndarray:
     return (0.2 * wave / np.abs(wave).max()).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_encoder_is_the_official_one_at_30_s(reader: SpeechReader) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 30 * RATE).astype(np.float32)
     mel = log_mel_spectrogram(noise)[None]
@@ -94,6 +95,7 @@ def test_frames_are_at_10_hz_of_the_real_sound(heard: speech.Speech, jfk: np.nda
     assert heard.frame_times_s[-1] < len(jfk) / RATE
 
 
+@pytest.mark.slow
 def test_alignment_equals_the_official_one(
     reader: SpeechReader, jfk: np.ndarray, heard: speech.Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +117,7 @@ def test_warp_equals_the_official_path() -> None:
     np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost[:, :4])), timing.dtw_cpu.py_func(cost[:, :4]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "n_frames"), [(0.0001, 1), (0.1, 1), (1.0, 10), (29.9, 299), (61.0, 610)])
 def test_short_odd_and_long_sounds(reader: SpeechReader, jfk: np.ndarray, seconds: float, n_frames: int) -> None:
     wave = np.tile(np.concatenate([jfk, np.zeros(RATE, np.float32)]), 6)[: max(1, int(seconds * RATE))]
@@ -126,6 +129,7 @@ def test_short_odd_and_long_sounds(reader: SpeechReader, jfk: np.ndarray, second
     assert starts == sorted(starts)
 
 
+@pytest.mark.slow
 def test_batched_equals_single(reader: SpeechReader, jfk: np.ndarray) -> None:
     waves = [jfk, jfk[: int(4.3 * RATE)], sound("grid_lbbc2a.mp4"), chord(3.0), jfk[: RATE // 10], np.zeros(RATE)]
     encoded = reader.encode_many(waves, batch=4)
@@ -139,6 +143,7 @@ def test_batched_equals_single(reader: SpeechReader, jfk: np.ndarray) -> None:
         np.testing.assert_allclose(together.state_times_s, alone.state_times_s, atol=0.021)
 
 
+@pytest.mark.slow
 def test_silence_music_and_noise_have_no_words(reader: SpeechReader) -> None:
     rng = np.random.default_rng(0)
     hiss = rng.normal(0, 0.05, 5 * RATE)

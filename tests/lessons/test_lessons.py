@@ -77,6 +77,7 @@ def test_starts_are_legal(lesson: Lesson) -> None:
 
 
 @each
+@pytest.mark.slow
 def test_answered_and_tried_on_every_clip(lesson: Lesson, analyser: Any, read: dict[str, Utterance]) -> None:
     for name, utterance in read.items():
         answer = lesson.answer(analyser, utterance)
@@ -86,6 +87,7 @@ def test_answered_and_tried_on_every_clip(lesson: Lesson, analyser: Any, read: d
 
 
 @each
+@pytest.mark.slow
 def test_every_setting_gives_a_finding(lesson: Lesson, analyser: Any, read: dict[str, Utterance]) -> None:
     for clip in (lesson.clip, "jfk.flac"):
         for settings in settings_of(lesson):

@@ -43,6 +43,7 @@ def kill_after(n):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_overfits_one_batch(name):
     torch.manual_seed(0)
@@ -64,6 +65,7 @@ def test_overfits_one_batch(name):
     assert loss.item() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resumed_run_equals_the_uninterrupted_one(name, ema, tmp_path):

@@ -337,6 +337,7 @@ def test_save_hands_the_text_to_the_visitor(browser: Any, ending: str, mime: str
 # ---------------------------------------------------------------- command line
 
 
+@pytest.mark.slow
 def test_command_line_writes_both(
     analyser: Analyser, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
