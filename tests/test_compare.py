@@ -217,6 +217,7 @@ def test_patterns_that_cannot_be_had_stand_in_the_csv_once():
     assert sum(bool(r["reason"]) for r in rows) == 4
 
 
+@pytest.mark.slow
 def test_command_line(analyser, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(Analyser, "load", lambda device=None, method=None: analyser)
     clips = [str(EXAMPLES / name) for name in ("crema_happy.mp4", "crema_sad.mp4")]

@@ -74,6 +74,7 @@ PUT_TOGETHER = {  # sentences whose parts stand apart in the code
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["analyse", "compare", "export", "learn", "page"])
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_translation_is_left_over(code: str, name: str) -> None:

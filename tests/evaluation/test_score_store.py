@@ -237,6 +237,7 @@ def retrained(run, folder, difference):
     checkpoint.write(folder, tensors | {key: tensors[key] + difference}, manifest)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     """On a second machine: what was kept is not trained, but for the teacher of a student that was not."""
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
@@ -309,6 +310,7 @@ def test_a_study_gives_the_same_weights_on_any_number_of_threads(tmp_path, monke
 KEPT_HERE = sorted((checkpoint.ROOT / "evaluation" / "scores").glob("*/*.npz"))
 
 
+@pytest.mark.slow
 def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
     labels = {r.label for m in METHODS.values() for r in m.recipes()}
     assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6
