@@ -59,6 +59,7 @@ def test_frames_and_words_may_be_changed(tmp_path, capsys, loaded):
     assert "present, 50% of its frames dropped" in said and "note: The interval is calibrated without" in said
 
 
+@pytest.mark.slow
 def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkeypatch):
     assert main(["analyse", HAPPY, "--blur", "0.03", "--noise", "20"]) == 0
     out = capsys.readouterr().out

@@ -295,6 +295,7 @@ class TestShippedModels:
         assert time.monotonic() - start < 5 and set(threading.enumerate()) == before
         assert analyser.extract(variants.REAL).transcript, "the models are as they were"
 
+    @pytest.mark.slow
     def test_a_blurred_face_and_a_drowned_voice_are_worse(self, analyser):
         clear = analyser.extract(variants.REAL)
         worse = analyser.extract(variants.REAL, degradation=Degradation(blur=0.1, noise_db=-10.0))
@@ -310,6 +311,7 @@ class TestShippedModels:
         u = analyser.extract(clip("two faces.mp4"))
         assert any("2 faces" in n for n in u.notes)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["hevc.mp4", "mpeg4.avi", "vp9.webm", "late.mkv"])
     def test_containers_give_the_same_answer(self, analyser, clip, name):
         a, b = analyser.extract(variants.REAL), analyser.extract(clip(name))

@@ -80,6 +80,7 @@ FIELD = "{}"
 PUT_TOGETHER = {"text, audio", "text, audio, vision", "text, vision", "audio, vision"}  # lists of names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["analyse", "compare", "export", "learn", "page"])
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_translation_is_left_over(code: str, name: str) -> None:

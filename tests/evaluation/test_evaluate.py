@@ -78,6 +78,7 @@ def test_processes_give_the_same_scores(tmp_path):
     assert all(np.array_equal(one[c], two[c], equal_nan=True) for c in one) and np.isfinite(one["text"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_variants_answer_as_separate_models_do(name, tmp_path):
     teacher = None
@@ -182,6 +183,7 @@ def test_promma_never_generates_what_its_corpus_never_had(tmp_path):
         assert decide == "evaluate" or trace["generated"][:, 2].any()
 
 
+@pytest.mark.slow
 def test_a_student_is_measured_against_its_teacher(tmp_path):
     for seed in (0, 1):
         teacher = trained(tmp_path / f"t-seed{seed}", "complete", "corrkd", seed, distil=False)
@@ -216,6 +218,7 @@ def test_a_new_method_gets_its_rows_without_touching_the_evaluation(tmp_path, mo
     assert rows["mean, half"]["kind"] == "ablation" and "frame:0.5" not in rows["mean, half"]["table"]
 
 
+@pytest.mark.slow
 def test_folds_test_every_utterance_once(tmp_path):
     folded = replace(CORPUS, columns={**CORPUS.columns, "fold": np.arange(150) % 3.0})
     assert folded.n_folds == 3 and CORPUS.n_folds == 0 and CORPUS.for_seed(5) is CORPUS
@@ -267,6 +270,7 @@ def test_an_absent_modality_is_no_error_of_zero():
     assert np.isnan(means).any() and np.allclose(means[np.isfinite(means)], 1.0)
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_belong_are_refused(tmp_path):
     other = replace(CORPUS, name="other")
     with pytest.raises(MsaError, match="Run b-seed0 was trained on another corpus than this synthetic .other, fold -"):
@@ -295,6 +299,7 @@ def test_runs_that_do_not_belong_are_refused(tmp_path):
             replace(CORPUS, columns={"fold": folds})
 
 
+@pytest.mark.slow
 def test_a_reconstruction_is_called_so_under_any_label(tmp_path):
     teacher = trained(tmp_path / "t-seed0", "complete", "promma", prompted=False)
     run = trained(tmp_path / "mine-seed0", "subset", "promma", teacher=teacher)

@@ -310,6 +310,7 @@ def test_a_study_gives_the_same_weights_on_any_number_of_threads(tmp_path, monke
 KEPT_HERE = sorted((checkpoint.ROOT / "evaluation" / "scores").glob("*/*.npz"))
 
 
+@pytest.mark.slow
 def test_the_kept_scores_of_this_repository_are_those_of_its_recipes():
     labels = {r.run_name for m in METHODS.values() for r in m.recipes()}
     assert KEPT_HERE and sum(p.stat().st_size for p in KEPT_HERE) < 30e6

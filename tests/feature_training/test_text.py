@@ -89,6 +89,7 @@ def rated(encoder: TextEncoder, layers: int = 1) -> Rated:
     return Rated(lower(encoder, texts, layers), np.array(ratings, np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [0, 1, 6])
 def test_frozen_and_top_layers_together_are_minilm(encoder: TextEncoder, layers: int) -> None:
     texts = ["Not a good film at all, I think.", "Fine", "?!", "cool " * 300]
@@ -112,6 +113,7 @@ def test_padding_and_order_change_nothing(encoder: TextEncoder) -> None:
         torch.testing.assert_close(network(*pad([s]))[0][0], together[k], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_overfits_a_few_sentences(encoder: TextEncoder) -> None:
     known, settings = rated(encoder), replace(DEBUG, epochs=12, rate=5e-4, head_rate=5e-3, dropout=0.0)
     before = encoder.model.encoder.layer[-1].output.dense.weight.clone()
@@ -151,6 +153,7 @@ def test_every_sentence_is_in_one_batch_an_epoch() -> None:
     assert int(np.argmax(rates)) in (9, 10) and max(rates) == 1 and 0 < rates[0] <= 0.1 and 0 < rates[-1] < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["mosi", "mosei"])
 def test_a_stored_run_gives_its_predictions_again(runs: Path, data: Path, encoder: TextEncoder, corpus: str) -> None:
     parts = text_parts.read_parts(data, corpus)

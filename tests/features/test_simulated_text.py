@@ -57,6 +57,7 @@ def test_align_with_more_and_fewer_words() -> None:
         projector_training.align(["a"], np.array([0]), ["a", "b"], vectors)
 
 
+@pytest.mark.slow
 def test_projector_learns_and_is_repeatable(trained: tuple[Projector, dict[str, float]]) -> None:
     projector, metrics = trained
     assert metrics["cosine"] > 0.9 > metrics["mean_cosine"] and metrics["sentences"] == 12.0

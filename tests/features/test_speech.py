@@ -49,6 +49,7 @@ def chord(seconds: float) -> np.ndarray:
     return (0.2 * wave / np.abs(wave).max()).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_encoder_is_the_official_one_at_30_s(reader: SpeechReader) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 30 * RATE).astype(np.float32)
     mel = log_mel_spectrogram(noise)[None]
@@ -94,6 +95,7 @@ def test_frames_are_at_10_hz_of_the_real_sound(heard: speech.Speech, jfk: np.nda
     assert heard.frame_times_s[-1] < len(jfk) / RATE
 
 
+@pytest.mark.slow
 def test_alignment_equals_the_official_one(
     reader: SpeechReader, jfk: np.ndarray, heard: speech.Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:

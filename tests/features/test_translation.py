@@ -60,12 +60,14 @@ def test_doubts(log_probability: float, no_speech: float, n_tokens: int, expecte
     assert doubt_multilingual(decoded, "你好", 3.0) == expected
 
 
+@pytest.mark.slow
 def test_another_language_is_said(reader: TranslatingReader, jfk: np.ndarray) -> None:
     found = reader.read(jfk)
     assert found.no_speech_reason == "speech not understood (it sounds like English, not Chinese)"
     assert (found.transcript, found.translation, found.words) == ("", "", ())
 
 
+@pytest.mark.slow
 def test_sound_without_speech_has_no_words(reader: TranslatingReader) -> None:
     rng = np.random.default_rng(0)
     for wave in (variants.chords(4.0), rng.normal(0, 0.05, 40_000), np.sin(np.arange(60_000) / 6)):
@@ -89,6 +91,7 @@ def test_translation_has_english_words_in_time(
     assert found.states.shape == (0, 512) and translation.NOTE in found.notes and found.transcript
 
 
+@pytest.mark.slow
 def test_work_on_words_can_be_interrupted(reader: TranslatingReader, jfk: np.ndarray) -> None:
     calls = []
 

@@ -45,6 +45,7 @@ def kill_after(n):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_overfits_one_batch(name):
     torch.manual_seed(0)
