@@ -28,13 +28,13 @@ class PatternScores:
     """Scores of one method for one pattern.
 
     complete: of its complete-modality model. missing: of its missing-modality model, with simulated text where text
-    is gone and the method reads it. nothing_imagined: the same without simulated text; None where there is none.
+    is gone and the method reads it. without_simulated_text: the same without simulated text; None where there is none.
     interval: level, low and high around `missing`, None when it is not calibrated.
     """
 
     complete: float
     missing: float
-    nothing_imagined: float | None = None
+    without_simulated_text: float | None = None
     interval: Mapping[str, float] | None = None
 
 
@@ -114,7 +114,7 @@ class Comparison:
                         m: {
                             "complete_model": a.complete,
                             "missing_model": a.missing,
-                            "missing_model_nothing_imagined": a.nothing_imagined,
+                            "missing_model_nothing_imagined": a.without_simulated_text,
                             "interval": None if a.interval is None else dict(a.interval),
                         }
                         for m, a in c.answers.items()
@@ -218,7 +218,7 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
         return PatternScores(
             complete=complete[here],
             missing=ours[here],
-            nothing_imagined=ours[bare] if reads and bare is not None else None,
+            without_simulated_text=ours[bare] if reads and bare is not None else None,
             interval=analyser.interval(method, asked[pattern, True], ours[here]),
         )
 

@@ -58,17 +58,17 @@ def test_batched_answers_are_those_of_predict(analyser, happy, compared):
             assert answer.missing == pytest.approx(p.scores["missing_model_left"], abs=1e-5)
             assert answer.complete == pytest.approx(p.scores["complete_model_left"], abs=1e-5)
             assert answer.interval == pytest.approx(p.interval, abs=1e-5)
-            if answer.nothing_imagined is not None:
+            if answer.without_simulated_text is not None:
                 bare = analyser.predict(happy, method, dropped, "none").scores["missing_model_left"]
-                assert answer.nothing_imagined == pytest.approx(bare, abs=1e-5)
+                assert answer.without_simulated_text == pytest.approx(bare, abs=1e-5)
 
 
 def test_text_is_simulated_where_it_can_be(compared):
     simulated = {(c.pattern, m) for c in compared.conditions for m, a in c.answers.items()
-                if a.nothing_imagined is not None}  # fmt: skip
+                if a.without_simulated_text is not None}  # fmt: skip
     assert simulated == {(p, m) for p in ("audio", "audio+vision") for m in ("sdumc", "promma")}
     sdumc = compared.of("audio").answers["sdumc"]
-    assert abs(sdumc.missing - sdumc.nothing_imagined) > 1e-3
+    assert abs(sdumc.missing - sdumc.without_simulated_text) > 1e-3
 
 
 def test_a_clip_that_lacks_something_says_why(analyser, happy):
@@ -85,7 +85,7 @@ def test_a_clip_that_lacks_something_says_why(analyser, happy):
 def test_without_a_transcript_the_full_answer_may_simulate_text(analyser, happy):
     mute = happy.without("text", "no speech found")
     found = compare.compare(analyser, mute)
-    assert found.full == "audio+vision" and found.answer("sdumc").nothing_imagined is not None
+    assert found.full == "audio+vision" and found.answer("sdumc").without_simulated_text is not None
     p = analyser.predict(mute, "sdumc")
     assert found.answer("sdumc").missing == pytest.approx(p.scores["missing_model_left"], abs=1e-5)
 

@@ -236,7 +236,7 @@ def fit(
         MsaError: when a corpus is missing.
     """
     settings, out = settings or VoiceTraining(), out or checkpoint.ROOT / CHECKPOINT
-    cache = cache or checkpoint.ROOT.parent / "corpora" / "voices.cache"
+    cache = cache or Path("corpora") / "voices.cache"
     encoded = encode(data, settings.n_versions, cache, lambda what, done, of: progress(f"{what}: {done}/{of}"))
     return fit_encoded(encoded, out, settings, progress)
 

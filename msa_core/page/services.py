@@ -1,4 +1,4 @@
-"""What all visitors share, and what happens to a clip when a tab closes or its time is over."""
+"""The services that all visitors share; clips are dropped when a tab closes or their time is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the models saw and when: words with attention, seconds and frames with the face box."""
+"""Drawings of a clip: words with attention, seconds, and frames with the face box."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def _track(answer: PatternScores, full: PatternScores) -> str:
     if answer.interval:
         parts += span(answer.interval["low"], answer.interval["high"], "mm-board-band")
     parts += _mark("mm-board-own", full.missing)
-    if answer.nothing_imagined is not None:
-        parts += _mark("mm-board-bare", answer.nothing_imagined)
+    if answer.without_simulated_text is not None:
+        parts += _mark("mm-board-bare", answer.without_simulated_text)
     parts += _mark("mm-board-ring", answer.complete) + _mark(f"mm-board-disc mm-{tone(answer.missing)}", answer.missing)
     return f'<span class="mm-board-rail">{parts}</span>'
 
@@ -141,8 +141,8 @@ def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
     said = say("{method} with {left}: {score}", method=method_title(method), left=left, score=signed(answer.missing))
     if answer.interval:
         said += say(" ({level} interval {low} to {high})", **_interval(answer))
-    if answer.nothing_imagined is not None:
-        said += say("; without simulated text: {score}", score=signed(answer.nothing_imagined))
+    if answer.without_simulated_text is not None:
+        said += say("; without simulated text: {score}", score=signed(answer.without_simulated_text))
     return said + say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
 
 
@@ -160,7 +160,7 @@ def _legend(comparison: Comparison) -> str:
         ("mm-board-ring", say("complete-modality model on the same input (small number)")),
         ("mm-board-own", say("the method's own full answer")),
     ]
-    if any(a.nothing_imagined is not None for a in answers):
+    if any(a.without_simulated_text is not None for a in answers):
         entries.append(("mm-board-bare", say("the method without text simulated from the voice")))
     if level:
         entries.append(("mm-board-band", say("{level} interval", level=level)))
@@ -179,7 +179,7 @@ def _table(comparison: Comparison) -> str:
             rows.append(f'<tr>{left}<td colspan="6" class="mm-text">{_lacks(c)}</td></tr>')
         for m, a in c.answers.items():
             band = "{low} … {high}".format(**_interval(a)) if a.interval else "–"
-            bare = "–" if a.nothing_imagined is None else signed(a.nothing_imagined)
+            bare = "–" if a.without_simulated_text is None else signed(a.without_simulated_text)
             move = signed(comparison.move(m, c.pattern))
             cells = (signed(a.missing), band, move, bare, signed(a.complete))
             rows.append(f'<tr>{left}<td class="mm-text">{escape(method_title(m))}</td>{table_cells(cells)}</tr>')

@@ -46,7 +46,7 @@ def comparison_rows(comparison: Comparison) -> list[CsvRow]:
                 _row(**start, flow="complete", score=a.complete, move=comparison.move(m, c.pattern, "complete"))
             )
             found.append(_row(**start, flow="missing", score=a.missing, move=comparison.move(m, c.pattern), **band))
-            if (bare := a.nothing_imagined) is not None:
+            if (bare := a.without_simulated_text) is not None:
                 move = bare - comparison.answer(m).missing
                 found.append(_row(**start, flow="missing, nothing imagined", score=bare, move=move))
     return found

@@ -18,7 +18,7 @@ Draw = Callable[[Prediction], str]
 
 
 class Panel(NamedTuple):
-    """How one kind of mechanism is shown.
+    """The view of one kind of mechanism.
 
     complete: title of the complete model, an English text. hint: explains `inside`; takes the method's title. inside:
     the body of its card. gap: the card on what stands in for missing modalities. beside: another card, or "".

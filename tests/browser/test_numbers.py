@@ -14,7 +14,7 @@ from chromium import looks, shown, stored, visitors
 from evaluations import NASTY, sample, write
 
 from msa_core.evaluation import results
-from msa_core.views import numbers as figures_numbers
+from msa_core.views import numbers as numbers_view
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
@@ -167,6 +167,6 @@ def test_the_api_returns_the_block(numbers_site: SimpleNamespace) -> None:
 
     client = Client(numbers_site.url, verbose=False)
     html = client.predict("made-up", "frames", "mae", "all", "en", api_name="/numbers")
-    assert html == figures_numbers.screen("made-up", "frames", "mae", "all")
+    assert html == numbers_view.screen("made-up", "frames", "mae", "all")
     with pytest.raises(Exception, match="not in the list of choices"):
         client.predict("made-up", "nonsense", "mae", "all", "en", api_name="/numbers")

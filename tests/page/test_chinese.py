@@ -20,7 +20,7 @@ from msa_core.errors import MsaError, message
 from msa_core.evaluation import curve_svg, line_chart, results
 from msa_core.i18n import known, use
 from msa_core.schema import Prediction, Stream, Utterance
-from msa_core.views import numbers as figures_numbers
+from msa_core.views import numbers as numbers_view
 from msa_core.views import page_parts, parts
 
 EXAMPLES = ROOT / "examples"
@@ -168,8 +168,8 @@ def test_every_trouble_says_what_and_the_way_out() -> None:
 
 
 def test_constants_shown_by_name_are_translated() -> None:
-    shown = [*results.METRICS.values(), *results.PROTOCOLS.values(), *figures_numbers.ROWS.values()]
-    shown += [*figures_numbers.SCALES.values(), *page_parts.EXAMPLE_TITLES.values(), *parts.STEPS.values()]
+    shown = [*results.METRICS.values(), *results.PROTOCOLS.values(), *numbers_view.ROWS.values()]
+    shown += [*numbers_view.SCALES.values(), *page_parts.EXAMPLE_TITLES.values(), *parts.STEPS.values()]
     assert [text for text in shown if text not in i18n.catalogue("zh")] == []
 
 
@@ -211,18 +211,18 @@ def test_examples_are_decoded_once_for_every_language(monkeypatch: pytest.Monkey
 
 def test_shipped_evaluations_are_drawn_without_english() -> None:
     with use("zh"):
-        pieces = [figures_numbers.reported()]
+        pieces = [numbers_view.reported()]
         for corpus in results.load()[0]:
-            pieces += [figures_numbers.screen(corpus, p, "mae", "all") for p in results.PROTOCOLS]
-            pieces += [figures_numbers.screen(corpus, "patterns", m, "main") for m in results.METRICS]
+            pieces += [numbers_view.screen(corpus, p, "mae", "all") for p in results.PROTOCOLS]
+            pieces += [numbers_view.screen(corpus, "patterns", m, "main") for m in results.METRICS]
         found = {run for piece in pieces for run in english_in(piece)}
     assert not found
 
 
 def test_choices_are_translated_and_their_values_are_not() -> None:
-    english_ones = figures_numbers.choices()
+    english_ones = numbers_view.choices()
     with use("zh"):
-        chinese = figures_numbers.choices()
+        chinese = numbers_view.choices()
     for (name, label, pairs, start), (name_zh, label_zh, pairs_zh, start_zh) in zip(english_ones, chinese, strict=True):
         assert (name, start) == (name_zh, start_zh) and label != label_zh
         assert [value for _, value in pairs] == [value for _, value in pairs_zh]
@@ -233,14 +233,14 @@ def test_downloads_are_the_same_in_every_language(tmp_path: Path, monkeypatch: p
     write(tmp_path, sample())
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     table = results.table(sample(), "headline", everything=True)
-    own = figures_numbers.csv_text(table), results.as_json("made-up")
+    own = numbers_view.csv_text(table), results.as_json("made-up")
     with use("zh"):
-        assert (figures_numbers.csv_text(table), results.as_json("made-up")) == own
+        assert (numbers_view.csv_text(table), results.as_json("made-up")) == own
 
 
 def test_rows_are_named_in_chinese_and_ours_stays_a_reconstruction() -> None:
     with use("zh"):
-        html = figures_numbers.table_html(results.table(results.of("composite"), "patterns", everything=True), "x")
+        html = numbers_view.table_html(results.table(results.of("composite"), "patterns", everything=True), "x")
     named = re.findall(r'scope="row" data-value="([^"]*)"', html)
     assert "晚期融合，遮蔽训练" in named and "每种组合各一个专用模型" in named and "SDUMC，去掉 mia" in named
     assert all("（重构）" in name for name in named if "ProMMA" in name) and any("ProMMA" in n for n in named)
@@ -272,9 +272,9 @@ def test_what_is_wrong_with_a_file_is_said_in_chinese(
     (tmp_path / results.REPORTED).write_text("{}")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     with use("zh"):
-        pieces = [figures_numbers.screen(c, "patterns", "mae", "main") for c in ("made-up", "nonsense")]
-        drawn = "".join([*pieces, figures_numbers.screen("made-up", "nonsense", "mae", "main")])
-        drawn += figures_numbers.reported()
+        pieces = [numbers_view.screen(c, "patterns", "mae", "main") for c in ("made-up", "nonsense")]
+        drawn = "".join([*pieces, numbers_view.screen("made-up", "nonsense", "mae", "main")])
+        drawn += numbers_view.reported()
     assert (
         "已略过 zz.json" in drawn and "没有 &#x27;nonsense&#x27; 的评测" in drawn and "无法读取 reported.json" in drawn
     )

@@ -17,7 +17,7 @@ from evaluations import NASTY, sample, write
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import curve_svg, results
-from msa_core.views import numbers as figures_numbers
+from msa_core.views import numbers as numbers_view
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_every_choice_is_drawn_from_the_file(folder: Path) -> None:
     for protocol in results.PROTOCOLS:
         for metric in results.METRICS:
             for rows in ("main", "all"):
-                html = figures_numbers.screen("made-up", protocol, metric, rows)
+                html = numbers_view.screen("made-up", protocol, metric, rows)
                 assert "Measured here" in html and "1,234" in html and "nan" not in html.lower()
                 for tag in ("table", "div", "section", "svg", "p", "th", "td", "tr"):
                     assert len(re.findall(f"<{tag}[ >]", html)) == html.count(f"</{tag}>"), (protocol, metric, tag)
@@ -57,7 +57,7 @@ def test_pattern_table_has_the_values_and_the_mean_of_six() -> None:
     assert sdumc["mean"] == results.Cell(pytest.approx(1.04), pytest.approx(0.0044))
     share = by_title(results.table(result, "patterns", "acc7"), "SDUMC")
     assert share["text"].value == pytest.approx(1 - 1.29 / 3, abs=1e-5) and share["mean"].sd is None
-    html = figures_numbers.table_html(shown, "x")
+    html = numbers_view.table_html(shown, "x")
     assert "1.040" in html and "± 0.012" in html and "1.23 M parameters" in html and "5 seeds" in html
 
 
@@ -80,7 +80,7 @@ def test_promma_of_ours_always_says_that_it_is_a_reconstruction() -> None:
             assert results.title_of(row).count("(reconstruction)") == 1
     assert results.title_of({"label": "sdumc"}) == "sdumc"
     for protocol in results.PROTOCOLS:
-        html = figures_numbers.table_html(results.table(sample(), protocol, everything=True), "x")
+        html = numbers_view.table_html(results.table(sample(), protocol, everything=True), "x")
         for said in re.findall(r'scope="row" data-value="([^"]*)"', html):
             assert ("ProMMA" in said) == ("(reconstruction)" in said)
 
@@ -112,7 +112,7 @@ def test_headline_has_intervals_and_signs() -> None:
     cells = by_title(results.table(sample(), "headline"), "SDUMC")
     assert cells["gap_closed"] == results.Cell(pytest.approx(1.23), None, (1.1, 1.3))
     assert cells["against_masked"] == results.Cell(pytest.approx(-0.03), None, (-0.1, 0.02))
-    html = figures_numbers.table_html(results.table(sample(), "headline"), "x")
+    html = numbers_view.table_html(results.table(sample(), "headline"), "x")
     assert "1.10 to 1.30" in html and "−2.0 %" in html and "−0.100 to +0.020" in html
     naive = by_title(results.table(sample(), "headline"), "Late fusion, complete")
     assert naive["gap_closed"].value is None and naive["six"].value is not None
@@ -137,7 +137,7 @@ def test_best_is_marked_by_direction_nearness_and_as_written() -> None:
             row["table"]["text"]["mae"] = 0.97004  # written like the specialist's 0.970
     shown = results.table(result, "patterns")
     assert {shown.lines[i].name for i, j in shown.best() if j == 0} == {"corrkd", "specialists"}
-    assert figures_numbers.table_html(shown, "x").count('aria-label="best"') == len(shown.best())
+    assert numbers_view.table_html(shown, "x").count('aria-label="best"') == len(shown.best())
 
 
 def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
@@ -146,11 +146,11 @@ def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
     assert not results.load()[1]
     for protocol in results.PROTOCOLS:
         for metric in results.METRICS:
-            assert "none of these numbers" in figures_numbers.screen("bare", protocol, metric, "all") or (
+            assert "none of these numbers" in numbers_view.screen("bare", protocol, metric, "all") or (
                 protocol == "headline"
             )
     write(folder, bare | {"patterns": ["text"]})
-    html = figures_numbers.screen("bare", "patterns", "mae", "main")
+    html = numbers_view.screen("bare", "patterns", "mae", "main")
     assert "1.000" in html and "mean of" not in html and html.count("<dd>–</dd>") == 4 and "seeds –" in html
     assert "One row was not tested this way" in html
     strange = {"seeds": "many", "gap_interval": 3, "against_masked": [1], "coverage": [], "six": float("nan"), "sd": 4}
@@ -158,7 +158,7 @@ def test_what_a_file_does_not_say_is_a_dash(folder: Path) -> None:
     odd["rows"] = [row | strange for row in odd["rows"]]
     write(folder, odd)
     for protocol in results.PROTOCOLS:
-        assert "nan" not in figures_numbers.screen("odd", protocol, "mae", "all")
+        assert "nan" not in numbers_view.screen("odd", protocol, "mae", "all")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_malformed_file_is_left_out_with_a_sentence(folder: Path, content: str
     (folder / "zz<b>.json").write_text(content)
     found, left_out = results.load()
     assert list(found) == ["made-up"] and len(left_out) == 1 and said in left_out[0] and "zz<b>.json" in left_out[0]
-    html = figures_numbers.screen("made-up", "patterns", "mae", "main")
+    html = numbers_view.screen("made-up", "patterns", "mae", "main")
     assert "zz&lt;b&gt;.json is left out" in html and "zz<b>" not in html and "SDUMC" in html
 
 
@@ -190,18 +190,18 @@ def test_other_files_are_no_evaluations(folder: Path) -> None:
 
 
 def test_changed_files_are_read_again(folder: Path) -> None:
-    assert "1.290" in figures_numbers.screen("made-up", "patterns", "mae", "main")
+    assert "1.290" in numbers_view.screen("made-up", "patterns", "mae", "main")
     changed = sample()
     changed["rows"][4]["table"]["text"]["mae"] = 1.111
     write(folder, changed)
     os.utime(folder / "made-up.json", ns=(1, 1))
-    assert "1.111" in figures_numbers.screen("made-up", "patterns", "mae", "main")
+    assert "1.111" in numbers_view.screen("made-up", "patterns", "mae", "main")
 
 
 def test_nothing_there_is_said(folder: Path) -> None:
     (folder / "made-up.json").unlink()
-    assert figures_numbers.choices()[0][2:] == ([], None)
-    assert "python -m msa_core evaluate" in figures_numbers.screen(None, "patterns", "mae", "main")
+    assert numbers_view.choices()[0][2:] == ([], None)
+    assert "python -m msa_core evaluate" in numbers_view.screen(None, "patterns", "mae", "main")
     with pytest.raises(MsaError, match="There is no table of 'x' in 'mae'. Protocols: patterns"):
         results.table(sample(), "x")
 
@@ -213,12 +213,12 @@ def test_two_modalities_one_modality_and_the_scale_of_sims(folder: Path) -> None
         sample("alone", ["text"]),
         sample("sims", scale="sims"),
     )
-    assert "mean of two" in figures_numbers.screen("pair", "patterns", "mae", "main")
-    alone = figures_numbers.screen("alone", "patterns", "mae", "main")
+    assert "mean of two" in numbers_view.screen("pair", "patterns", "mae", "main")
+    alone = numbers_view.screen("alone", "patterns", "mae", "main")
     assert "mean of" not in alone and "complete" in alone
-    assert "−1 to 1" in figures_numbers.screen("sims", "patterns", "mae", "main")
-    assert "No row of sims has this metric; it has: MAE" in figures_numbers.screen("sims", "patterns", "acc7", "main")
-    assert "models&#x27; own scale" not in figures_numbers.screen("made-up", "slices", "mae", "main")
+    assert "−1 to 1" in numbers_view.screen("sims", "patterns", "mae", "main")
+    assert "No row of sims has this metric; it has: MAE" in numbers_view.screen("sims", "patterns", "acc7", "main")
+    assert "models&#x27; own scale" not in numbers_view.screen("made-up", "slices", "mae", "main")
 
 
 def test_html_is_escaped(folder: Path) -> None:
@@ -228,11 +228,11 @@ def test_html_is_escaped(folder: Path) -> None:
     (folder / "evil.json").write_text(json.dumps(evil))
     for protocol in results.PROTOCOLS:
         for metric in ("mae", "acc2"):
-            assert "<img" not in figures_numbers.screen(evil["corpus"], protocol, metric, "all")
+            assert "<img" not in numbers_view.screen(evil["corpus"], protocol, metric, "all")
 
 
 def test_csv_and_json_downloads_are_the_numbers(folder: Path) -> None:
-    html = figures_numbers.screen("made-up", "headline", "mae", "all")
+    html = numbers_view.screen("made-up", "headline", "mae", "all")
     data = re.search(r'download="made-up-headline.csv" href="data:text/csv;base64,([^"]+)"', html)
     assert data is not None
     found = list(csv.DictReader(io.StringIO(base64.b64decode(data[1]).decode())))
@@ -248,7 +248,7 @@ def test_csv_and_json_downloads_are_the_numbers(folder: Path) -> None:
 
 
 def test_curve_is_a_file_of_its_own() -> None:
-    svg = figures_numbers.curves_svg(sample())
+    svg = numbers_view.curves_svg(sample())
     root = ET.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     assert root.tag == f"{space}svg" and root.get("role") == "img" and "var(--mm-card,#ffffff)" in svg
@@ -262,8 +262,8 @@ def test_curve_is_a_file_of_its_own() -> None:
     assert len(lines) == 6 and len({p.get("stroke-dasharray") for p in lines}) == 6 and len(marks) == 5
     assert not re.search(r"(href|src)=|url\(|<script", svg)
     with pytest.raises(MsaError, match="has no 'acc2' for dropped frames"):
-        figures_numbers.curves_svg(sample(), "acc2")
-    assert "Constant" not in figures_numbers.curves_svg(sample(), "pearson")
+        numbers_view.curves_svg(sample(), "acc2")
+    assert "Constant" not in numbers_view.curves_svg(sample(), "pearson")
 
 
 def test_curve_geometry_follows_the_values() -> None:
@@ -291,7 +291,7 @@ def test_shipped_evaluations_can_be_shown() -> None:
     found, left_out = results.load()
     assert left_out == [] and found
     for corpus in found:
-        html = figures_numbers.screen(corpus, "patterns", "mae", "all")
+        html = numbers_view.screen(corpus, "patterns", "mae", "all")
         assert "mm-table" in html and corpus in html
 
 
@@ -333,13 +333,13 @@ def test_reported_means_of_six_agree_with_their_columns(dataset: str) -> None:
 
 
 def test_reported_tables_stand_apart_with_source_and_caveat(folder: Path) -> None:
-    html = figures_numbers.reported()
+    html = numbers_view.reported()
     assert "Reported by the papers (not measured here)" in html and "Measured here" not in html
     assert html.count("Source: ") == html.count("<b>Note:</b>") == len(results.reported()) == html.count("<details")
-    assert "mm-table" not in html and "Reported" not in figures_numbers.screen("made-up", "patterns", "mae", "main")
+    assert "mm-table" not in html and "Reported" not in numbers_view.screen("made-up", "patterns", "mae", "main")
     (promma,) = [t for t in results.reported() if t["what"] == "ProMMA"]
     assert promma["rows"] == [] and "abstract" in promma["caveat"] and "(reconstruction)" in promma["caveat"]
     for t in results.reported():
         assert re.search(r"20\d\d", t["source"]) and len(t["caveat"]) > 60
     (folder / results.REPORTED).write_text('{"tables": [{"dataset": "x"}]}')
-    assert "reported.json cannot be read" in figures_numbers.reported()
+    assert "reported.json cannot be read" in numbers_view.reported()
