@@ -131,5 +131,5 @@ def _manifest(split: np.ndarray, speakers: list[str]) -> dict[str, Any]:
 
 
 def _wanted(clip: VoiceClip) -> bool:
-    """True for a RAVDESS clip whose sound belongs to its face."""
+    """Tell whether a clip is one of RAVDESS whose sound belongs to its face."""
     return clip.corpus == "ravdess" and clip.id != TWIN
