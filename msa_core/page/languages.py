@@ -22,7 +22,7 @@ class Languages:
     def wire(self, page: gr.Blocks, redraws: Iterable[Redraw]) -> None:
         """Listen to the opening of the page and to the choice of a language."""
         words, language = self.words.components, self.language
-        opened = page.load(self.begin, language, [language, *words], js=script("wanted_language"), **QUICK)
+        opened = page.load(self.begin, language, words, js=script("wanted_language"), **QUICK)
         changed = language.input(self.speak, language, words, js=script("remember_language"), **QUICK)
         for redraw in redraws:
             changed.then(redraw.function, redraw.inputs, redraw.outputs, **QUICK)
@@ -33,7 +33,8 @@ class Languages:
         if language == ENGLISH:
             self.presence.speak(request.session_hash, language)
             return {self.language: gr.skip()}
-        return {self.language: language, **self.speak(language, request)}
+        updates = self.speak(language, request)
+        return updates | {self.language: {**updates[self.language], "value": language}}  # it carries words, too
 
     def speak(self, language: str, request: gr.Request) -> Updates:
         """Say everything in another language."""

@@ -30,7 +30,7 @@ class ReportInputs:
 
 
 class Saving:
-    """The events behind the buttons that save."""
+    """The events behind the buttons that save; gradio names a call after its function, so none may be called `csv`."""
 
     def __init__(self, analyser: Analyser) -> None:
         self.analyser = analyser
@@ -39,10 +39,10 @@ class Saving:
         """Listen to the buttons."""
         file, save = gr.JSON(visible="hidden"), script("save_file")
         reported = Form(ReportInputs, analyse=components.form, with_pictures=pictures)
-        csv.click(*components.form.event(self.csv), file, **QUICK).then(None, file, None, js=save)
-        report.click(*reported.event(self.report), file, **QUICK).then(None, file, None, js=save)
+        csv.click(*components.form.event(self.save_csv), file, **QUICK).then(None, file, None, js=save)
+        report.click(*reported.event(self.save_report), file, **QUICK).then(None, file, None, js=save)
 
-    def csv(self, inputs: AnalyseInputs) -> list[str] | None:
+    def save_csv(self, inputs: AnalyseInputs) -> list[str] | None:
         """Return the prediction as a CSV file."""
         return self._file(
             inputs,
@@ -51,7 +51,7 @@ class Saving:
             lambda utterance: prediction_csv.as_csv(predict(self.analyser, utterance, inputs.settings)),
         )
 
-    def report(self, inputs: ReportInputs) -> list[str] | None:
+    def save_report(self, inputs: ReportInputs) -> list[str] | None:
         """Return the report on one page as an HTML file."""
         settings = inputs.analyse.settings
 
