@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 LIMIT_BYTES = 1_000_000
-LIMIT_S = 4.0  # also while other processes run; about 1.4 s when none does
+LIMIT_S = 4.0  # of the fastest of several loads, also while other processes run
 SETTLE_MS = 1000  # for what is fetched after the page is there
 BUNDLE = ("/assets/", "/static/")  # gradio's own scripts, styles and fonts
 
