@@ -11,7 +11,7 @@ The line, in the order of its modules:
     predict  score the batch with every model and explain the score: a `Prediction`
     compare  score one clip under every pattern and rate
 
-Its ground: errors, i18n, schema, config and checkpoint. The folders:
+Its ground: errors, atomic, tables, i18n, schema, config and checkpoint. The folders:
 
     features          the networks that read speech, text, voice and face
     methods           late fusion, SDUMC, CorrKD and ProMMA
@@ -23,6 +23,7 @@ Its ground: errors, i18n, schema, config and checkpoint. The folders:
     views             results as HTML, CSV and text
     lessons           the exercises of the page and their handout
     page              the page itself
+    cli               the command line
     static            styles, scripts, translations
 """
 

@@ -34,13 +34,14 @@ def headline(result: Result, ablations: bool = False) -> str:
 
 def brief(result: Result) -> str:
     """Format the main rows in three columns: complete input, mean over the incomplete patterns, gap closed."""
-    lines = ["| test MAE | nothing missing | mean over incomplete patterns | gap closed (95 %) |", "|---|---|---|---|"]
-    for row in (r for r in result["rows"] if r["kind"] in ("naive", "masked", "method")):
+    rows = []
+    for row in (r for r in result["rows"] if r["kind"] in ("constant", "naive", "masked", "method")):
         spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
-        lines.append(f"| {_title(row)} | {_number(row['complete'])} | {_number(row['six'])}{spread} | {_gap(row)} |")
+        rows.append([_title(row), _number(row["complete"]), f"{_number(row['six'])}{spread}", _gap(row)])
     if result["specialists"] is not None:
-        lines.append(f"| One specialist per pattern | | {result['specialists']:.3f} | 1.00 |")
-    return "\n".join(lines)
+        rows.append(["One specialist per pattern", None, f"{result['specialists']:.3f}", "1.00"])
+    head = ["test MAE", "nothing missing", "mean over incomplete patterns", "gap closed (95 %)"]
+    return markdown_table(head, rows)
 
 
 def parts(result: Result) -> dict[str, str]:
