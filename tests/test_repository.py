@@ -82,6 +82,11 @@ def test_imports_point_one_way():
             assert RANKS.index(theirs) <= RANKS.index(own), f"{name} imports {other}, which stands after it"
 
 
+def test_the_documented_order_is_the_order():
+    documented = re.search(r"^errors → .*$", (ROOT / "docs" / "architecture.md").read_text(), re.M)
+    assert documented and re.findall(r"\w+", documented[0]) == RANKS
+
+
 def test_no_import_circle():
     """Take away what imports nothing that is left, until nothing is left."""
     left = graph()
