@@ -146,9 +146,8 @@ def test_upload_is_analysed_and_deleted_when_replaced_or_left(visit: Any, site: 
     assert [n for n in stored(site.folder) if n.endswith(".mp4")] == ["other.mp4"]
     page.close()
     wait_until(lambda: not stored(site.folder), "the clips of a closed page are left")
-    assert len(site.page.state_holder.session_data) == 0 or all(
-        not s.state_data for s in site.page.state_holder.session_data.values()
-    )
+    sessions = site.page.state_holder.session_data
+    wait_until(lambda: not any(s.state_data for s in list(sessions.values())), "the state of a closed page is left")
 
 
 def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: Any, tmp_path: Path) -> None:
