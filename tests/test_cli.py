@@ -36,6 +36,7 @@ def test_analyse_prints_one_json_object():
     assert answer["dropped"] == ["text", "vision"] and answer["text_source"] == "simulated"
 
 
+@pytest.mark.slow
 def test_analyse_for_people(capsys, loaded):
     assert main(["analyse", HAPPY, "--drop", "audio"]) == 0
     out = capsys.readouterr().out
@@ -46,6 +47,7 @@ def test_analyse_for_people(capsys, loaded):
     )
 
 
+@pytest.mark.slow
 def test_frames_and_words_may_be_changed(tmp_path, capsys, loaded):
     out = tmp_path / "answer.json"
     words = ["--transcript", "This is awful", "--frames", "audio=0.5, vision=0"]
@@ -77,6 +79,7 @@ def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkey
     assert json.loads(capsys.readouterr().out)["translation"] == "Don't forget a jacket."
 
 
+@pytest.mark.slow
 def test_json_file(tmp_path, capsys, loaded):
     out = tmp_path / "answer.json"
     assert main(["analyse", HAPPY, "--json", str(out)]) == 0
@@ -85,6 +88,7 @@ def test_json_file(tmp_path, capsys, loaded):
     assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"  # as the page saves it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, message",
     [

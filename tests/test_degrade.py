@@ -126,6 +126,7 @@ def test_a_preview_of_no_clip_leaves_nothing(clip, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_without_damage_the_copy_is_that_of_the_browser(clip, tmp_path) -> None:
     plain = preview.browser_copy(clip("hevc.mp4"), tmp_path / "a")
     assert preview.degraded_copy(clip("hevc.mp4"), Degradation(), tmp_path / "b").read_bytes() == plain.read_bytes()

@@ -73,6 +73,7 @@ def test_a_picture_that_ends_early_is_said(quick, tmp_path):
     assert "The last picture is at 0.2 s of 1.9 s." in quick.utterance(path).notes
 
 
+@pytest.mark.slow
 def test_damage_comes_before_every_reader(quick, monkeypatch):
     heard, seen = [], []
     monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
@@ -148,6 +149,7 @@ def test_an_interruption_ends_both_threads(quick, step):
     assert set(threading.enumerate()) == before
 
 
+@pytest.mark.slow
 def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
     """Faces that would take 100 s and a sound that is read at once."""
     monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
@@ -275,12 +277,14 @@ def test_an_output_that_cannot_be_written(quick, tmp_path):
 class TestShippedModels:
     """The same with the shipped weights."""
 
+    @pytest.mark.slow
     def test_words_and_times_of_a_known_speech(self, analyser):
         u = analyser.extract(variants.EXAMPLES / "jfk.flac")
         assert "ask not what your country can do for you" in u.transcript.lower().replace(",", "")
         assert (np.diff(u.text.times_s) >= 0).all() and 9 < u.words[-1].end_s <= 11
         assert reasons(u)["vision"] == "no video track"
 
+    @pytest.mark.slow
     def test_an_interruption_within_the_words_is_soon(self, analyser):
         before, told = set(threading.enumerate()), []
 
@@ -307,6 +311,7 @@ class TestShippedModels:
         found = reasons(analyser.extract(clip("music.wav")))
         assert (found["text"], found["audio"]) == ("no speech found", "sound without speech")
 
+    @pytest.mark.slow
     def test_two_faces_follow_the_larger(self, analyser, clip):
         u = analyser.extract(clip("two faces.mp4"))
         assert any("2 faces" in n for n in u.notes)
@@ -318,6 +323,7 @@ class TestShippedModels:
         assert a.transcript == b.transcript
         assert np.abs(a.vision.values[:, -2] - b.vision.values[: len(a.vision.values), -2]).mean() < 0.35
 
+    @pytest.mark.slow
     def test_a_turned_clip_keeps_its_face(self, analyser, tmp_path):
         """Stored lying on its side with a matrix that stands it up, as a phone does."""
         lying = [(t, np.rot90(x)) for t, x in variants.pictures()]

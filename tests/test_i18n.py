@@ -91,6 +91,7 @@ def test_no_translation_is_left_over(code: str, name: str) -> None:
     assert not unused, f"said nowhere: {unused}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_template_is_made_by_the_code(code: str) -> None:
     """A sentence put together by an f-string instead would not be translated."""

@@ -89,6 +89,7 @@ def test_sound_files(clip, voice, name, rate_hz, channels):
     assert likeness(wave, voice) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["8k.wav", "11k.wav", "96k.wav", "sound.flac"])
 def test_resampling_agrees_with_librosa(clip, name):
     reference, _ = librosa.load(clip(name), sr=16_000, mono=True)

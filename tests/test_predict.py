@@ -149,6 +149,7 @@ def test_unknown_checkpoint_lists_what_there_is():
         Analyser.load(method="nope")
 
 
+@pytest.mark.slow
 def test_audio_only_clip_is_answered_with_reasons(analyser):
     u = analyser.extract(EXAMPLES / "jfk.flac")
     p = analyser.predict(u)

@@ -87,6 +87,7 @@ def test_the_documented_order_is_the_order():
     assert documented and re.findall(r"\w+", documented[0]) == RANKS
 
 
+@pytest.mark.slow
 def test_no_import_circle():
     """Take away what imports nothing that is left, until nothing is left."""
     left = graph()

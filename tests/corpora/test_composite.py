@@ -174,6 +174,7 @@ def test_a_sentence_has_one_voice_and_16_khz(tmp_path: Path) -> None:
         assert sound.dtype == np.int16 and 16_000 < len(sound) < 6 * 16_000 and np.abs(sound.astype(int)).max() > 3000
 
 
+@pytest.mark.slow
 @needs_data
 def test_nothing_is_in_two_splits_of_the_real_corpora() -> None:
     found = texts.read_texts(DATA)

@@ -308,6 +308,7 @@ def test_sentences_refuse_what_they_do_not_know(talks: Path) -> None:
 # Real data ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs(mosi.FILE)
 def test_real_mosi(tmp_path: Path) -> None:
     corpus = mosi.build(DATA, tmp_path / "mosi")
@@ -319,6 +320,7 @@ def test_real_mosi(tmp_path: Path) -> None:
     disjoint(held)
 
 
+@pytest.mark.slow
 @needs(mosi.FILE)
 def test_real_mosi_validation_is_not_to_be_trusted(tmp_path: Path) -> None:
     """What the documentation of `mosi` says: its validation videos were seen by the extractors, `mosi-cv` has none."""
@@ -354,6 +356,7 @@ def test_real_mmmo(tmp_path: Path) -> None:
     disjoint(corpus)
 
 
+@pytest.mark.slow
 @needs("mosei/mosei_utterances.csv.gz")
 @pytest.mark.parametrize("name", sorted(sentences.NAMES))
 def test_real_sentences(name: str) -> None:

@@ -153,6 +153,7 @@ def test_command_writes_the_files(folders, tmp_path):
         evaluate.command(tmp_path / "corpus", tmp_path / "nothing", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_corpus_without_a_modality_has_the_patterns_of_the_others(tmp_path):
     nothing = Ragged.of([[] for _ in CORPUS.ids], np.int64)
     textless = replace(CORPUS, index={**CORPUS.index, "text": nothing})
@@ -171,6 +172,7 @@ def test_a_corpus_without_a_modality_has_the_patterns_of_the_others(tmp_path):
         evaluate.report(mute, found)
 
 
+@pytest.mark.slow
 def test_promma_never_generates_what_its_corpus_never_had(tmp_path):
     nothing = Ragged.of([[] for _ in CORPUS.ids], np.int64)
     textless = replace(CORPUS, index={**CORPUS.index, "text": nothing, "simulated": nothing})

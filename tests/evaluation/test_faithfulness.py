@@ -265,6 +265,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_command_writes_what_it_reports(runs, tmp_path):
     out = tmp_path / "new" / "out"
     result = faithfulness.command(runs / "corpus", runs / "runs", ["sdumc", "promma"], out)
@@ -285,6 +286,7 @@ def test_command_writes_what_it_reports(runs, tmp_path):
     assert f"{result['n']} test clips, {result['conflict']} of them in conflict." in text
 
 
+@pytest.mark.slow
 def test_markdown_has_a_row_for_every_number(runs, tmp_path):
     result = faithfulness.command(runs / "corpus", runs / "runs", ["promma", "sdumc"], tmp_path)
     text = faithfulness.markdown(result)

@@ -41,6 +41,7 @@ def folders(tmp_path_factory):
     return sorted(root.iterdir())
 
 
+@pytest.mark.slow
 def test_runs_that_are_gone_count_as_if_they_were_there(folders, tmp_path):
     everything = evaluate.report(CORPUS, folders)
     early = [f for f in folders if f.name != "b-seed1"]
@@ -52,6 +53,7 @@ def test_runs_that_are_gone_count_as_if_they_were_there(folders, tmp_path):
     assert any(r["kind"] == "variant" for r in everything["rows"])
 
 
+@pytest.mark.slow
 def test_what_was_kept_is_not_scored_again(folders, tmp_path, monkeypatch):
     first = evaluate.report(CORPUS, folders, scores=tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -86,6 +88,7 @@ def test_the_file_holds_the_scores_and_no_label(folders, tmp_path):
         assert not any(str(s) in bytes(stored["facts"]).decode() for s in CORPUS.label[rows] if len(str(s)) > 5)
 
 
+@pytest.mark.slow
 def test_seeds_of_folds_are_added_too(tmp_path):
     folded = replace(CORPUS, columns={**CORPUS.columns, "fold": np.arange(90) % 3.0})
     config = METHODS["baseline"].Config.debug()
@@ -99,6 +102,7 @@ def test_seeds_of_folds_are_added_too(tmp_path):
     assert evaluate.report(folded, [], scores=tmp_path / "scores") == everything
 
 
+@pytest.mark.slow
 def test_scores_of_other_weights_labels_features_or_corpora_are_refused(folders, tmp_path):
     evaluate.report(CORPUS, folders, scores=tmp_path)
     again = trained(tmp_path / "again" / "b-seed1", seed=1, d_model=4)

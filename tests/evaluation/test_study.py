@@ -67,6 +67,7 @@ def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, c
     assert checkpoint.read_manifest(tmp_path / "runs" / "late fusion-seed1")["corpus"]["fold"] == 1
 
 
+@pytest.mark.slow
 def test_a_study_refuses_runs_of_other_settings_and_goes_on_after_a_failure(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "MIN_UPDATES", 1)
     CORPUS.save(tmp_path / "corpus")

@@ -134,6 +134,7 @@ def test_the_best_epoch_is_chosen_by_validation_alone(encoder: TextEncoder) -> N
     assert float(np.abs(scores - against.ratings).mean()) == pytest.approx(errors[0], abs=0.01)  # float16 weights
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(encoder: TextEncoder) -> None:
     known = rated(encoder)
     first, again, other = (
@@ -285,6 +286,7 @@ def test_an_altered_run_is_refused(data: Path, encoder: TextEncoder, runs: Path,
         load(folder, encoder)
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_standard_splits() -> None:
     mosi, mosei = text_parts.read(DATA, "mosi", 4000), text_parts.read(DATA, "mosei")

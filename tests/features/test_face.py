@@ -307,6 +307,7 @@ def test_what_is_no_frame_is_refused(frame):
         vision.FaceReader(untrained()).read([(float("nan"), np.zeros((9, 9, 3), np.uint8))])
 
 
+@pytest.mark.slow
 def test_long_clips_keep_few_pictures():
     faces = vision.FaceReader(untrained(), lambda image: [FACE]).read(plain(200))
     assert len(faces.thumbnails) == 12 and faces.stream.values.shape[0] == 200
@@ -333,6 +334,7 @@ def valence(name: str) -> float:
     return float(values[values[:, -1] == 1, -2].mean())
 
 
+@pytest.mark.slow
 def test_one_actor_s_emotions_come_out_in_order():
     happy, neutral = valence("crema_happy.mp4"), valence("crema_neutral.mp4")
     assert happy > 0.5 and happy > neutral + 0.5

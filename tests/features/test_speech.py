@@ -111,6 +111,7 @@ def test_alignment_equals_the_official_one(
     np.testing.assert_allclose([(a, b) for _, a, b in found.words], spans, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_warp_equals_the_official_path() -> None:
     cost = np.random.default_rng(1).normal(size=(9, 31))
     np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost)), timing.dtw_cpu.py_func(cost))
@@ -176,6 +177,7 @@ def test_a_decoder_that_runs_away_says_a_sentence_once(reader: SpeechReader) -> 
         assert plain(reader.read(sound(name)).transcript).count("forget") == 1
 
 
+@pytest.mark.slow
 def test_another_language_is_not_guessed(reader: SpeechReader) -> None:
     found = reader.read(sound("latentsync_demo2.mp4"))  # Portuguese
     assert (found.transcript, found.no_speech_reason) == ("", "speech not understood (only English is recognised)")

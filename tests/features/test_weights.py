@@ -197,6 +197,7 @@ def test_download_failure_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -
         weights.whisper("small")
 
 
+@pytest.mark.slow
 def test_installed_models_have_the_golden_shape() -> None:
     model = weights.whisper("tiny.en")
     assert model.dims == ModelDimensions(80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4)

@@ -66,6 +66,7 @@ def test_starts_are_legal(lesson: Lesson) -> None:
         assert checked(control, control.start) == control.start
 
 
+@pytest.mark.slow
 @each
 def test_answered_on_its_own_clip(lesson: Lesson, analyser: Any, read: Mapping[str, Utterance]) -> None:
     answer = lesson.answer(analyser, read[lesson.clip])
@@ -82,6 +83,7 @@ def test_answered_on_every_clip(lesson: Lesson, analyser: Any, read: Mapping[str
     assert lesson.answer(analyser, read[lesson.clip]).correct is not None
 
 
+@pytest.mark.slow
 @each
 def test_every_setting_gives_a_finding(lesson: Lesson, analyser: Any, read: Mapping[str, Utterance]) -> None:
     for clip in (lesson.clip, "jfk.flac"):
@@ -105,6 +107,7 @@ def test_values_are_checked() -> None:
             checked(control, value)
 
 
+@pytest.mark.slow
 def test_a_clip_that_lacks_a_part_gets_a_sentence(analyser: Any, read: Mapping[str, Utterance]) -> None:
     answer = BY_NAME["imagine"].answer(analyser, read["latentsync_demo1.mp4"])
     assert answer.correct is None and "needs the words" in answer.said and "speech not understood" in answer.said

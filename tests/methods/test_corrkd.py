@@ -158,6 +158,7 @@ def test_a_student_without_a_fitting_teacher_is_refused(taught, tmp_path):
             fit(name, CORPUS, tmp_path / "run", config, debug, teacher=taught / "teacher")
 
 
+@pytest.mark.slow
 def test_a_class_that_training_lacks_has_no_prototype(tmp_path):
     few = replace(CORPUS, label=np.clip(CORPUS.label, -2.2, 1.2).astype(np.float32))  # no -3, +2, +3
     teacher = fit("corrkd", few, tmp_path / "t", TrainConfig(regime="complete", **FAST), replace(DEBUG, distil=False))

@@ -222,6 +222,7 @@ def test_the_folder_of_uploads_itself_is_no_clip(actions: Any, mine: Path, tmp_p
     assert mine.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "line"),
     [
@@ -258,6 +259,7 @@ def untimed(html: str) -> str:
     return re.sub(r'<p class="mm-foot">.*?</p>|href="data:[^"]*"', "", html, flags=re.S)
 
 
+@pytest.mark.slow
 def test_a_reading_and_a_switch_give_the_same_answer(services: Services, tmp_path: Path) -> None:
     clip = tmp_path / "upload" / "mine.mp4"
     clip.parent.mkdir()

@@ -95,6 +95,7 @@ def test_half_done_run_with_other_settings_is_refused(tmp_path):
         fit("baseline", other, tmp_path / "run", TrainConfig(**FAST), debug)
 
 
+@pytest.mark.slow
 def test_a_half_done_student_of_another_teacher_is_refused(tmp_path):
     debug, config = METHODS["corrkd"].Config.debug(), TrainConfig(**FAST)
     teacher = teacher_for("corrkd", tmp_path)
@@ -106,6 +107,7 @@ def test_a_half_done_student_of_another_teacher_is_refused(tmp_path):
         fit("corrkd", CORPUS, tmp_path / "run", config, debug, teacher)
 
 
+@pytest.mark.slow
 def test_manifest_says_everything(tmp_path):
     seen = []
     folder = fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(seed=3, **FAST), METHODS["sdumc"].Config.debug(),
@@ -197,6 +199,7 @@ def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
     assert shipped["selection"]["valid_mae"] == min(values) and len(lines) == 3
 
 
+@pytest.mark.slow
 def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
     CORPUS.save(tmp_path / "corpus")

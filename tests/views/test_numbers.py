@@ -37,6 +37,7 @@ def by_title(shown: results.NumbersTable, title: str) -> dict[str, results.Cell]
     return dict(zip((c.key for c in shown.columns), line.cells, strict=True))
 
 
+@pytest.mark.slow
 def test_every_choice_is_drawn_from_the_file(folder: Path) -> None:
     for protocol in results.PROTOCOLS:
         for metric in results.METRICS:

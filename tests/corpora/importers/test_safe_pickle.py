@@ -171,6 +171,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
             load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_damaged_bytes_never_raise_anything_else(tmp_path: Path, protocol: int) -> None:
     whole, rng = pickle.dumps(CONTENT, protocol), np.random.default_rng(protocol)
