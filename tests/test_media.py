@@ -103,6 +103,7 @@ def test_time_zero_is_the_first_picture_or_sound(clip):
     assert media.probe(clip("late.mkv")).start_s == pytest.approx(5.0, abs=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotated_pictures_are_upright(clip, originals, degrees):
     info, _, frames = read(clip(f"turned{degrees}.mp4"))
@@ -141,6 +142,7 @@ def test_a_gap_in_the_sound_is_silence_in_its_place(clip, voice):
     assert likeness(wave[:15_000], voice[:15_000]) > 0.9 and likeness(wave[33_600:], voice[17_600:]) > 0.9
 
 
+@pytest.mark.slow
 def test_4k_is_reduced_while_decoding(clip):
     info = media.probe(clip("4k.mp4"))
     assert (info.width, info.height) == (3840, 2160)
@@ -266,6 +268,7 @@ def test_altered_bytes_never_leak_a_library_error(clip, tmp_path, name):
             assert np.isfinite(wave).all() and (info.has_audio or frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, suffix, codecs",
     [

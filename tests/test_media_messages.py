@@ -26,6 +26,7 @@ def in_chinese(text: str) -> bool:
         return bool(CJK.search(i18n.known(text))) and not re.search(r"\b(Give|Export|Cut|the)\b", i18n.known(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(variants.BUILDERS))
 def test_reasons_notes_and_errors_of_a_clip(quick, clip, name):  # noqa: F811
     worse = Degradation(blur=0.02, noise_db=10.0)

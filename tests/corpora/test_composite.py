@@ -65,6 +65,7 @@ def rows() -> list[RatedClip]:
     return found
 
 
+@pytest.mark.slow
 def test_same_seed_same_corpus_and_another_seed_another(small: pools.Pools, rows: list[RatedClip]) -> None:
     first, again = composite.compose(rows, small, SMALL), composite.compose(rows, small, SMALL)
     assert first == again
@@ -105,6 +106,7 @@ def test_some_tracks_lose_the_face_but_none_entirely(small: pools.Pools, rows: l
     assert min(map(len, drawn.entries["vision"])) >= SMALL.n_faces[0]
 
 
+@pytest.mark.slow
 def test_corpus_is_written_and_read_with_equal_hashes(
     tmp_path: Path, small: pools.Pools, rows: list[RatedClip]
 ) -> None:

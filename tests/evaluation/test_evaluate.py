@@ -205,6 +205,7 @@ def test_a_student_is_measured_against_its_teacher(tmp_path):
     assert rows_of(orphan)["s"]["price"] is None
 
 
+@pytest.mark.slow
 def test_a_new_method_gets_its_rows_without_touching_the_evaluation(tmp_path, monkeypatch):
     class Mean(METHODS["baseline"]):
         name, title, published = "mean", "Mean of everything", True
@@ -334,6 +335,7 @@ def test_a_cluster_inside_another_is_not_drawn_twice():
     assert len(bootstrap.independent([clip, video, crossed])) == 2  # the clip is inside both
 
 
+@pytest.mark.slow
 def test_slices_and_sims_scale(tmp_path):
     rng = np.random.default_rng(1)
     ratings = {f"rating_{m}": rng.uniform(-3, 3, 150) for m in MODALITIES}

@@ -192,6 +192,7 @@ def test_controls_are_the_share_of_clips_where_their_modality_leads():
     assert third["conflict_top_1"] == pytest.approx((truth[conflict].argmax(1) == 0).mean())  # ties: text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shown"),
     [("sdumc", {"modality gates": 1.0}), ("promma", {"prompt weights": 0.0, "prompt push": 1.0}), ("baseline", {})],
@@ -209,6 +210,7 @@ def test_real_models_have_their_numbers_and_the_controls(name, shown):
     assert set(faithfulness.follows_model(build(name), rated())) == set(shown)
 
 
+@pytest.mark.slow
 def test_displayed_does_not_depend_on_how_rows_are_batched():
     data, model = rated(400), build("promma")  # more rows than one batch of displayed holds
     rows = np.arange(300)

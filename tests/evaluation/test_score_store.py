@@ -201,6 +201,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_wrong_file_is_named(damage, folders, tmp_path):
     evaluate.report(CORPUS, [folders[0]], scores=tmp_path)
@@ -212,6 +213,7 @@ def test_a_wrong_file_is_named(damage, folders, tmp_path):
         evaluate.report(CORPUS, [], scores=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_named(folders, tmp_path):
     """Cut anywhere, or any byte turned: refused, or the same scores."""
     run = folders[0]

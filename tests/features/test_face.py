@@ -219,6 +219,7 @@ def test_a_talking_person_is_found_in_every_frame():
         assert picture.valence == pytest.approx(values[np.argmin(abs(times - picture.time_s)), -2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("larger_left", [True, False])
 def test_of_two_faces_the_larger_is_followed_and_said(larger_left):
     frames = []
@@ -342,11 +343,13 @@ def test_one_actor_s_emotions_come_out_in_order():
         assert valence(f"crema_{name}.mp4") < neutral, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bbaf2n", "brbk7n", "lbax4n", "lbbc2a", "lrwp9a"])
 def test_neutral_speakers_are_near_neutral(name):
     assert abs(valence(f"grid_{name}.mp4")) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared clips are not here")
 def test_a_man_who_leaves_is_followed_until_he_leaves():
     faces = vision.FaceReader(trained()).read(clip("pyfeat_face_noface.mp4", SHARED / "talking"))

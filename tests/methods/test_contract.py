@@ -314,6 +314,7 @@ def test_leaving_out_what_does_not_count_changes_nothing(n_prompts):
     assert (looked_short[~keep] == 0).all() and (looked_short[2:][keep[2:]] > 0).all()
 
 
+@pytest.mark.slow
 @every_method
 def test_answers_from_memory_are_those_computed(name):
     """All patterns of one batch, then another batch: nothing is mistaken for something seen before."""
@@ -368,6 +369,7 @@ def test_dropout_rate_and_mean():
     assert abs((factor == 0).float().mean() - 0.3) < 0.01 and abs(factor.mean() - 1) < 0.01
 
 
+@pytest.mark.slow
 def test_baseline_fill_mean_is_the_running_mean():
     model, batch = (
         build("baseline", dropout=0.0, input_noise=(0.0, 0.0, 0.0), input_dropout=(0.0, 0.0, 0.0)),

@@ -55,6 +55,7 @@ def test_score_and_classes_are_read_out_of_the_joint_representation():
         assert torch.allclose(out.logits, model.head(seen)) and out.logits.shape == (4, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prototypes_", ["batch", "ema"])
 @pytest.mark.parametrize("response", ["mutual_information", "kl", "none"])
 @pytest.mark.parametrize("n_classes", [3, 7])

@@ -27,6 +27,7 @@ from msa_core.views.parts import method_title, signed
 from msa_core.views.prediction_csv import COLUMNS, as_csv
 from msa_core.views.report import report_html
 
+pytestmark = pytest.mark.slow  # real clips, and reports printed in Chromium
 NASTY = '<img src=x onerror="alert(1)">'
 CLIPS = ("crema_happy.mp4", "latentsync_demo1.mp4", "jfk.flac")
 PATTERNS = ("text", "audio", "vision", "text+audio", "text+vision", "audio+vision", "text+audio+vision")

@@ -97,6 +97,7 @@ ODD_ARRAYS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [k for k in mmsa()["train"] if k not in ("raw_text", "annotations")])
 def test_odd_content_is_never_a_crash(tmp_path: Path, key: str) -> None:
     recursive: list = []
