@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from msa_core import methods
 from msa_core.i18n import known
-from msa_core.methods import METHODS
 from msa_core.schema import Prediction
 from msa_core.views import distillation, gates, prompts
 from msa_core.views.parts import method_title
@@ -43,14 +43,11 @@ PANELS = {
     ),
     "prompts": Panel("Complete model: the backbone", prompts.hint, prompts.inside, prompts.verdicts, prompts.attention),
 }
-_FACTS = {"class_responses": "distillation", "prompt_weights": "prompts", "gates": "gates"}  # key of a mechanism
 
 
 def panel_of(prediction: Prediction) -> Panel:
-    """Choose the panel that the method names; a checkpoint's own name or folder is known by its facts."""
-    if prediction.method in METHODS:
-        return PANELS[METHODS[prediction.method].panel]
-    return PANELS[next((p for key, p in _FACTS.items() if key in prediction.mechanism), "attention")]
+    """Look up the panel that the method names."""
+    return PANELS[methods.panel_of(prediction.method)]
 
 
 def complete_model(prediction: Prediction) -> str:

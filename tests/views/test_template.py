@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 from markupsafe import Markup
+from paths import ROOT
 from predictions import NASTY, prediction, taught
 
 from msa_core import i18n
@@ -35,8 +36,8 @@ def test_every_method_has_a_panel() -> None:
     assert panel_of(prediction()) is PANELS["gates"] and panel_of(taught()) is PANELS["distillation"]
 
 
-def test_a_checkpoint_of_ones_own_is_known_by_its_facts() -> None:
-    assert panel_of(taught(method="runs/mine")) is PANELS["distillation"]
-    assert panel_of(prediction(method="mine")) is PANELS["gates"]
+def test_a_checkpoint_by_name_has_the_panel_of_its_method() -> None:
+    assert panel_of(taught(method="corrkd-composite-v1")) is PANELS["distillation"]
+    assert panel_of(prediction(method=str(ROOT / "checkpoints" / "sdumc-composite-v1"))) is PANELS["gates"]
     assert panel_of(prediction(method="mine", mechanism={})) is PANELS["attention"]
     assert "no inner weights" in mechanism.inside(prediction(method="mine", mechanism={}))
