@@ -34,7 +34,7 @@ def headline(result: Result, ablations: bool = False) -> str:
 
 def brief(result: Result) -> str:
     """Format the main rows in three columns: complete input, mean over the incomplete patterns, gap closed."""
-    rows = []
+    rows: list[list[str | None]] = []
     for row in (r for r in result["rows"] if r["kind"] in ("constant", "naive", "masked", "method")):
         spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
         rows.append([_title(row), _number(row["complete"]), f"{_number(row['six'])}{spread}", _gap(row)])
