@@ -183,6 +183,49 @@ def test_lengths_and_no_zeros_are_refused_unless_asked_for(tmp_path: Path) -> No
     assert main(["check", str(path)]) == 2 and main(["check", str(path), "--lengths", "declared"]) == 0
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_length_that_hides_an_utterance_is_not_believed(tmp_path: Path, seed: int) -> None:
+    """In an array padded at the end, an utterance that begins with zeros is not absent because its length is 1."""
+    found = truth(seed)
+    frames = found.frames["train"]["vision"][1] = found.frames["train"]["vision"][0].copy()
+    frames[:2] = 0
+    content = layouts.mmsa(found)
+    content["train"]["vision_lengths"][1] = 1
+    (warning,) = agree(dump(tmp_path / "f.pkl", content), found).manifest["warnings"]
+    assert warning == "vision_lengths of train: 'vid0$_$1' have no frame within their length; zeros are padding there."
+
+
+def test_splits_may_be_padded_on_different_sides(tmp_path: Path) -> None:
+    found = truth(0)
+    content = layouts.mmsa(found)
+    content["test"] = layouts.mmsa(found, front=True)["test"]
+    corpus = agree(dump(tmp_path / "f.pkl", content), found)
+    assert corpus.manifest["lengths"]["audio"] == "audio_lengths, or audio_lengths, padding in front"
+
+
+def test_one_utterance_outside_the_text_keeps_its_frames_and_changes_no_other(tmp_path: Path) -> None:
+    found = truth(0, aligned=True)
+    content = layouts.mmsa(found, aligned=True)
+    content["train"]["audio"][3] = 1
+    found.frames["train"]["audio"][3] = content["train"]["audio"][3]
+    (warning,) = agree(dump(tmp_path / "f.pkl", content), found).manifest["warnings"]
+    assert warning == "audio of train: 'vid1$_$3' have frames outside those of the text; these are kept."
+
+
+@pytest.mark.parametrize("front", [False, True])
+def test_lengths_of_an_npz_tell_the_side_by_majority(tmp_path: Path, front: bool) -> None:
+    found = truth(0)
+    rows = layouts.mmsa(found, front=front)["train"]
+    n = len(rows["id"])
+    arrays = {"id": rows["id"], "split": np.array(["train"] * n), "score": rows["regression_labels"]}
+    lengths = np.array(rows["audio_lengths"])
+    lengths[1] = layouts.LENGTHS["audio"]  # its padding counts as frames
+    np.savez(tmp_path / "f.npz", audio=rows["audio"], audio_lengths=lengths, **arrays)
+    corpus = importers.read(tmp_path / "f.npz")
+    assert corpus.manifest["lengths"]["audio"] == ("audio_lengths, padding in front" if front else "audio_lengths")
+    assert corpus.batch([2]).valid["audio"].sum() == lengths[2]
+
+
 def test_a_mask_that_hides_the_text_is_not_believed(tmp_path: Path) -> None:
     found = truth(0)
     content = layouts.mmsa_fet(found)
