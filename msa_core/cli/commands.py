@@ -101,19 +101,22 @@ def corpus(args: Namespace) -> None:
 
 
 def import_features(args: Namespace) -> None:
-    """Import a feature file as a corpus."""
+    """Import a feature file as a corpus; print the warnings and notes that `check` prints."""
     from msa_core.corpora import importers
 
-    imported = importers.read(Path(args.path), args.name, args.table and Path(args.table), args.bert, args.repair)
+    table = args.table and Path(args.table)
+    imported = importers.read(Path(args.path), args.name, table, args.bert, args.repair, args.lengths, args.scale)
     imported.save(Path(args.out))
     print(f"{imported.name}: {len(imported.ids)} utterances in {args.out}")
+    for level in ("warning", "note"):
+        print("".join(f"{level}: {sentence}\n" for sentence in imported.manifest[f"{level}s"]), end="")
 
 
 def check(args: Namespace) -> int:
     """Report the contents and the faults of a feature file. Returns: exit code 2 when one of them is an error."""
     from msa_core.corpora import importers
 
-    what, problems = importers.report(Path(args.path), args.table and Path(args.table))
+    what, problems = importers.report(Path(args.path), args.table and Path(args.table), args.lengths, args.scale)
     print("\n".join(filter(None, [what, *problems])))
     return 2 if any(p.startswith("error") for p in problems) else 0
 

@@ -76,9 +76,18 @@ def _add_corpus_commands(add: Add) -> None:
     p.add_argument("--table", help=TABLE)
     p.add_argument("--bert", help="folder or name of the BERT that encodes token ids, where a file has no text vectors")
     p.add_argument("--repair", action="store_true", help="NaN and infinity become 0, counted in the manifest")
+    _add_reading(p)
     p = add("check", commands.check, "say what a feature file is and everything that is wrong with it")
     p.add_argument("path")
     p.add_argument("--table", help=TABLE)
+    _add_reading(p)
+
+
+def _add_reading(p: argparse.ArgumentParser) -> None:
+    """Add the options that say how a feature file is read."""
+    rules = ["auto", "declared", "text", "zeros"]
+    p.add_argument("--lengths", choices=rules, default="auto", help="how frames of MMSA files are told from padding")
+    p.add_argument("--scale", choices=["mosi", "sims"], help="of labels in [-3, 3], or in [-1, 1]; default: by range")
 
 
 def _add_training_commands(add: Add) -> None:

@@ -1,4 +1,4 @@
-"""Arrays of a feature file, checked one by one, and which of their frames are real.
+"""Checks of the arrays of a feature file, one by one.
 
 Every function raises MsaError with a sentence for the researcher; readers collect these.
 """
@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.importers.contents import chosen, named, without_zero_rows
-from msa_core.corpora.ragged import Ragged
+from msa_core.corpora.importers.contents import chosen, named
 from msa_core.errors import MsaError
 
+LARGEST = 2**53  # whole numbers that float64 holds exactly
 SHAPES = {1: "(N,), one number per utterance", 2: "(N, D)", 3: "(N, T, D)"}
-Span = tuple[np.ndarray, np.ndarray]  # first real frame and the one after the last, per utterance (N,)
 
 
 def texts(value: Any, what: str) -> list[str]:
@@ -73,75 +72,27 @@ def labels(value: Any, what: str, n: int) -> np.ndarray:
     return numbers(value, what, n, (1,)).astype(np.float64)
 
 
-def declared_lengths(value: Any, what: str, shape: tuple[int, ...], ids: Sequence[str]) -> np.ndarray:
-    """Check whole numbers (N,) from 0 to T.
+def declared_lengths(value: Any, what: str, n: int, ids: Sequence[str]) -> np.ndarray:
+    """Check whole numbers (N,) from 0.
 
     Raises:
-        MsaError: a length is no whole number or out of range; the message names the utterances.
+        MsaError: a length is no whole number or below 0; the message names the utterances.
     """
-    n, n_frames = shape[:2]
     found = labels(value, what, n)
-    for refused, reason in (
-        (~np.isfinite(found) | (found != np.floor(found)), "no whole number"),
-        (found < 0, "below 0"),
-        (found > n_frames, f"larger than the {n_frames} frames of the array"),
-    ):
-        if refused.any():
-            raise MsaError(
-                f"{what} is {reason} for {named(chosen(ids, refused))} ({found[refused][0]:g}). "
-                "Export the lengths again, or leave them out: then the zeros at the end are padding."
-            )
+    whole = np.isfinite(found) & (found == np.floor(found)) & (np.abs(found) < LARGEST)
+    refuse_lengths(~whole, "no whole number", what, found, ids)
+    refuse_lengths(found < 0, "below 0", what, found, ids)
     return found.astype(np.int64)
 
 
-def nonzero(values: np.ndarray) -> np.ndarray:
-    """Mark the frames (N, T) of an array (N, T, D) with any value but 0; NaN counts as one."""
-    return np.asarray((values != 0).any(2))
+def refuse_lengths(refused: np.ndarray, reason: str, what: str, found: np.ndarray, ids: Sequence[str]) -> None:
+    """Refuse the lengths (N,) that are marked.
 
-
-def span_of_lengths(used: np.ndarray, lengths: np.ndarray) -> tuple[Span, bool]:
-    """Find the real frames from declared lengths (N,); True when the padding stands in front.
-
-    It does when nothing but zeros stands before the last `length` frames of every utterance, and something
-    stands beyond the first ones. used (N, T): frames that are not zero.
+    Raises:
+        MsaError: any is; the message names the utterances and the first length.
     """
-    place, n_frames = np.arange(used.shape[1]), used.shape[1]
-    beyond = (used & (place >= lengths[:, None])).any()
-    before = (used & (place < n_frames - lengths[:, None])).any()
-    if beyond and not before:
-        return (n_frames - lengths, np.full(len(used), n_frames)), True
-    return (np.zeros(len(used), np.int64), lengths), False
-
-
-def span_of_mask(mask: np.ndarray) -> Span:
-    """Find the real frames from the first to the last True of a mask (N, T)."""
-    n_frames, some = mask.shape[1], mask.any(1)
-    start, stop = mask.argmax(1), n_frames - mask[:, ::-1].argmax(1)
-    return np.where(some, start, 0), np.where(some, stop, 0)
-
-
-def span_of_zeros(used: np.ndarray) -> tuple[Span, bool]:
-    """Find the real frames when zeros at the end are padding; True when they stand in front instead.
-
-    They do when every utterance ends with a frame that is not zero and some begin with zeros. used (N, T).
-    """
-    start, stop = span_of_mask(used)
-    some = used.any(1)
-    front = bool(some.any() and used[some, -1].all() and not used[some, 0].all())
-    return ((start, stop), True) if front else ((np.zeros_like(start), stop), False)
-
-
-def outside(used: np.ndarray, span: Span) -> np.ndarray:
-    """Mark utterances (N,) with frames that are not zero outside their span."""
-    place = np.arange(used.shape[1])
-    return np.asarray((used & ((place < span[0][:, None]) | (place >= span[1][:, None]))).any(1))
-
-
-def cut(values: np.ndarray, span: Span) -> Ragged:
-    """Cut out the real frames of an array (N, T, D) as float32; all-zero utterances become empty."""
-    place = np.arange(values.shape[1])
-    inside = (place >= span[0][:, None]) & (place < span[1][:, None])
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite in float32 is found later
-        flat = values[inside].astype(np.float32)
-    offsets = np.concatenate([[0], np.cumsum(inside.sum(1))]).astype(np.int64)
-    return without_zero_rows(Ragged(flat, offsets))
+    if refused.any():
+        raise MsaError(
+            f"{what} is {reason} for {named(chosen(ids, refused))} ({found[refused][0]:g}). "
+            "Export the lengths again, or leave them out: then the zeros at the end are padding."
+        )

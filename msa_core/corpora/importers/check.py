@@ -31,25 +31,42 @@ def suffix(path: str | Path) -> str:
     return found
 
 
-def report(path: str | Path, table: str | Path | None = None) -> tuple[str, list[str]]:
+def refuse_options(kind: str, lengths: str, scale: str | None) -> None:
+    """Refuse options that do not fit a kind of file.
+
+    Raises:
+        MsaError: a rule for lengths goes with MMSA files only, a scale not with a folder.
+    """
+    if lengths != "auto" and kind not in VALID[:2]:
+        raise MsaError(f"A rule for lengths goes with MMSA pickles, not with {kind}. Leave it out.")
+    if scale is not None and kind == FOLDER:
+        raise MsaError("The table of a folder holds scores in [-3, 3]. Leave the scale out.")
+
+
+def report(
+    path: str | Path, table: str | Path | None = None, lengths: str = "auto", scale: str | None = None
+) -> tuple[str, list[str]]:
     """Return `describe` and `problems` of one reading; the description of an unreadable file is empty."""
     try:
-        file = _load(path, table)
+        file = _load(path, table, lengths, scale)
     except MsaError as e:
         return "", [f"error: {e}"]
     return _description(file), [str(f) for f in findings.examine(file)]
 
 
-def problems(path: str | Path, table: str | Path | None = None) -> list[str]:
+def problems(
+    path: str | Path, table: str | Path | None = None, lengths: str = "auto", scale: str | None = None
+) -> list[str]:
     """List the problems of a file, each beginning with "error: ", "warning: " or "note: ", in this order.
 
     A reader refuses a file with errors, by the same sentence.
 
-
     Args:
         table: the labels, when `path` is a folder.
+        lengths: as in `importers.read`.
+        scale: as in `importers.read`.
     """
-    return report(path, table)[1]
+    return report(path, table, lengths, scale)[1]
 
 
 def describe(path: str | Path, table: str | Path | None = None) -> str:
@@ -58,19 +75,20 @@ def describe(path: str | Path, table: str | Path | None = None) -> str:
     Raises:
         MsaError: the file cannot be read at all.
     """
-    return _description(_load(path, table))
+    return _description(_load(path, table, "auto", None))
 
 
-def _load(path: str | Path, table: str | Path | None) -> FeatureFile:
+def _load(path: str | Path, table: str | Path | None, lengths: str, scale: str | None) -> FeatureFile:
     """Read a file by its suffix.
 
     Raises:
         MsaError: the file cannot be read at all.
     """
     kind = suffix(path)
+    refuse_options(kind, lengths, scale)
     if kind == FOLDER:
         return extracted_folder.load(path, table)
-    return npz.load(path) if kind == ".npz" else mmsa.load(path)
+    return npz.load(path, scale=scale) if kind == ".npz" else mmsa.load(path, lengths, scale=scale)
 
 
 def _description(file: FeatureFile) -> str:

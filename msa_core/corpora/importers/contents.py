@@ -56,6 +56,7 @@ class Part:
     streams: dict[str, Ragged] = field(default_factory=dict)  # float32, N entries each; a modality may lack
     ratings: dict[str, np.ndarray] = field(default_factory=dict)  # modality -> (N,) on the scale of the labels
     groups: list[str] = field(default_factory=list)  # video or speaker of every utterance; empty when unknown
+    held: dict[str, np.ndarray] = field(default_factory=dict)  # modality -> (N,) bool, has values in the file
 
 
 @dataclass
@@ -70,6 +71,7 @@ class FeatureFile:
     needs_all_splits: bool = True
     group: str = "video"  # what the groups are: "video" or "speaker"
     lengths: dict[str, str] = field(default_factory=dict)  # modality -> how its real frames were told from padding
+    front: dict[str, bool] = field(default_factory=dict)  # modality -> True where its padding stands in front
     feature_set: str | None = None  # when the file names one itself
     repaired: dict[str, int] = field(default_factory=dict)  # modality -> values that were not finite and are 0 now
     facts: dict[str, Any] = field(default_factory=dict)  # further facts for the manifest
@@ -81,6 +83,11 @@ class FeatureFile:
         except MsaError as e:
             self.findings.append(Finding("error", str(e)))
             return None
+
+    def remark(self, level: str, sentence: str, once: str | None = None) -> None:
+        """Append a finding unless it, or one that begins with `once`, is there."""
+        if not any(f.sentence.startswith(once or sentence) for f in self.findings):
+            self.findings.append(Finding(level, sentence))
 
     @property
     def ids(self) -> list[str]:
@@ -125,14 +132,6 @@ def video(name: str) -> str:
         if mark in name:
             return name.split(mark)[0]
     return name.rsplit("_", 1)[0]
-
-
-def scale_of(parts: Sequence[Part]) -> Scale:
-    """Tell the scale: CH-SIMS when there are unimodal labels or no label is beyond 1, else MOSI."""
-    largest = [
-        float(np.nanmax(np.abs(p.labels))) for p in parts if p.labels is not None and np.isfinite(p.labels).any()
-    ]
-    return SIMS if any(p.ratings for p in parts) or (largest and max(largest) <= SIMS.limit) else MOSI
 
 
 def without_zero_rows(ragged: Ragged) -> Ragged:
@@ -232,5 +231,6 @@ def _manifest(file: FeatureFile, statement: str, n_groups: int) -> dict[str, Any
         "repaired": dict(file.repaired),
         f"{file.group}s": n_groups,
         "warnings": [f.sentence for f in file.findings if f.level == "warning"],
+        "notes": [f.sentence for f in file.findings if f.level == "note"],
         **file.facts,
     }

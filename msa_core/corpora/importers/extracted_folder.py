@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS, Corpus
-from msa_core.corpora.importers import findings
+from msa_core.corpora.importers import findings, scales
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, named
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import FeatureError, MsaError
@@ -65,6 +65,7 @@ def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFi
         clips = [clip for clip in names if clip in rows and rows[clip]["split"] == split]
         if clips:
             file.parts.append(_part(file, folder, split, clips, rows))
+    scales.check_scores(file)
     return file
 
 

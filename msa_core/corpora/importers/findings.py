@@ -38,7 +38,7 @@ def examine(file: FeatureFile) -> list[Finding]:
     """List everything found while reading and in the content: errors, then warnings, then notes."""
     found = list(file.findings)
     found += _splits(file) + _names(file) + _groups(file) + _widths(file) + _swapped(file)
-    found += _values(file) + _labels(file) + _absent(file) + _sizes(file)
+    found += _values(file) + _labels(file) + _lost(file) + _absent(file) + _sizes(file)
     order = ("error", "warning", "note")
     return sorted(dict.fromkeys(found), key=lambda f: order.index(f.level))
 
@@ -196,9 +196,7 @@ def _labels(file: FeatureFile) -> list[Finding]:
                 found.append(_error(_range(file, part, name, labels, far)))
         found += _constant(part)
     if file.scale is SIMS:
-        why = (
-            "labels are on the scale of CH-SIMS, [-1, 1] (unimodal labels, or none beyond 1): scores are 3 times these."
-        )
+        why = "labels are on the scale of CH-SIMS, [-1, 1] (none, or few, are beyond 1): scores are 3 times these."
         found.append(Finding("note", why))
     return found
 
@@ -210,9 +208,13 @@ def _range(file: FeatureFile, part: Part, name: str, labels: np.ndarray, far: li
     out = f"{said}, from {np.nanmin(labels):g} to {np.nanmax(labels):g}: {named(far)}. "
     if file.scale is SIMS:
         return (
-            out + "A file with unimodal labels is read as CH-SIMS; divide the labels, or leave the unimodal ones out."
+            out + "A file with unimodal labels of which few are beyond 1 is read as CH-SIMS: correct these, or if the "
+            "labels are scores in [-3, 3], say --scale mosi."
         )
-    return out + "Scale them to [-3, 3], or to [-1, 1] as CH-SIMS does."
+    return (
+        out + "Scale them to [-3, 3], or to [-1, 1] as CH-SIMS does; those of CMU-MOSEI, up to 5, are trimmed when its "
+        "name is in that of the file."
+    )
 
 
 def _constant(part: Part) -> list[Finding]:
@@ -228,6 +230,22 @@ def _constant(part: Part) -> list[Finding]:
     if part.split == "train":
         return [_error(f"{said}: there is nothing to learn. Check the column they came from.")]
     return [Finding("warning", f"{said}: correlation is undefined there.")]
+
+
+def _lost(file: FeatureFile) -> list[Finding]:
+    """Find modalities that the file holds and that were read as absent."""
+    found = []
+    for part in file.parts:
+        for modality, held in part.held.items():
+            if modality in part.streams:
+                lost = held & (part.streams[modality].lengths == 0)
+                said = f"{modality} of {part.split} has values in {int(held.sum())} utterances"
+                if lost.any() and lost.sum() == held.sum():
+                    found.append(_error(f"{said}, but no real frame in any. Correct its lengths, or leave them out."))
+                elif lost.any():
+                    who = named(chosen(part.ids, lost))
+                    found.append(Finding("warning", f"{said}, but no real frame in {int(lost.sum())} of them: {who}."))
+    return found
 
 
 def _absent(file: FeatureFile) -> list[Finding]:

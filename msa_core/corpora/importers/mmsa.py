@@ -1,11 +1,12 @@
 """Reader of MMSA (github.com/thuiar/MMSA) and MMSA-FET feature files: MOSI, MOSEI, CH-SIMS, aligned or not.
 
 A pickle of split -> {id, text (N, L, D), text_bert (N, 3, L: ids, mask, segment), audio (N, Ta, Da), audio_lengths,
-vision, vision_lengths, regression_labels, regression_labels_T/_A/_V ..}. A frame is real:
-- text: where the mask of text_bert is 1; without text_bert, zeros at the end are padding;
-- audio and vision: the first `*_lengths` frames (the last ones in files padded in front); without lengths, when the
-  file is aligned (as many frames as the text has) the frames of the text, unless something stands outside them;
-  otherwise zeros at the end are padding.
+vision, vision_lengths, regression_labels, regression_labels_T/_A/_V ..}; layouts.py turns those of Self-MM, MulT and
+CMU-MOSEI into it. A frame is real:
+- text: where the mask of text_bert is 1; without text_bert, or where the mask hides text, zeros are padding;
+- audio and vision: the first `*_lengths` frames (the last ones in files padded in front) unless they contradict the
+  array (padding.py); without lengths, when the file is aligned (as many frames as the text has) the frames of the
+  text, unless frames of most utterances stand outside them; otherwise zeros are padding.
 A modality that is zero in every real frame is absent in that utterance.
 """
 
@@ -13,46 +14,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS, Corpus
-from msa_core.corpora.importers import findings, safe_pickle
+from msa_core.corpora.importers import findings, layouts, safe_pickle, scales
 from msa_core.corpora.importers import token_ids as encoder
-from msa_core.corpora.importers.arrays import (
+from msa_core.corpora.importers.arrays import declared_lengths, labels, numbers, texts
+from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, chosen, named, video, zero_out
+from msa_core.corpora.importers.declared import Lengths, judge_file
+from msa_core.corpora.importers.padding import (
+    FRONT,
+    ZEROS,
     Span,
+    contradicted,
     cut,
-    declared_lengths,
-    labels,
     nonzero,
-    numbers,
     outside,
-    span_of_lengths,
     span_of_mask,
     span_of_zeros,
-    texts,
-)
-from msa_core.corpora.importers.contents import (
-    FeatureFile,
-    Finding,
-    Part,
-    assemble,
-    chosen,
-    named,
-    scale_of,
-    video,
-    zero_out,
 )
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
 
+FramesOfText = tuple[Span, int, str]  # the span, the frames of the array, how the span was found
 KIND = "MMSA feature file"
 LENGTHS = ("auto", "declared", "text", "zeros")
 RATINGS = dict(zip(MODALITIES, "TAV", strict=True))  # modality -> ending of its own labels
 STATEMENT = "Features as the file has them; scores are its labels times score_factor, in [-3, 3]."
-ZEROS, FRONT = "zeros at the end are padding", "zeros in front are padding"
+
+
+class Rules(NamedTuple):
+    """How the frames of a file are found."""
+
+    lengths: str  # one of LENGTHS
+    bert: str | Path | None
+    declared: Mapping[str, dict[str, Lengths]]  # modality -> split -> usable declared lengths
+
+
+READ = (
+    "id", "text", "text_bert", "audio", "audio_lengths", "vision", "vision_lengths", "regression_labels",
+    *(f"regression_labels_{ending}" for ending in RATINGS.values()),
+)  # fmt: skip
 NO_TEXT = (
     "The file has the text as word-piece ids only (text_bert). "
     "Read it with bert=FOLDER or a name on the hub, e.g. the bert-base-uncased or bert-base-chinese of the ids."
@@ -60,7 +65,12 @@ NO_TEXT = (
 
 
 def read(
-    path: str | Path, name: str, lengths: str = "auto", bert: str | Path | None = None, repair: bool = False
+    path: str | Path,
+    name: str,
+    lengths: str = "auto",
+    bert: str | Path | None = None,
+    repair: bool = False,
+    scale: str | None = None,
 ) -> Corpus:
     """Read an MMSA pickle as a corpus; `check.problems` lists all that would be refused.
 
@@ -69,17 +79,22 @@ def read(
         lengths: "auto" as above, or one rule only: "declared" lengths, frames of the "text", trailing "zeros".
         bert: a local folder or hub name to encode text_bert with, when the file has no `text`.
         repair: values that are not finite (COVAREP has some) become 0 and are counted in the manifest.
+        scale: of the labels: "mosi" or "sims"; None tells it by their range.
 
     Raises:
         MsaError: what `findings` calls an error.
     """
-    file = load(path, lengths, bert, repair)
+    file = load(path, lengths, bert, repair, scale)
     findings.refuse(file)
     return assemble(file, name, "mmsa", STATEMENT)
 
 
 def load(
-    path: str | Path, lengths: str = "auto", bert: str | Path | None = None, repaired: bool = False
+    path: str | Path,
+    lengths: str = "auto",
+    bert: str | Path | None = None,
+    repaired: bool = False,
+    scale: str | None = None,
 ) -> FeatureFile:
     """Read everything usable in the file; the rest becomes findings. Arguments as `read`.
 
@@ -97,21 +112,27 @@ def load(
             else f"a {type(content).__name__}"
         )
         raise MsaError(f"{file.path.name} holds {seen}; an MMSA file holds the keys {', '.join(SPLITS)}.")
+    splits = {split: layouts.split_of(content, split) for split in SPLITS}
     for split in SPLITS:
-        rows = content.pop(split, None)
-        if not isinstance(rows, dict):
+        if not isinstance(splits[split], dict):
             file.findings.append(Finding("error", f"There is no {split!r} in the file. Add it: a dict of arrays."))
-            continue
-        part = file.attempt(_part, file, split, rows, lengths, bert)
+            del splits[split]
+    for rows in splits.values():
+        layouts.rename(file, rows)
+    layouts.join_ids(list(splits.values()))
+    use = ("audio", "vision") if lengths in ("auto", "declared") else ()
+    judged = {modality: judge_file(file, splits, modality, lengths == "declared") for modality in use}
+    for split in list(splits):
+        part = file.attempt(_part, file, split, splits.pop(split), Rules(lengths, bert, judged))
         if part is not None:
             file.parts.append(part)
-    file.scale = scale_of(file.parts)
+    scales.decide(file, scale)
     if repaired:
         zero_out(file)
     return file
 
 
-def _part(file: FeatureFile, split: str, rows: dict[str, Any], rule: str, bert: str | Path | None) -> Part:
+def _part(file: FeatureFile, split: str, rows: dict[str, Any], rules: Rules) -> Part:
     """Read one split.
 
     Raises:
@@ -133,37 +154,43 @@ def _part(file: FeatureFile, split: str, rows: dict[str, Any], rule: str, bert: 
         rating = file.attempt(labels, rows[key], f"{key} of {split}", n) if key in rows else None
         if rating is not None:
             part.ratings[modality] = rating
-    _text(file, part, rows, rule, bert)
+    layouts.unread(file, rows, READ, split)
+    _text(file, part, rows, rules)
     return part
 
 
-def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rule: str, bert: str | Path | None) -> None:
+def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rules: Rules) -> None:
     """Fill the streams of `part`, the text first because aligned files have its frames everywhere."""
-    n, frames_of_text = len(part.ids), None
+    n = len(part.ids)
+    frames_of_text: FramesOfText | None = None
     pieces, text = rows.pop("text_bert", None), rows.pop("text", None)
     # vectors of the text: those of the file, or its word pieces encoded
     if pieces is not None:
-        pieces = file.attempt(_pieces, pieces, f"text_bert of {part.split}", n)
+        pieces = file.attempt(layouts.pieces, file, pieces, f"text_bert of {part.split}", n)
     if text is not None:
         text = file.attempt(_vectors, text, f"text of {part.split}", n)
-    elif pieces is not None and bert is not None:
-        text = file.attempt(encoder.encode, pieces, bert)
+    elif pieces is not None and rules.bert is not None:
+        text = file.attempt(encoder.encode, pieces, rules.bert)
     elif pieces is not None and not any(f.sentence == NO_TEXT for f in file.findings):
         file.findings.append(Finding("error", NO_TEXT))
     # its real frames: the mask of the word pieces, else zeros are padding
-    if pieces is not None and rule != "zeros":
+    if pieces is not None and rules.lengths != "zeros":
         mask = pieces[:, 1] == 1
         frames_of_text = span_of_mask(mask), mask.shape[1], "mask of text_bert"
     if text is not None and (frames_of_text is None or text.shape[1] != frames_of_text[1]):
-        span, front = span_of_zeros(nonzero(text))
+        span, front = span_of_zeros(nonzero(text), file.front.get("text", False))
+        file.front["text"] = front
         frames_of_text = span, text.shape[1], FRONT if front else ZEROS
+    elif text is not None and frames_of_text is not None:
+        frames_of_text = _unhidden(file, part, text, frames_of_text)
     if text is not None and frames_of_text is not None:
         file.found_by("text", frames_of_text[2])
         part.streams["text"] = cut(text, frames_of_text[0])
+        part.held["text"] = layouts.held(text, part.streams["text"])
     # audio and vision, which may be aligned to the text
     for modality in ("audio", "vision"):
         if rows.get(modality) is not None:
-            stream = file.attempt(_stream, file, part, modality, rows, rule, frames_of_text)
+            stream = file.attempt(_stream, file, part, modality, rows, rules, frames_of_text)
             if stream is not None:
                 part.streams[modality] = stream
 
@@ -180,18 +207,19 @@ def _vectors(value: Any, what: str, n: int) -> np.ndarray:
     return text
 
 
-def _pieces(value: Any, what: str, n: int) -> np.ndarray:
-    """Check text_bert (N, 3, L) of whole numbers.
-
-    Raises:
-        MsaError: the array has another shape or other values.
-    """
-    pieces = numbers(value, what, n, (3,))
-    if pieces.shape[1] != 3:
-        raise MsaError(f"{what} has shape {pieces.shape}; give (N, 3, L): ids, mask and segment.")
-    if not np.isfinite(pieces).all() or (pieces < 0).any() or not np.isin(pieces[:, 1], (0, 1)).all():
-        raise MsaError(f"{what}: ids must be whole numbers and the mask 0 or 1. Export it again, or leave it out.")
-    return pieces
+def _unhidden(file: FeatureFile, part: Part, text: np.ndarray, found: FramesOfText) -> FramesOfText:
+    """Replace the frames of utterances whose mask holds zeros while their text stands outside: zeros are padding."""
+    span, length, how = found
+    wrong = contradicted(text, span)
+    if not wrong.any():
+        return found
+    by_zeros, front = span_of_zeros(nonzero(text[wrong]), file.front.get("text", False))
+    file.front["text"], other = front, FRONT if front else ZEROS
+    for known, right in zip(span, by_zeros, strict=True):
+        known[wrong] = right
+    said = f"text_bert of {part.split}: the mask does not fit the text of {named(chosen(part.ids, wrong))}"
+    file.findings.append(Finding("warning", f"{said}; there {other}."))
+    return span, length, other if wrong.all() else f"{how}, or {other}"
 
 
 def _stream(
@@ -199,8 +227,8 @@ def _stream(
     part: Part,
     modality: str,
     rows: Mapping[str, Any],
-    rule: str,
-    frames_of_text: tuple[Span, int, str] | None,
+    rules: Rules,
+    frames_of_text: FramesOfText | None,
 ) -> Ragged:
     """Cut out the real frames of audio or vision; `file.lengths` records how they were found.
 
@@ -208,41 +236,48 @@ def _stream(
         MsaError: the array has another shape, or its lengths do not fit it.
     """
     values = numbers(rows[modality], f"{modality} of {part.split}", len(part.ids), (3,))
-    used, key = nonzero(values), f"{modality}_lengths"
+    key, before, rule = f"{modality}_lengths", file.front.get(modality, False), rules.lengths
     # first rule: declared lengths
     if rule in ("auto", "declared") and rows.get(key) is not None:
-        lengths = declared_lengths(rows[key], f"{key} of {part.split}", values.shape, part.ids)
-        span, front = span_of_lengths(used, lengths)
-        _beyond(file, part, key, used, span)
-        file.found_by(modality, f"{key}, padding in front" if front else key)
-        return cut(values, span)
+        declared_lengths(rows[key], f"{key} of {part.split}", len(part.ids), part.ids)
+        found = rules.declared[modality].pop(part.split)
+        part.held[modality] = np.asarray(found.used.any(1))
+        file.front[modality] = found.judged.front
+        file.found_by(modality, found.judged.how(key))
+        return cut(values, found.judged.span)
     if rule == "declared":
         raise MsaError(f"{part.split} has no {key}. Add them, or read with lengths='auto'.")
+    used = nonzero(values)
+    part.held[modality] = np.asarray(used.any(1))
     # second rule: the frames of an aligned text
     aligned = frames_of_text is not None and values.shape[1] == frames_of_text[1]
     if rule == "text" and not aligned:
         raise MsaError(f"{modality} of {part.split} is not aligned to the text. Read with lengths='auto'.")
     if frames_of_text is not None and aligned and rule != "zeros":
-        if rule == "text" or not outside(used, frames_of_text[0]).any():
+        span = frames_of_text[0]
+        beyond = outside(used, span)
+        if rule == "text" or 2 * beyond.sum() <= part.held[modality].sum():
             file.found_by(modality, f"frames of the text ({frames_of_text[2]})")
-            return cut(values, frames_of_text[0])
+            return cut(values, _around(file, part, modality, used, span, beyond, kept=rule != "text"))
     # third rule: zeros are padding
-    span, front = span_of_zeros(used)
+    span, front = span_of_zeros(used, before)
+    file.front[modality] = front
     file.found_by(modality, FRONT if front else ZEROS)
     return cut(values, span)
 
 
-def _beyond(file: FeatureFile, part: Part, key: str, used: np.ndarray, span: Span) -> None:
-    """Find frames outside declared lengths.
-
-    Raises:
-        MsaError: a length of 0 where there are frames.
-    """
-    lost = outside(used, span)
-    empty = lost & (span[0] == span[1])
-    if empty.any():
-        who = named(chosen(part.ids, empty))
-        raise MsaError(f"{key} of {part.split} is 0 for {who}, which has frames. Export the lengths again.")
-    if lost.any():
-        sentence = f"{key} of {part.split}: {named(chosen(part.ids, lost))} go on after their length; that is left out."
-        file.findings.append(Finding("warning", sentence))
+def _around(
+    file: FeatureFile, part: Part, modality: str, used: np.ndarray, span: Span, beyond: np.ndarray, kept: bool
+) -> Span:
+    """Widen the spans of the utterances `beyond` the text to all their frames, or leave these out; warn of both."""
+    if not beyond.any():
+        return span
+    what = "kept" if kept else "left out"
+    sentence = f"{modality} of {part.split}: {named(chosen(part.ids, beyond))} have frames outside those of the text;"
+    file.findings.append(Finding("warning", f"{sentence} these are {what}."))
+    if not kept:
+        return span
+    start, stop = span_of_mask(used)
+    empty = span[0] == span[1]
+    first = np.where(empty, start, np.minimum(span[0], start))
+    return np.where(beyond, first, span[0]), np.where(beyond, np.maximum(span[1], stop), span[1])

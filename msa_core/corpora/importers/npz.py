@@ -21,18 +21,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS, Corpus
-from msa_core.corpora.importers import findings
-from msa_core.corpora.importers.arrays import (
-    cut,
-    declared_lengths,
-    labels,
-    nonzero,
-    numbers,
-    outside,
-    span_of_lengths,
-    span_of_zeros,
-    texts,
-)
+from msa_core.corpora.importers import findings, scales
+from msa_core.corpora.importers.arrays import declared_lengths, labels, numbers, refuse_lengths, texts
 from msa_core.corpora.importers.contents import (
     FeatureFile,
     Finding,
@@ -40,10 +30,10 @@ from msa_core.corpora.importers.contents import (
     assemble,
     chosen,
     named,
-    scale_of,
     video,
     zero_out,
 )
+from msa_core.corpora.importers.padding import FRONT, ZEROS, cut, judge_lengths, nonzero, span_of_zeros
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
@@ -54,22 +44,23 @@ NAMES = ("id", "split", "score", "label", *MODALITIES, *(f"{m}_lengths" for m in
 STATEMENT = "Features as the file has them; scores are its labels times score_factor, in [-3, 3]."
 
 
-def read(path: str | Path, name: str, repair: bool = False) -> Corpus:
+def read(path: str | Path, name: str, repair: bool = False, scale: str | None = None) -> Corpus:
     """Read an .npz of the layout above as a corpus; `check.problems` lists all that would be refused.
 
     Args:
         name: of the corpus; its feature set is npz-<name>-<width of text>-<audio>-<vision>.
         repair: values that are not finite become 0 and are counted in the manifest.
+        scale: of `label`: "mosi" or "sims"; None tells it by the range.
 
     Raises:
         MsaError: what `findings` calls an error.
     """
-    file = load(path, repair)
+    file = load(path, repair, scale)
     findings.refuse(file)
     return assemble(file, name, "npz", STATEMENT)
 
 
-def load(path: str | Path, repaired: bool = False) -> FeatureFile:
+def load(path: str | Path, repaired: bool = False, scale: str | None = None) -> FeatureFile:
     """Read everything usable in the file; the rest becomes findings.
 
     Raises:
@@ -92,8 +83,10 @@ def load(path: str | Path, repaired: bool = False) -> FeatureFile:
         rows = np.flatnonzero(np.array(split) == one)
         if len(rows):
             file.parts.append(_rows(whole, one, rows))
-    if "score" not in arrays:
-        file.scale = scale_of(file.parts)
+    if "score" in arrays and scale is None:
+        scales.check_scores(file)
+    else:
+        scales.decide(file, scale)
     if repaired:
         zero_out(file)
     return file
@@ -159,15 +152,17 @@ def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], 
     used = nonzero(values)
     if key not in arrays:
         span, front = span_of_zeros(used)
-        file.found_by(modality, f"zeros {'in front' if front else 'at the end'} are padding")
+        file.found_by(modality, FRONT if front else ZEROS)
         return cut(values, span)
-    span, front = span_of_lengths(used, declared_lengths(arrays[key], key, values.shape, ids))
-    lost = outside(used, span)
-    if lost.any():
-        who = named(chosen(ids, lost))
+    lengths = declared_lengths(arrays[key], key, len(ids), ids)
+    n_frames = values.shape[1]
+    refuse_lengths(lengths > n_frames, f"larger than the {n_frames} frames of the array", key, lengths, ids)
+    judged = judge_lengths(used, lengths)
+    if judged.beyond.any():
+        who = named(chosen(ids, judged.beyond))
         raise MsaError(f"{key}: {who} go on after their length. Set to 0 what lies beyond, or correct the lengths.")
-    file.found_by(modality, f"{key}, padding in front" if front else key)
-    return cut(values, span)
+    file.found_by(modality, judged.how(key))
+    return cut(values, judged.span)
 
 
 def _rows(whole: Part, split: str, rows: np.ndarray) -> Part:
