@@ -1,0 +1,130 @@
+"""Media files as PyAV opens them: the check of a file, its container, main tracks, packets and decoded frames.
+
+Only local files in known containers are opened, so a playlist or a file that names other files or addresses is
+refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+
+from msa_core.config import MediaLimits
+from msa_core.errors import MediaError
+
+CONTAINERS = (  # FFmpeg demuxers that read one file and nothing else
+    "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,asf,gif,ogg,wav,w64,flac,mp3,aac,aiff,caf,amr"
+)
+SUFFIXES = (
+    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .3gp .gif".split()
+    + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
+)
+SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
+
+
+def files(folder: str | Path) -> list[Path]:
+    """List the media files under a folder, by suffix, sorted. Raises: MediaError when there is none."""
+    folder = Path(folder)
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in named if p.is_file())
+    if not found:
+        raise MediaError(
+            "There is no clip in the folder {name}. Give a folder with files such as .mp4 or .wav.",
+            name=label(folder),
+        )
+    return found
+
+
+def label(path: Path) -> str:
+    """Shorten the file's name for one line of an error message."""
+    name = "".join(c if c.isprintable() else "?" for c in path.name)
+    return name if len(name) <= 80 else f"{name[:60]}...{name[-15:]}"
+
+
+def check_file(path: str | Path, limits: MediaLimits) -> Path:
+    """Return the path of an ordinary file of an acceptable size. Raises: MediaError."""
+    path = Path(path)
+    name = label(path)
+    try:
+        if path.is_dir():
+            raise MediaError(
+                "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
+            )
+        if not path.is_file():
+            raise MediaError("There is no file {name}. Check its path and name.", name=name)
+        size = path.stat().st_size
+        with open(path, "rb") as f:
+            head = f.read(16)
+    except (OSError, ValueError) as e:
+        why = getattr(e, "strerror", None) or str(e)
+        raise MediaError("{name} cannot be read ({why}). Check its path and rights.", name=name, why=why) from e
+    if size == 0:
+        raise MediaError("{name} is empty (0 bytes). Record or export the clip again.", name=name)
+    if size > limits.max_bytes:
+        raise MediaError(
+            "{name} has {size:.1f} MB; the limit is {limit:.0f} MB. Shorten it or export it smaller.",
+            name=name,
+            size=size / 2**20,
+            limit=limits.max_bytes / 2**20,
+        )
+    still = head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] in (b"WEBP", b"heic", b"mif1", b"avif")
+    if still:
+        raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
+    return path
+
+
+def open_clip(path: Path) -> Any:
+    """Open a local file by PyAV; no other container, protocol or device is ever opened. Raises: MediaError."""
+    limit = str(MediaLimits().max_pixels)
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": limit}
+    try:
+        return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError, OSError) as e:
+        raise MediaError(
+            "{name} is not a media file, or is cut off or damaged. {supported}", name=label(path), supported=SUPPORTED
+        ) from e
+
+
+def main_streams(container: Any) -> list[Any]:
+    """Find the main video and audio stream; cover art and undecodable kinds are not tracks."""
+    found = []
+    for kind in ("video", "audio"):
+        able = [s for s in container.streams if s.type == kind and s.codec_context is not None]
+        able = [s for s in able if not s.disposition & av.stream.Disposition.attached_pic]
+        able.sort(key=lambda s: not s.disposition & av.stream.Disposition.default)
+        found += able[:1]
+    return found
+
+
+def packets(container: Any, streams: list[Any]) -> Iterator[Any]:
+    """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder."""
+    try:
+        yield from container.demux(streams)
+    except av.FFmpegError:
+        for stream in streams:
+            flush = av.Packet()
+            flush.stream = stream
+            yield flush
+
+
+def decode(packet: Any) -> list[Any]:
+    """Decode the frames of one packet; a damaged packet gives none."""
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        return []
+
+
+def decoded(path: Path, kind: str, skip: bool = False) -> Iterator[Any]:
+    """Yield decoded frames of the main `kind` stream in presentation order, without damaged ones."""
+    with open_clip(path) as container:
+        stream = next(s for s in main_streams(container) if s.type == kind)
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(MediaLimits().max_pixels)}
+        if skip:
+            stream.codec_context.skip_frame = "NONREF"
+        for packet in packets(container, [stream]):
+            yield from decode(packet)
