@@ -3,7 +3,7 @@
 Times are decoded presentation times (pts) counted from the clip's earliest picture or sound.
 """
 
-from msa_core.media.opening import SUFFIXES, check_file, files, label, main_streams, open_clip
+from msa_core.media.opening import SUFFIXES, check_file, files, label, main_streams, open_clip, packets, unordered
 from msa_core.media.pictures import frames
 from msa_core.media.probing import probe
 from msa_core.media.sound import SAMPLE_RATE_HZ, waveform
@@ -17,6 +17,8 @@ __all__ = [
     "label",
     "main_streams",
     "open_clip",
+    "packets",
     "probe",
+    "unordered",
     "waveform",
 ]

@@ -6,7 +6,7 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ SUFFIXES = (
     ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .3gp .gif".split()
     + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
 )
+JUMP_S = 10.0  # a broadcast stream whose time differs by more from what is expected has been reset
+Keep = Callable[[Any], bool]  # of a packet
 SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
 
 
@@ -88,21 +90,39 @@ def open_clip(path: Path) -> Any:
         ) from e
 
 
-def main_streams(container: Any) -> list[Any]:
-    """Find the main video and audio stream; cover art and undecodable kinds are not tracks."""
+def main_streams(container: Any, audio_index: int | None = None) -> list[Any]:
+    """Find the main video and audio stream; cover art and undecodable kinds are not tracks.
+
+    Args:
+        container: an open clip.
+        audio_index: the sound track that `probe` has chosen; None takes the default one.
+    """
     found = []
     for kind in ("video", "audio"):
         able = [s for s in container.streams if s.type == kind and s.codec_context is not None]
         able = [s for s in able if not s.disposition & av.stream.Disposition.attached_pic]
         able.sort(key=lambda s: not s.disposition & av.stream.Disposition.default)
+        if kind == "audio":
+            able.sort(key=lambda s: s.index != audio_index)
         found += able[:1]
     return found
 
 
-def packets(container: Any, streams: list[Any]) -> Iterator[Any]:
-    """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder."""
+def packets(container: Any, streams: list[Any], audio_index: int | None = None) -> Iterator[Any]:
+    """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder.
+
+    Times that jump in a broadcast stream go on without the jump. They are followed over both main streams whatever
+    `streams` are, so that every reader of the clip sees the same times.
+    """
+    clock = Clock() if container.format.flags & av.format.Flags.ts_discont.value else None
+    watched = main_streams(container, audio_index) if clock else []
+    wanted = {s.index for s in streams}
     try:
-        yield from container.demux(streams)
+        for packet in container.demux(list({s.index: s for s in (*streams, *watched)}.values())):
+            if clock:
+                clock.straighten(packet)
+            if packet.stream_index in wanted:
+                yield packet
     except av.FFmpegError:
         for stream in streams:
             flush = av.Packet()
@@ -110,21 +130,66 @@ def packets(container: Any, streams: list[Any]) -> Iterator[Any]:
             yield flush
 
 
-def decode(packet: Any) -> list[Any]:
+class Clock:
+    """Times of a broadcast stream made continuous: concatenated parts and resets of the sender are no time passed."""
+
+    def __init__(self) -> None:
+        self._shift_s = 0.0  # the newest shift, of any stream
+        self._shifts: dict[int, float] = {}  # by stream
+        self._next: dict[int, float] = {}  # where the next packet of a stream is expected, in s
+
+    def straighten(self, packet: Any) -> None:
+        """Move the times of a packet, in place."""
+        tick = packet.dts if packet.dts is not None else packet.pts
+        if tick is None or not packet.size:
+            return
+        index, time_s = packet.stream_index, float(tick * packet.time_base)
+        expected_s = self._next.get(index)
+        shift_s = self._shifts.get(index, self._shift_s)
+        if expected_s is not None and abs(time_s + shift_s - expected_s) > JUMP_S:
+            if abs(time_s + self._shift_s - expected_s) <= JUMP_S:  # the other stream has jumped before
+                shift_s = self._shift_s
+            else:
+                shift_s = self._shift_s = expected_s - time_s
+        self._shifts[index] = shift_s
+        length_s = float((packet.duration or 0) * packet.time_base)
+        self._next[index] = time_s + shift_s + length_s
+        moved = round(shift_s / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + moved
+        packet.dts = None if packet.dts is None else packet.dts + moved
+
+
+def unordered(container: Any, stream: Any) -> bool:
+    """Tell whether packets have the time of their place in the file and not of their picture: AVI with B-frames."""
+    return container.format.name == "avi" and stream.type == "video" and bool(stream.codec_context.has_b_frames)
+
+
+def decode(packet: Any, unordered: bool = False) -> list[Any]:
     """Decode the frames of one packet; a damaged packet gives none."""
     try:
-        return packet.decode()
+        frames = packet.decode()
     except av.FFmpegError:
         return []
+    for frame in frames if unordered else ():
+        frame.pts = frame.dts
+    return frames
 
 
-def decoded(path: Path, kind: str, skip: bool = False) -> Iterator[Any]:
-    """Yield decoded frames of the main `kind` stream in presentation order, without damaged ones."""
+def decoded(path: Path, kind: str, audio_index: int | None = None, keep: Keep | None = None) -> Iterator[Any]:
+    """Yield decoded frames of the main `kind` stream in presentation order, without damaged ones.
+
+    Args:
+        path: the media file.
+        kind: "video" or "audio".
+        audio_index: the sound track that `probe` has chosen.
+        keep: whether a packet must be decoded although no other refers to it; None decodes all.
+    """
     with open_clip(path) as container:
-        stream = next(s for s in main_streams(container) if s.type == kind)
+        stream = next(s for s in main_streams(container, audio_index) if s.type == kind)
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.options = {"max_pixels": str(MediaLimits().max_pixels)}
-        if skip:
-            stream.codec_context.skip_frame = "NONREF"
-        for packet in packets(container, [stream]):
-            yield from decode(packet)
+        by_place = unordered(container, stream)
+        for packet in packets(container, [stream], audio_index):
+            if keep is not None:
+                stream.codec_context.skip_frame = "DEFAULT" if keep(packet) else "NONREF"
+            yield from decode(packet, by_place)

@@ -5,18 +5,21 @@ A recorded webm has no duration and a hostile file may lie about it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError, Message, message
-from msa_core.media.opening import SUPPORTED, check_file, decode, label, main_streams, open_clip, packets
+from msa_core.media.opening import SUPPORTED, check_file, decode, label, main_streams, open_clip, packets, unordered
 from msa_core.media.pictures import matrix, turns
+from msa_core.media.sound import level_dbfs
 from msa_core.schema import MediaInfo
 
+FAR_QUIETER_DB = 30.0  # a sound track this far below the loudest is not the one that is meant
 GRACE_S = 0.5  # a recorder stopped at the limit writes a little more
 
 
@@ -31,13 +34,14 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
     path = check_file(path, limits)
     name = label(path)
     with open_clip(path) as container:
-        tracks = {s.type: _Track(s) for s in main_streams(container)}
+        audio_index = _audible(path, container, limits)
+        tracks = {s.type: _Track(s, unordered(container, s)) for s in main_streams(container, audio_index)}
         if not tracks:
             raise MediaError("{name} has no video and no sound in it. {supported}", name=name, supported=SUPPORTED)
         if "video" in tracks:
             _check_pixels(name, tracks["video"].stream.codec_context, limits)
         # 2. Count its packets, whatever the metadata claim, until a limit is passed.
-        for packet in packets(container, [t.stream for t in tracks.values()]):
+        for packet in packets(container, [t.stream for t in tracks.values()], audio_index):
             tracks[packet.stream.type].add(packet)
             first = min(t.first_s for t in tracks.values())
             _check_length(name, max(t.end_s for t in tracks.values()) - first, container.duration, limits)
@@ -61,7 +65,25 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
             s.type: "unknown codec" for s in (*container.streams.video, *container.streams.audio) if not s.codec_context
         }
         broken = unknown | {kind: t.codec for kind, t in tracks.items()}
-        return _describe(name, decoded, {k: c for k, c in broken.items() if k not in decoded})
+        info = _describe(name, decoded, {k: c for k, c in broken.items() if k not in decoded})
+        numbers = {s.index: number for number, s in enumerate(container.streams.audio, 1)}
+        number = numbers.get(audio_index, 1) if audio_index is not None else 1
+        return replace(info, audio_index=audio_index, audio_track=number, n_audio_tracks=len(numbers))
+
+
+def _audible(path: Path, container: Any, limits: MediaLimits) -> int | None:
+    """Choose the sound track of a clip with several: the first that is not far quieter than the loudest of them.
+
+    Returns:
+        Its stream index; None when there is no choice.
+    """
+    able = [s for s in container.streams.audio if s.codec_context is not None]
+    if len(able) < 2:
+        return None
+    able.sort(key=lambda s: not s.disposition & av.stream.Disposition.default)
+    levels = {s.index: level_dbfs(path, s.index, limits.max_duration_s) for s in able}
+    heard = {index: level for index, level in levels.items() if level is not None}
+    return next((i for i, level in heard.items() if level >= max(heard.values()) - FAR_QUIETER_DB), able[0].index)
 
 
 @dataclass
@@ -69,6 +91,7 @@ class _Track:
     """Extent of one stream as demuxing has seen it, and its first frame that decodes."""
 
     stream: Any
+    by_place: bool  # its packets have the times of their place in the file
     frame: Any = None
     first_s: float = np.inf  # earliest packet
     end_s: float = -np.inf
@@ -85,7 +108,7 @@ class _Track:
 
     def add(self, packet: Any) -> None:
         if self.frame is None:
-            self.frame = next(iter(decode(packet)), None)
+            self.frame = next(iter(decode(packet, self.by_place)), None)
         if not packet.size or packet.is_discard:
             return
         self.n_packets += 1
@@ -109,7 +132,7 @@ def _describe(name: str, decoded: dict[str, _Track], broken: dict[str, str]) -> 
     audio: dict[str, Any] = {}
     if "audio" in decoded:
         sound = decoded["audio"].frame
-        audio = {"sample_rate_hz": sound.sample_rate, "n_channels": len(sound.layout.channels)}
+        audio = {"sample_rate_hz": sound.sample_rate, "n_channels": sound.layout.nb_channels}
     video: dict[str, Any] = {}
     if "video" in decoded:
         track = decoded["video"]
