@@ -5,10 +5,8 @@ Each is built with PyAV from a seeded or fixed source, so the tests need neither
 
 from __future__ import annotations
 
-import struct
 import wave as wave_file
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -21,20 +19,6 @@ from variants import RATE, REAL
 
 LONG = variants.EXAMPLES / "grid_lbax4n.mp4"  # 3 s at 25 frames a second
 Packets = list[Any]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A way of writing a clip: what builds it from the original, and how near it must come.
-
-    `late_s` is the sound that the container cannot tell from an encoder's lead-in.
-    """
-
-    build: Callable[[Path], Any]
-    original: Path = REAL
-    has_video: bool = True
-    late_s: float = 0.03
-    turned: int = 0
 
 
 def copied(source: Path, out: Path, shift_s: float = 0.0, **settings: Any) -> Path:
@@ -138,12 +122,6 @@ def on_channel(n: int, channel: int, wave: np.ndarray) -> np.ndarray:
     out = np.zeros((n, len(wave)), np.float32)
     out[channel] = wave
     return out
-
-
-def edited(raw: bytes, media_time: int) -> bytes:  # pragma: no cover - kept simple for one use
-    """The mp4 with the first edit list entry starting `media_time` ticks into the track."""
-    at = raw.index(b"elst") + 4 + 8
-    return raw[: at + 4] + struct.pack(">i", media_time) + raw[at + 8 :]
 
 
 @cache
