@@ -117,7 +117,7 @@ def test_tracks_that_are_all_silent_are_silent(tmp_path):
 # --------------------------------------------------------------------------------------------- times
 
 
-@pytest.mark.parametrize("shifts", [(0.0, 91_848.0), (500.0, 0.0), (0.0, 30_000.0, 10.0)])
+@pytest.mark.parametrize("shifts", [(0.0, 91_848.0), (500.0, 0.0), (0.0, 30_000.0, 10.0), (0.0, 0.0, 0.0), (3.0, 1.0)])
 def test_broadcast_streams_whose_time_jumps_go_on(tmp_path, shifts):
     path = matrix.joined(tmp_path / "a.ts", shifts)
     info, n = media.probe(path), len(shifts)

@@ -19,10 +19,12 @@ CONTAINERS = (  # FFmpeg demuxers that read one file and nothing else
     "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,asf,gif,ogg,wav,w64,flac,mp3,aac,aiff,caf,amr"
 )
 SUFFIXES = (
-    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .3gp .gif".split()
+    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .ogv .gif".split()
     + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
 )
-JUMP_S = 10.0  # a broadcast stream whose time differs by more from what is expected has been reset
+JUMP_S = 10.0  # a broadcast stream whose time is so much later than expected has been reset
+BACK_S = 0.1  # and one whose time goes back by more than this
+TOGETHER_S = 1.0  # streams of a clip end this near to each other, and jump by the same time
 Keep = Callable[[Any], bool]  # of a packet
 SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
 
@@ -140,20 +142,20 @@ class Clock:
 
     def straighten(self, packet: Any) -> None:
         """Move the times of a packet, in place."""
-        tick = packet.dts if packet.dts is not None else packet.pts
-        if tick is None or not packet.size:
+        if not packet.size:
             return
-        index, time_s = packet.stream_index, float(tick * packet.time_base)
-        expected_s = self._next.get(index)
+        index = packet.stream_index
         shift_s = self._shifts.get(index, self._shift_s)
-        if expected_s is not None and abs(time_s + shift_s - expected_s) > JUMP_S:
-            if abs(time_s + self._shift_s - expected_s) <= JUMP_S:  # the other stream has jumped before
+        if packet.dts is not None:
+            time_s = float(packet.dts * packet.time_base)
+            ahead_s = time_s + shift_s - self._next.get(index, time_s + shift_s)
+            if not -BACK_S <= ahead_s <= JUMP_S:
+                # The other stream may have jumped before: pictures and sound stay together.
+                if abs(ahead_s - shift_s + self._shift_s) > TOGETHER_S:
+                    self._shift_s = shift_s - ahead_s
                 shift_s = self._shift_s
-            else:
-                shift_s = self._shift_s = expected_s - time_s
+            self._next[index] = time_s + shift_s + float((packet.duration or 0) * packet.time_base)
         self._shifts[index] = shift_s
-        length_s = float((packet.duration or 0) * packet.time_base)
-        self._next[index] = time_s + shift_s + length_s
         moved = round(shift_s / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + moved
         packet.dts = None if packet.dts is None else packet.dts + moved

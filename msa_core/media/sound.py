@@ -59,7 +59,7 @@ class _Channels:
         values = _values(frame) if frame.layout.nb_channels > 1 else None
         if values is None:
             return frame
-        window, energy = int(time_s / WINDOW_S), np.sum(values.astype(np.float64) ** 2, 1)
+        window, energy = int(time_s / WINDOW_S), _energy(values)
         known = self._energy.get(window)
         same = known is not None and len(known) == len(energy)
         self._energy[window] = known + energy if same else energy  # type: ignore[operator]
@@ -110,7 +110,7 @@ def level_dbfs(path: Path, audio_index: int, longest_s: float) -> float | None:
         if values is None:
             continue
         heard = True
-        square = np.nan_to_num(np.sum(values.astype(np.float64) ** 2, 1))
+        square = np.nan_to_num(_energy(values))
         energy = energy + square if len(energy) == len(square) else square
         samples, seen_s = samples + values.shape[1], seen_s + values.shape[1] / frame.sample_rate
         if samples >= 0.1 * frame.sample_rate:
@@ -146,11 +146,21 @@ def _placed(path: Path, info: MediaInfo, change: Change) -> np.ndarray:
 
 def _values(frame: Any) -> np.ndarray | None:
     """Return the samples of a frame as (C, n) float32, or None when they cannot be converted."""
+    n, kind = frame.layout.nb_channels, frame.format.name
+    if n < 8 and kind in ("flt", "fltp", "s16", "s16p"):  # PyAV reads no more than 7 planes
+        values = frame.to_ndarray()
+        values = values if frame.format.is_planar else values.reshape(-1, n).T
+        return values if values.dtype == np.float32 else values.astype(np.float32) / 32768
     try:
-        pieces = av.AudioResampler("flt").resample(frame)  # interleaved: PyAV reads no more than 7 planes
+        pieces = av.AudioResampler("flt").resample(frame)
     except (av.FFmpegError, ValueError):
         return None
-    return np.concatenate([p.to_ndarray().reshape(-1, frame.layout.nb_channels).T for p in pieces], 1)
+    return np.concatenate([p.to_ndarray().reshape(-1, n).T for p in pieces], 1)
+
+
+def _energy(values: np.ndarray) -> np.ndarray:
+    """Sum the squares of each channel of (C, n)."""
+    return np.einsum("cn,cn->c", values, values).astype(np.float64)
 
 
 def _mono(frame: Any, values: np.ndarray) -> Any:
