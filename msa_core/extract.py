@@ -178,7 +178,7 @@ class Extractor:
             translation=heard.translation,
             words=heard.words,
             thumbnails=faces.thumbnails,
-            notes=(*clip.degradation.notes(info.has_audio, info.has_video), *heard.notes, *faces.notes),
+            notes=(*clip.degradation.notes(info.has_audio, info.has_video), *_tracks(info), *heard.notes, *faces.notes),
             timings_s=timings,
             text=_verified(heard.text, "text", info.name),
             audio=_verified(heard.audio, "audio", info.name),
@@ -335,6 +335,14 @@ def _step(name: str, timings: dict[str, float], watch: _Watch | None = None) -> 
         yield
     finally:
         timings[name] += time.perf_counter() - start
+
+
+def _tracks(info: MediaInfo) -> tuple[str, ...]:
+    """Note that there is more sound than what was read."""
+    if not info.has_audio or info.n_audio_tracks < 2:
+        return ()
+    n, number = info.n_audio_tracks, info.audio_track
+    return (message("The clip has {n} sound tracks; only track {number} was read.", n=n, number=number),)
 
 
 def _no_track(info: MediaInfo, kind: str) -> str:

@@ -13,6 +13,7 @@ import variants
 from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
+from msa_core.media import pictures
 from msa_core.page import preview
 
 KINDS = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
@@ -124,7 +125,7 @@ def test_rotated_pictures_are_upright(clip, originals, degrees):
     ids=["as it is", "mirrored", "flipped", "turned clockwise", "turned and mirrored"],
 )
 def test_display_matrix_by_hand(matrix, expected):
-    assert media._upright(np.array([[1, 2], [3, 4]]), matrix).tolist() == expected
+    assert pictures.upright(np.array([[1, 2], [3, 4]]), matrix).tolist() == expected
 
 
 def test_uneven_frame_rate_follows_pts(clip, originals):

@@ -15,6 +15,7 @@ from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import NOTHING_TO_SIMULATE_FROM, UNCERTAIN_NOTE
 from msa_core.features import face, speech, store, translation, weights, whisper_decoding
+from msa_core.media import probing
 from msa_core.page import preview
 from msa_core.schema import STREAMS, MediaInfo, Stream
 
@@ -61,7 +62,7 @@ def test_a_longer_limit_names_no_command_line(clip):
     for seconds in (MediaLimits.command_line().max_duration_s, 1.0):
         for told in (None, 10_000_000_000):
             with pytest.raises(MsaError) as error:
-                media._check_length("a.mp4", seconds + 5, told, MediaLimits(max_duration_s=seconds))
+                probing._check_length("a.mp4", seconds + 5, told, MediaLimits(max_duration_s=seconds))
             assert in_chinese(error.value.message), error.value.message
 
 
@@ -166,5 +167,5 @@ def test_other_errors(quick, tmp_path, monkeypatch):
 def test_the_value_within_a_reason_is_translated_too(clip):
     with i18n.use("zh"):
         assert "葡萄牙语" in i18n.known(translation.not_chinese("pt"))
-        tracks = media._named({"video": "h264", "audio": "aac"})
+        tracks = probing._named({"video": "h264", "audio": "aac"})
         assert tracks == "video (h264) and audio (aac)" and i18n.known(tracks) == "视频轨（h264）和音频轨（aac）"

@@ -190,26 +190,30 @@ class FaceReader:
         times: list[float] = []
         tracks: list[Track] = []
         shown = _Thumbnails()
+        size: tuple[int, ...] = ()
         black = True
         for number, (time_s, frame) in enumerate(frames):
             _check(time_s, frame)
             times.append(time_s)
             small = _detection_picture(frame)
             black = black and bool(np.percentile(small, 99) < 24)
-            across, down = frame.shape[1] / small.shape[1], frame.shape[0] / small.shape[0]
-            boxes = [] if black else [b.scaled(across, down) for b in self.detector(small)]
-            follow(tracks, number, time_s, [(b, crop(frame, b)) for b in boxes if b.w > 0 and b.h > 0])
+            found = [] if black else [b for b in self.detector(small) if b.w > 0 and b.h > 0]
+            # A clip may change its size: positions are compared on the first picture's.
+            size = size or frame.shape[:2]
+            crops = [crop(frame, _between(b, small.shape, frame.shape)) for b in found]
+            boxes = [_between(b, small.shape, size) for b in found]
+            follow(tracks, number, time_s, list(zip(boxes, crops, strict=True)))
             shown.add(number, frame)
         # 2. Choose the track of the largest summed area.
         main = max(tracks, key=lambda track: track.weight, default=Track())
         reason = _absence(times, main, black)
         if reason is not None:
-            return Faces(Stream.absent(reason), shown.pictures(times, {}, {}), self.notes)
+            return Faces(Stream.absent(reason), shown.pictures(times, {}, {}, size), self.notes)
         # 3. Describe its crops; frames without it stay zero.
         values = np.zeros((len(times), self.dim), np.float32)
         values[main.frames] = face_features(self.network, np.stack(main.crops))
         valences = {n: float(values[n, VALENCE_COLUMN]) for n in main.frames}
-        pictures = shown.pictures(times, dict(zip(main.frames, main.boxes, strict=True)), valences)
+        pictures = shown.pictures(times, dict(zip(main.frames, main.boxes, strict=True)), valences, size)
         notes = (*self.notes, *_company(tracks, main, len(times)))
         return Faces(Stream(values, np.asarray(times, np.float32)), pictures, notes)
 
@@ -224,6 +228,11 @@ def _check(time_s: float, frame: np.ndarray) -> None:
         )
     if not math.isfinite(time_s):
         raise FeatureError("A frame has the time {time}; give seconds from the start of the clip.", time=time_s)
+
+
+def _between(box: Box, size: Sequence[int], other: Sequence[int]) -> Box:
+    """Move a box from a picture of one (height, width, ..) to the same picture of another."""
+    return box.scaled(other[1] / size[1], other[0] / size[0])
 
 
 def _detection_picture(frame: np.ndarray) -> np.ndarray:
@@ -267,7 +276,7 @@ class _Thumbnails:
 
     def __init__(self) -> None:
         self._every = 1
-        self._kept: dict[int, tuple[np.ndarray, float]] = {}
+        self._kept: dict[int, np.ndarray] = {}
 
     def add(self, number: int, frame: np.ndarray) -> None:
         """Remember the frame when it is its turn."""
@@ -275,23 +284,23 @@ class _Thumbnails:
             return
         scale = min(1.0, THUMBNAIL_SIDE / max(frame.shape[:2]))
         size = max(round(frame.shape[1] * scale), 1), max(round(frame.shape[0] * scale), 1)
-        self._kept[number] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA), scale
+        self._kept[number] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         if len(self._kept) > 2 * MAX_THUMBNAILS:
             self._every *= 2
             self._kept = {n: kept for n, kept in self._kept.items() if n % self._every == 0}
 
     def pictures(
-        self, times: Sequence[float], boxes: dict[int, Box], valences: dict[int, float]
+        self, times: Sequence[float], boxes: dict[int, Box], valences: dict[int, float], size: Sequence[int]
     ) -> tuple[Thumbnail, ...]:
-        """Return up to MAX_THUMBNAILS of them, with the face where it was found."""
+        """Return up to MAX_THUMBNAILS of them, with the face where it was found on a picture of `size`."""
         numbers = list(self._kept)
         chosen = np.linspace(0, len(numbers) - 1, min(MAX_THUMBNAILS, len(numbers))).round().astype(int)
         pictures = []
         for number in (numbers[i] for i in chosen):
-            image, scale = self._kept[number]
+            image = self._kept[number]
             box = None
             if number in boxes:
-                b, (height, width) = boxes[number].scaled(scale, scale), image.shape[:2]
+                b, (height, width) = _between(boxes[number], size, image.shape), image.shape[:2]
                 left, top = max(round(b.x), 0), max(round(b.y), 0)
                 box = left, top, min(round(b.x + b.w), width) - left, min(round(b.y + b.h), height) - top
             pictures.append(Thumbnail(times[number], image, box, valences.get(number)))

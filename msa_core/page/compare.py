@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from msa_core import compare
+from msa_core import compare, media
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.i18n import known, say, use
@@ -63,8 +63,8 @@ def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, ta
             elem_id="mm-second",
         )
         upload = words.put(
-            gr.UploadButton, lambda: {"label": say("Upload the second clip")}, file_types=["video", "audio"],
-            elem_id="mm-second-upload",
+            gr.UploadButton, lambda: {"label": say("Upload the second clip")},
+            file_types=["video", "audio", *media.SUFFIXES], elem_id="mm-second-upload",
         )  # fmt: skip
     status = html("", "mm-compare-status")
     drawn = html(comparison.empty(), "mm-compare")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,31 @@ from msa_core import atomic, media
 from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
 from msa_core.errors import MediaError
+from msa_core.schema import MediaInfo
 
 PREVIEW_FPS = 30
+START_US = 50_000  # a clip that starts later than this is not in step with the time line
 Change = Callable[[np.ndarray], np.ndarray]  # of a picture (H, W, 3) uint8, or of the samples (N,) float32
 
 
 def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
     """Return a file that a browser plays with a time line: `path` itself when it does, else a copy in `out_dir`.
 
-    A recording without duration is rewritten; HEVC, AVI and the like become h264 with AAC, longer side 640.
+    The copy has the tracks that the analysis reads, and its time 0 is the analysis's. A recording without duration is
+    rewritten; HEVC, AVI and the like become h264 with AAC, longer side 640.
     Raises: MediaError when it cannot be read or written; no partial file is left.
     """
     path, out_dir = media.check_file(path, MediaLimits.command_line()), Path(out_dir)
     with media.open_clip(path) as container:
-        streams = media.main_streams(container)
+        several = len(container.streams.audio) > 1
+        info = media.probe(path, MediaLimits.command_line()) if several else None
+        streams = media.main_streams(container, info.audio_index if info else None)
         kind = _browser_kind(container.format.name, streams)
-        timed = container.duration is not None
+        first = [s.index for s in container.streams.audio[:1]]
+        plain = not several or [s.index for s in streams if s.type == "audio"] == first
+        plain &= container.duration is not None and abs(container.start_time or 0) <= START_US
         native = path.suffix.lower() == f".{kind}"
-    if kind and timed and native:
+    if kind and plain and native:
         return path
     out = out_dir / f"{path.stem}-preview.{kind or 'mp4'}"
     try:
@@ -50,13 +58,61 @@ def remux(path: str | Path, out: str | Path) -> Path:
     Raises: MediaError when the streams do not fit the container of `out`; no partial file is left.
     """
     path, out = Path(path), Path(out)
+    info = media.probe(path, MediaLimits.command_line())
+    orders = _decoding_times(path, info)
     with _writing(path, out) as target, media.open_clip(path) as source:
-        copies = {s.index: target.add_stream_from_template(s) for s in media.main_streams(source)}
-        for packet in source.demux(media.main_streams(source)):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream_index]
-                target.mux(packet)
+        streams = media.main_streams(source, info.audio_index)
+        copies = {s.index: target.add_stream_from_template(s) for s in streams}
+        for packet in media.packets(source, streams, info.audio_index):
+            if not packet.size:
+                continue
+            if orders[packet.stream_index]:
+                packet.dts = orders[packet.stream_index].popleft()
+            elif packet.pts is None:
+                packet.pts = packet.dts
+            start = round(info.start_s / packet.time_base)
+            packet.pts, packet.dts = packet.pts - start, packet.dts - start
+            packet.stream = copies[packet.stream_index]
+            target.mux(packet)
     return out
+
+
+def _decoding_times(path: Path, info: MediaInfo) -> dict[int, deque[int]]:
+    """Compute the decoding times that packets of each stream lack, by stream index; empty where all have theirs.
+
+    They are the presentation times in order, moved so far back that none is later than its picture's.
+
+    Raises: MediaError: a packet has neither.
+    """
+    with media.open_clip(path) as container:
+        streams = media.main_streams(container, info.audio_index)
+        if any(media.unordered(container, s) for s in streams):
+            raise MediaError(
+                "{name} does not say when its pictures are shown. Export it as mp4.", name=media.label(path)
+            )
+        times: dict[int, list[tuple[int | None, int | None]]] = {s.index: [] for s in streams}
+        for packet in media.packets(container, streams, info.audio_index):
+            if packet.size:
+                times[packet.stream_index].append((packet.pts, packet.dts))
+    return {index: deque(_ordered(path, both)) for index, both in times.items()}
+
+
+def _untimed(path: Path) -> MediaError:
+    """Make the error of a clip whose packets cannot be copied."""
+    return MediaError("{name} does not say when its pictures are shown. Export it as mp4.", name=media.label(path))
+
+
+def _ordered(path: Path, times: list[tuple[int | None, int | None]]) -> list[int]:
+    """Compute decoding times from presentation times; empty when the packets have sound ones. Raises: MediaError."""
+    dts = [d for _, d in times if d is not None]
+    if len(dts) == len(times) and all(a < b for a, b in pairwise(dts)):
+        return []
+    pts = [p for p, _ in times if p is not None]
+    if len(pts) < len(times):
+        raise _untimed(path)
+    inorder = sorted(pts)
+    back = max((late - own for late, own in zip(inorder, pts, strict=True)), default=0)
+    return [time - back for time in inorder]
 
 
 def _browser_kind(container: str, streams: list[Any]) -> str | None:

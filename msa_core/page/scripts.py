@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
+from msa_core import media
 from msa_core.i18n import LANGUAGES, STATIC
 
 
@@ -15,5 +16,7 @@ def script(*names: str) -> str:
 
 
 def head() -> str:
-    """Return what runs before everything else in the browser: `page.js`, after the languages that it may use."""
-    return f"<script>window.mmLanguages = {json.dumps(list(LANGUAGES))};\n{script('page')}</script>"
+    """Return what runs before everything else in the browser: `page.js` and `upload.js`, after what they may use."""
+    known = {"mmLanguages": list(LANGUAGES), "mmClips": ",".join(["video/*", "audio/*", *media.SUFFIXES])}
+    given = "\n".join(f"window.{name} = {json.dumps(value)};" for name, value in known.items())
+    return f"<script>{given}\n{script('page', 'upload')}</script>"

@@ -273,6 +273,21 @@ def test_crossing_order_of_detections_does_not_matter():
     assert [set(track.boxes) for track in tracks] == [{FACE}, {other}]
 
 
+@pytest.mark.parametrize("across, down", [(0.5, 0.5), (2.0, 2.0), (0.25, 0.25), (0.5, 1.0)])
+def test_one_face_is_followed_when_the_pictures_change_their_size(across, down):
+    before = clip("grid_lbax4n.mp4")
+    half = len(before) // 2
+    after = [(t, cv2.resize(f, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)) for t, f in before[half:]]
+    usual = vision.FaceReader(trained()).read(before)
+    faces = vision.FaceReader(trained()).read([*before[:half], *after])
+    assert faces.stream.values[:, -1].all() and faces.notes == ()
+    if across == down != 0.25:
+        np.testing.assert_allclose(faces.stream.values[:, -2], usual.stream.values[:, -2], atol=0.6)
+    for picture, whole in zip(faces.thumbnails, usual.thumbnails, strict=True):
+        sides = np.array(picture.image.shape[1::-1] * 2) / np.array(whole.image.shape[1::-1] * 2)
+        assert np.abs(np.array(picture.box) / sides - whole.box).max() < 0.1 * max(whole.image.shape)
+
+
 def test_nothing_to_see_is_absent_with_its_reason():
     reader = vision.FaceReader(untrained())
     assert reader.read([]).stream.reason == "no picture in the video"

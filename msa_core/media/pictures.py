@@ -1,0 +1,124 @@
+"""Pictures of a clip, upright and with their times."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msa_core.media.opening import decoded, main_streams, open_clip, packets, unordered
+from msa_core.schema import MediaInfo
+
+EARLY_S = 1e-3  # a picture this much before its step counts as at it
+LATE_S = 0.05  # a picture this much later than the first at its step stands for another moment
+SKIP_RATIO = 4  # pictures nobody refers to are not decoded when the video has this many times the wanted rate
+
+
+def frames(
+    path: str | Path, info: MediaInfo, fps: float = 5.0, max_side: int = 640
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second.
+
+    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. The
+    pictures end where decoding ends.
+
+    Args:
+        path: the media file.
+        info: from `probe`.
+        fps: pictures a second, at most.
+        max_side: longer side of a picture in pixels, at most.
+    """
+    if not info.has_video:
+        return
+    path, due_s = Path(path), 0.0
+    wanted = _wanted(path, info, fps) if info.fps >= SKIP_RATIO * fps else []
+    # Leave out what nobody refers to while the rest comes in time; from the first late picture on decode those wanted.
+    ways = [lambda packet: False, {pts for _, pts in wanted}.__contains__] if wanted else [None]
+    for number, keep in enumerate(ways):
+        for time_s, frame in _timed(path, info, keep):
+            if time_s + EARLY_S < due_s:
+                continue
+            if number + 1 < len(ways) and time_s > _first(wanted, due_s) + LATE_S:
+                break
+            due_s = _next_due(time_s, fps)
+            yield time_s, upright(_scaled(frame, info.pixel_aspect, max_side), matrix(frame))
+        else:
+            if _first(wanted, due_s) == np.inf:
+                return
+
+
+def _timed(path: Path, info: MediaInfo, keep: Callable[[int | None], bool] | None) -> Iterator[tuple[float, Any]]:
+    """Yield decoded pictures with their times in s; `keep` says which pts are decoded though nobody refers to them."""
+    time_s, step_s = 0.0, 1.0 / info.fps if info.fps else 0.04
+    chosen = None if keep is None else lambda packet: keep(packet.pts)
+    for i, frame in enumerate(decoded(path, "video", info.audio_index, chosen)):
+        if frame.pts is not None:
+            time_s = max(0.0, float(frame.pts * frame.time_base) - info.start_s)
+        elif i:
+            time_s += step_s
+        if time_s > info.duration_s + 1.0:
+            return
+        yield time_s, frame
+
+
+def _wanted(path: Path, info: MediaInfo, fps: float) -> list[tuple[float, int]]:
+    """List (time in s, pts) of the first picture at or after every step; empty when a packet has no pts."""
+    times, due_s, found = [], 0.0, []
+    with open_clip(path) as container:
+        video = [s for s in main_streams(container, info.audio_index) if s.type == "video"]
+        for packet in packets(container, video, info.audio_index):
+            if packet.size and not packet.is_discard:
+                if packet.pts is None or unordered(container, video[0]):
+                    return []
+                times.append((max(0.0, float(packet.pts * packet.time_base) - info.start_s), packet.pts))
+    for time_s, pts in sorted(times):
+        if time_s + EARLY_S >= due_s:
+            found.append((time_s, pts))
+            due_s = _next_due(time_s, fps)
+    return found
+
+
+def _first(wanted: list[tuple[float, int]], due_s: float) -> float:
+    """Return the time of the first wanted picture from `due_s` on, or infinity."""
+    i = bisect_left(wanted, (due_s - EARLY_S,))
+    return wanted[i][0] if i < len(wanted) else np.inf
+
+
+def _next_due(time_s: float, fps: float) -> float:
+    """Return the step after a picture."""
+    return float(np.floor(time_s * fps + 1e-2) + 1) / fps
+
+
+def _scaled(frame: Any, pixel_aspect: float, max_side: int) -> np.ndarray:
+    """Convert to RGB (H, W, 3) with square pixels and a longer side of at most `max_side`."""
+    width, height = frame.width * pixel_aspect, float(frame.height)
+    scale = min(1.0, max_side / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return frame.reformat(*size, format="rgb24", interpolation="AREA" if scale < 1 else "BILINEAR").to_ndarray()
+
+
+def matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Read (a, b, c, d) of the display matrix: picture (x, y) is shown at (a x + c y, b x + d y)."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return (1, 0, 0, 1)
+    m = np.frombuffer(bytes(data), "<i4")
+    return int(m[0]), int(m[1]), int(m[3]), int(m[4])
+
+
+def turns(matrix: tuple[int, int, int, int]) -> int:
+    """Return the clockwise turn in degrees that shows the picture upright: 0, 90, 180 or 270."""
+    a, b, _, _ = matrix
+    return round(np.degrees(np.arctan2(b, a)) / 90) % 4 * 90
+
+
+def upright(image: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Apply the quarter turns and mirrorings of the display matrix."""
+    a, b, c, d = matrix
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image, a, d = image.swapaxes(0, 1), c, b
+    image = image[:, ::-1] if a < 0 else image
+    return np.ascontiguousarray(image[::-1] if d < 0 else image)
