@@ -10,7 +10,7 @@ with suppress(ImportError):
     import spaces  # noqa: F401  Hugging Face ZeroGPU; must come before torch
 
 from msa_core.page.build import build, launch  # noqa: E402
-from msa_core.predict import Analyser  # noqa: E402
+from msa_core.page.gpu import load  # noqa: E402
 
 if __name__ == "__main__":
-    launch(build(Analyser.load()))
+    launch(build(load()))
