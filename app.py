@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from msa_core.page import folders
+
+folders.ensure()
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with suppress(ImportError):
     import spaces  # noqa: F401  Hugging Face ZeroGPU; must come before torch
