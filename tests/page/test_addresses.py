@@ -100,6 +100,6 @@ def test_what_is_an_address(path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/tmp/gradio/ab/a.mp4", "C:\\\\clips\\\\a.mp4", "clip 10:30.mp4", "a.mp4", None, 3])
+@pytest.mark.parametrize("path", ["/folder/ab/a.mp4", "C:\\\\clips\\\\a.mp4", "clip 10:30.mp4", "a.mp4", None, 3])
 def test_what_is_none(path: Any) -> None:
     assert not has_address([{"path": path, "url": "http://127.0.0.1:7860/file=a.mp4"}, "http://in.a/transcript", None])
