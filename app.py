@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from msa_core.page import folders
+
+folders.ensure()
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with suppress(ImportError):
     import spaces  # noqa: F401  Hugging Face ZeroGPU; must come before torch
 
 from msa_core.page.build import build, launch  # noqa: E402
-from msa_core.predict import Analyser  # noqa: E402
+from msa_core.page.gpu import load  # noqa: E402
 
 if __name__ == "__main__":
-    launch(build(Analyser.load()))
+    launch(build(load()))

@@ -212,6 +212,15 @@ def checkpoints(args: Namespace) -> None:
     _table(args, "checkpoints", table())
 
 
+def check_space(args: Namespace) -> int:
+    """Check a checkout against the Hub's rules for a Space. Returns: exit code 2 when the Hub would refuse it."""
+    from msa_core.cli import space
+
+    errors, steps = space.check(Path(args.folder))
+    print("\n".join([*(f"error: {e}" for e in errors), *steps]) or "Nothing stands against pushing this to a Space.")
+    return 2 if errors else 0
+
+
 def sheet(args: Namespace) -> None:
     """Write the teacher's sheet in every language."""
     from msa_core.lessons.handout import sheet

@@ -161,6 +161,8 @@ def _add_other_commands(add: Add) -> None:
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("checkpoints", commands.checkpoints, "verify and list the installed checkpoints")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add("check-space", commands.check_space, "check a checkout against the rules of a Hugging Face Space")
+    p.add_argument("folder", nargs="?", default=".", help="default: here")
 
 
 def _positive(text: str) -> int:

@@ -12,13 +12,27 @@ from msa_core.page.analyse import analyse_tab
 from msa_core.page.api import named_calls
 from msa_core.page.compare import compare_tab
 from msa_core.page.components import Words, html
-from msa_core.page.files import EXAMPLES
+from msa_core.page.files import EXAMPLES, has_address
 from msa_core.page.languages import Languages
 from msa_core.page.learn import learn_tab
 from msa_core.page.numbers import numbers_tab
 from msa_core.page.services import KEEP_S, Services, leaving
 from msa_core.predict import Analyser
 from msa_core.views import page_parts
+
+NO_ADDRESS = "A clip is named by an address, and this page fetches nothing. Upload the file: handle_file(PATH)."
+
+
+class Page(gr.Blocks):
+    """Blocks that fetch nothing: gradio would ask other servers for a file that a client names by its address."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """Refuse addresses before gradio looks at the values of an event. Raises: gr.Error."""
+        if has_address(inputs):
+            raise gr.Error(NO_ADDRESS, print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
 
 def build(analyser: Analyser) -> gr.Blocks:
@@ -29,7 +43,7 @@ def build(analyser: Analyser) -> gr.Blocks:
     """
     gr.set_static_paths([EXAMPLES])
     words, services = Words(), Services.around(analyser)
-    with gr.Blocks(
+    with Page(
         title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
     ) as page:
         language = _top(words)

@@ -90,7 +90,7 @@ class Comparing:
     def __init__(
         self, services: Services, status: gr.HTML, second: gr.State, example: gr.Dropdown, drawn: gr.HTML
     ) -> None:
-        self.services, self._extract = services, extraction(services.analyser)
+        self.services, self._extract = services, extraction(services)
         self.status, self.second, self.example, self.drawn = status, second, example, drawn
 
     def draw(self, inputs: CompareInputs) -> Updates:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
 from queue import SimpleQueue
 
+import gradio as gr
+
 from msa_core.degrade import Degradation
-from msa_core.page.gpu import gpu
+from msa_core.page.gpu import reserved
+from msa_core.page.services import Services
 from msa_core.page.session import Left
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
 
 Step = tuple[str, float]  # the name of a step, and the share of all work that is done (0..1)
-Extraction = Callable[[str, Degradation, str, Callable[[], None]], Iterator[Step | Utterance]]
+Steps = Iterator[Step | Utterance]
+Extraction = Callable[[str, Degradation, str, Callable[[], None]], Steps]
 
 
-def extraction(analyser: Analyser) -> Extraction:
-    """Return a generator function that reads one clip."""
+def extraction(services: Services) -> Extraction:
+    """Return a generator function that reads one clip, on a reserved GPU where there are such."""
+    steps = _with_reservation(services.analyser, services.gpu_reader)
 
-    @gpu
-    def extract(clip: str, how: Degradation, spoken: str, here: Callable[[], None]) -> Iterator[Step | Utterance]:
+    def extract(clip: str, how: Degradation, spoken: str, here: Callable[[], None]) -> Steps:
         """Yield the steps as they happen, then the utterance.
 
         Closed early, it tells its worker to stop and does not wait: gradio closes it where all visitors are served.
@@ -34,14 +41,62 @@ def extraction(analyser: Analyser) -> Extraction:
 
         Raises: MsaError; Left.
         """
-        news: SimpleQueue[Step | None] = SimpleQueue()
+        news: SimpleQueue[Step | Utterance | None] = SimpleQueue()
         unwanted = threading.Event()
 
+        def work() -> None:
+            with closing(steps(clip, how, spoken)) as reading:  # type: ignore[type-var]
+                for item in reading:
+                    here()
+                    if unwanted.is_set():
+                        raise Left
+                    news.put(item)
+
+        worker = ThreadPoolExecutor(1)
+        try:
+            job = worker.submit(copy_context().run, work)  # gradio knows by the context whose event it is
+            job.add_done_callback(lambda _: news.put(None))
+            while (item := news.get()) is not None:
+                yield item
+            job.result()
+        finally:
+            unwanted.set()
+            worker.shutdown(wait=False)
+
+    return extract
+
+
+def _with_reservation(analyser: Analyser, gpu_reader: Analyser | None) -> Callable[[str, Degradation, str], Steps]:
+    """Return `_steps` of a reader; a clip that gets no GPU is read by the other one, on the CPU."""
+    on_cpu = _steps(analyser)
+    if gpu_reader is None:
+        return on_cpu
+    on_gpu = reserved(_steps(gpu_reader))
+
+    def steps(clip: str, how: Degradation, spoken: str) -> Steps:
+        try:
+            yield from on_gpu(clip, how, spoken)
+        except gr.Error as e:
+            logging.warning("no GPU (%s): the clip is read on the CPU", e)
+            yield from on_cpu(clip, how, spoken)
+
+    return steps
+
+
+def _steps(analyser: Analyser) -> Callable[[str, Degradation, str], Steps]:
+    """Return a generator function of plain arguments that reads one clip.
+
+    It may run in a process of its own. Every step waits until it was taken; closed, the reading stops at its step.
+    """
+
+    def steps(clip: str, how: Degradation, spoken: str) -> Steps:
+        news: SimpleQueue[Step | None] = SimpleQueue()
+        wanted: SimpleQueue[bool] = SimpleQueue()
+
         def tell(step: str, share: float) -> None:
-            here()
-            if unwanted.is_set():
-                raise Left
             news.put((step, share))
+            if not wanted.get():
+                raise Left
 
         worker = ThreadPoolExecutor(1)
         try:
@@ -49,9 +104,10 @@ def extraction(analyser: Analyser) -> Extraction:
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item
+                wanted.put(True)
             yield job.result()
         finally:
-            unwanted.set()
+            wanted.put(False)
             worker.shutdown(wait=False)
 
-    return extract
+    return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import uuid
@@ -16,6 +17,7 @@ from msa_core.errors import MsaError
 from msa_core.page import preview
 
 EXAMPLES = checkpoint.ROOT.parent / "examples"
+ADDRESS = re.compile(r"\s*(//|[a-z][a-z0-9+.-]+:)", re.IGNORECASE)  # of another computer, or data itself
 Claim = tuple[str, str]  # a file's path, and the token that keeps it
 
 
@@ -76,6 +78,13 @@ class Uploads:
                 folder.rmdir()
                 raise
         return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
+
+
+def has_address(value: Any) -> bool:
+    """Return whether a value from outside names a file by an address, such as http://.., anywhere in it."""
+    if isinstance(value, dict):
+        return ADDRESS.match(str(value.get("path"))) is not None or any(map(has_address, value.values()))
+    return isinstance(value, list | tuple) and any(map(has_address, value))
 
 
 def is_file(clip: Any) -> bool:

@@ -89,7 +89,7 @@ class Reading:
 
     def __init__(self, services: Services, outputs: ReadingOutputs) -> None:
         self.services, self.outputs = services, outputs
-        self._extract = extraction(services.analyser)
+        self._extract = extraction(services)
 
     def read(self, wanted: Wanted, inputs: AnalyseInputs, request: gr.Request) -> Iterator[Updates]:
         """Read a clip and answer for it. The line that says it is done comes last."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from msa_core.page.files import EXAMPLES, Uploads
+from msa_core.page.gpu import gpu_reader
 from msa_core.page.session import Presence, Shipped, Visit
 from msa_core.predict import Analyser
 
@@ -28,11 +29,12 @@ class Services:
     shipped: Shipped
     uploads: Uploads = field(default_factory=lambda: Uploads(upload_folder))
     presence: Presence = field(default_factory=Presence)
+    gpu_reader: Analyser | None = None  # reads clips while a GPU is reserved
 
     @staticmethod
     def around(analyser: Analyser) -> Services:
         """Return the services of a page around loaded models."""
-        return Services(analyser, Shipped(EXAMPLES, analyser.extract))
+        return Services(analyser, Shipped(EXAMPLES, analyser.extract), gpu_reader=gpu_reader(analyser))
 
 
 def forgetting(page: gr.Blocks, services: Services) -> Callable[[Visit | None], None]:

@@ -99,7 +99,7 @@ def read(uploads: Uploads, presence: Presence, mine: Path) -> Callable[..., Iter
 
 def test_closing_an_extraction_stops_it_and_waits_for_nothing() -> None:
     analyser = Slow()
-    steps = extraction(analyser)("clip.mp4", Degradation(), "en", lambda: None)  # type: ignore[arg-type]
+    steps = extraction(Services(analyser, None))("clip.mp4", Degradation(), "en", lambda: None)  # type: ignore[arg-type]
     assert next(steps) == ("media", 0.0)
     start = time.monotonic()
     steps.close()  # type: ignore[attr-defined]
