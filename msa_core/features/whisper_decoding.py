@@ -25,7 +25,7 @@ MAX_TOKENS = 220  # of one window, below the decoder's context of 448
 UNLIKELY = -1.0  # mean log-probability of a phrase that is not worth its repetitions
 ENOUGH = 12  # tokens from which a text may be a loop without an exact period
 UNSPACED = ("zh", "ja", "th", "lo", "my", "yue")  # languages written without spaces
-NOT_SPEECH = 0.93  # see `doubt`
+NOT_SPEECH, NO_VOICE = 0.93, 0.8  # see `doubt`
 NO_SPEECH, NOT_UNDERSTOOD = "no speech found", "speech not understood"
 APPENDED = "\"'.。,，!！?？:：”)]}、…-"  # punctuation that belongs to the word before it
 
@@ -202,14 +202,17 @@ def doubt(decoded: Decoded, text: str, loud_s: float) -> str | None:
     log-probability -1.2 to -3.8; on 200 English utterances, also single words, digits and noise at 0 dB, 0.02-0.71
     with -0.03 to -1.7 (the least likely ones have low <|nospeech|>); on 50 of other languages 0.10-0.71 with -0.6 to
     -2.4. <|nospeech|> minus a tenth of the log-probability was at least 0.95 for sounds with letters in their text,
-    at most 0.91 for speech.
+    at most 0.91 for those utterances. Longer ones of other languages reached 0.69-0.80 with -2.8, but said more
+    words than the few sounds below NO_VOICE, which said one.
 
     Args:
         decoded: of an endless loop, its first turn.
         text: what the tokens say.
         loud_s: seconds of loud sound in the window.
     """
-    if not any(c.isalnum() for c in text) or decoded.no_speech - decoded.log_probability / 10 > NOT_SPEECH:
+    silent = decoded.no_speech - decoded.log_probability / 10 > NOT_SPEECH
+    few = len(decoded.tokens) < max(2.0, loud_s / 4)
+    if not any(c.isalnum() for c in text) or (silent and (few or decoded.no_speech > NO_VOICE)):
         return NO_SPEECH
     unsure, unlikely = decoded.no_speech > 0.3, decoded.log_probability < -1.0
     sparse = len(decoded.tokens) < loud_s

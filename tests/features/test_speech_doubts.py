@@ -113,11 +113,13 @@ def test_a_loop_that_never_ends_is_not_understood(
         (" ...", 0.2, -0.1, "no speech found"),
         (" I'm not too easy", 0.53, -2.08, "speech not understood"),
         (" No, no", 0.71, -1.55, "speech not understood"),
+        (" I'm not a fan of the game.", 0.75, -2.2, "speech not understood"),
         (" You sleep like a thunder", 0.2, -1.3, "speech not understood"),
     ],
 )
 def test_doubts_weigh_both_numbers(text: str, no_speech: float, log_probability: float, expected: str | None) -> None:
-    assert doubt(Decoded((1,) * 5, log_probability, no_speech, False), text, 2.0) == expected
+    tokens = (1,) * len(text.split())
+    assert doubt(Decoded(tokens, log_probability, no_speech, False), text, 1.0) == expected
 
 
 @needs_espeak
