@@ -205,6 +205,13 @@ def bench(args: Namespace) -> None:
     _table(args, "bench", table(Path(args.clip), args.repeats))
 
 
+def speech_check(args: Namespace) -> None:
+    """Print how speech reading compares with openai-whisper's own."""
+    from msa_core.evaluation.speech_comparison import table
+
+    _table(args, "speech", table(args.seed))
+
+
 def checkpoints(args: Namespace) -> None:
     """Verify and list the installed checkpoints."""
     from msa_core.evaluation.checkpoint_table import table

@@ -13,7 +13,7 @@ from msa_core.config import MediaLimits
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
 from msa_core.feature_training.voice_augmentation import augment
 from msa_core.feature_training.voice_clips import VoiceClip, clips, generator
-from msa_core.features import speech, weights
+from msa_core.features import speech, weights, windows
 
 AUGMENTATION = "augment-1"  # part of the cache key: change it whenever `augment` or `recording` changes
 
@@ -40,7 +40,7 @@ def encode(data: Path, n_versions: int, cache: Path, progress: CountProgress = q
     reader = speech.SpeechReader(weights.whisper())
     labels = [(c.id, c.split) for c in found]
     model = sum(p.double().sum().item() for p in reader.model.encoder.parameters())
-    key = (AUGMENTATION, labels, f"{model:.6f}", speech.FRAME_LAYERS, speech.POOL)
+    key = (AUGMENTATION, labels, f"{model:.6f}", speech.FRAME_LAYERS, windows.POOL)
     paths = [cache / f"voices-{digest(*key, version)}.npz" for version in range(n_versions + 1)]
     sounds = [] if all(p.is_file() for p in paths) else [_sound(c.path) for c in found]
     versions = []

@@ -9,19 +9,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from whisper.audio import log_mel_spectrogram
 from whisper.model import Whisper
+from whisper.tokenizer import Tokenizer
 
-from msa_core.errors import FeatureError, message
+from msa_core.errors import message
+from msa_core.features.loops import repeats, said_twice, too_little
+from msa_core.features.loudness import (
+    SAMPLE_RATE_HZ,
+    SILENT_DBFS,
+    is_silent,
+    loud_seconds,
+    near_loud,
+    trimmed,
+)
+from msa_core.features.surplus import without_surplus
 from msa_core.features.whisper_decoding import (
-    FRAME_S,
-    MAX_TOKENS,
     NO_SPEECH,
     NOT_UNDERSTOOD,
     Aligned,
@@ -31,19 +39,27 @@ from msa_core.features.whisper_decoding import (
     tokenizers,
     undisturbed,
 )
+from msa_core.features.windows import (
+    CUT_FROM_S,
+    PAD_STEP_S,
+    WINDOW_S,
+    Window,
+    checked,
+    cut_windows,
+    frame_times,
+    mel,
+    pooled,
+    token_limit,
+)
 from msa_core.schema import Word
 
-SAMPLE_RATE_HZ = 16_000
 FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1
-POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
-FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
-WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
-CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
-SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
 SILENT = message("silent audio track (below {level:.0f} dBFS)", level=SILENT_DBFS)
 NOT_ENGLISH = f"{NOT_UNDERSTOOD} (only English is recognised)"
-QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 BATCH = 16
+SHORT_S, REPLY_S = 3.0, 1.0  # loud sound of a loop, and of other words, that is heard again when it is refused
+TEMPERATURES = (0.2, 0.6)  # of tokens drawn for a window whose most likely ones never end
+DOUBTFUL = -1.0  # mean log-probability, at most, of words that were drawn or end at the token limit
 PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while another thread reads
 
 
@@ -54,7 +70,8 @@ class Speech:
     frames (T, D) float32 at about 10 Hz with frame_times_s (T,); states (K, D) float32, one per token said,
     with state_times_s (K,) and state_words (K,), the index of the word each belongs to. K = 0 and
     no_speech_reason is set when nothing was said; silent_reason is set when the sound itself is missing.
-    log_probability: mean over the tokens of the least certain window with words. Of speech that was translated,
+    log_probability: mean over the tokens of the least certain window with words, DOUBTFUL at most where decoding
+    did not end by itself. Of speech that was translated,
     transcript is in the language spoken, translation and words in English, and there are no states.
     """
 
@@ -73,26 +90,6 @@ class Speech:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Stretch of one clip: at most 30 s of sound that starts at start_s."""
-
-    clip: int
-    start_s: float
-    sound: np.ndarray
-
-    @property
-    def padded_s(self) -> int:
-        """Seconds after padding: the sound, silence, up to the next multiple of 5 s, at most 30 s."""
-        seconds = -(-(len(self.sound) + SILENCE_S * SAMPLE_RATE_HZ) // (PAD_STEP_S * SAMPLE_RATE_HZ)) * PAD_STEP_S
-        return min(seconds, WINDOW_S)
-
-    @property
-    def n_frames(self) -> int:
-        """Encoder frames of real sound, at least one."""
-        return max(1, -(-len(self.sound) // FRAME_SAMPLES))
-
-
-@dataclass(frozen=True)
 class DecodedWindow:
     """Words of a window, or the reason for having none."""
 
@@ -101,6 +98,7 @@ class DecodedWindow:
     log_probability: float = 0.0
     english: tuple[Word, ...] = ()  # of a translation, in s from the window's start
     rough: bool = False  # the translation is doubtful
+    unfinished: bool = False  # a loop that never ended, and says too little for the sound
 
 
 class SpeechReader:
@@ -109,6 +107,7 @@ class SpeechReader:
     never: Sequence[int] = ()  # tokens that are not said
     longest_s, cut_from_s = WINDOW_S, CUT_FROM_S  # of a window
     doubt = staticmethod(doubt)
+    measured_s = staticmethod(loud_seconds)  # of a sound, in which `doubt` expects words
 
     def __init__(self, model: Whisper, language: str | None = None) -> None:
         """Hold the model. Args: language: code such as "zh" for a multilingual model; None detects it."""
@@ -139,14 +138,14 @@ class SpeechReader:
             for windows in self._batches(waveforms, batch):
                 poll()
                 frames, encoded = self.encode(mel(windows, self.model, windows[0].padded_s))
-                for part in zip(windows, _pooled(frames, windows), self._listen(windows, encoded, poll), strict=True):
+                for part in zip(windows, pooled(frames, windows), self._listen(windows, encoded, poll), strict=True):
                     found.setdefault(part[0].clip, []).append(part)
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s)) for i in range(len(waveforms))]
 
     def frames(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode the frames (T, D) of `read` and their times (T,) in s, without the decoder."""
         windows = self._windows(0, waveform)
-        return self.encode_many([waveform])[0], np.concatenate([_frame_times(w) for w in windows])
+        return self.encode_many([waveform])[0], np.concatenate([frame_times(w) for w in windows])
 
     @torch.inference_mode()
     def encode_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[np.ndarray]:
@@ -154,8 +153,8 @@ class SpeechReader:
         found: dict[int, list[tuple[float, np.ndarray]]] = {}
         for windows in self._batches(waveforms, batch):
             frames, _ = self.encode(mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
-            for window, pooled in zip(windows, _pooled(frames, windows), strict=True):
-                found.setdefault(window.clip, []).append((window.start_s, pooled))
+            for window, mean in zip(windows, pooled(frames, windows), strict=True):
+                found.setdefault(window.clip, []).append((window.start_s, mean))
         return [np.concatenate([p for _, p in sorted(found[i], key=lambda f: f[0])]) for i in range(len(waveforms))]
 
     def encode(self, log_mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
@@ -193,11 +192,16 @@ class SpeechReader:
         return batches
 
     def _listen(
-        self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None], retry: bool = True
+        self,
+        windows: Sequence[Window],
+        encoded: Tensor,
+        poll: Callable[[], None],
+        retry: bool = True,
+        temperature: float = 0.0,
     ) -> list[DecodedWindow]:
         """Decode the words of each of B windows with encoder output (B, T, D).
 
-        A window that makes the decoder run away is heard once more with 5 s more of silence behind it.
+        A window that makes the decoder run away is heard again with more silence behind it.
         """
         # 1. Decode the windows that are not silent.
         answers = [DecodedWindow(reason=NO_SPEECH)] * len(windows)
@@ -205,29 +209,80 @@ class SpeechReader:
         if not loud:
             return answers
         tokenizer = tokenizers(self.model, encoded[loud], self.language)
-        seconds = [len(windows[i].sound) / SAMPLE_RATE_HZ for i in loud]
-        decoded = greedy(self.model, encoded[loud], tokenizer, [token_limit(s) for s in seconds], poll, self.never)
+        limits = [token_limit(len(windows[i].sound) / SAMPLE_RATE_HZ) for i in loud]
+        seconds = [loud_seconds(windows[i].sound) for i in loud]
+        decoded = greedy(self.model, encoded[loud], tokenizer, limits, poll, self.never, seconds, temperature)
         # 2. Keep the words that are believed.
-        said = []
+        said, again = [], []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
-            answers[i] = DecodedWindow(reason=self.doubt(found, tokenizer[k].decode(list(found.tokens)), seconds[k]))
-            said += [k] if answers[i].reason is None else []
+            text = tokenizer[k].decode(list(found.tokens))
+            answers[i] = DecodedWindow(reason=self.doubt(found, text, self.measured_s(windows[i].sound)))
+            if answers[i].reason is not None:
+                short = seconds[k] < (SHORT_S if found.loop else REPLY_S)
+                again += [i] if answers[i].reason == NOT_UNDERSTOOD and short else []
+                continue
+            said.append(k)
+            lost = too_little(text, seconds[k]) if found.loop else repeats(text)
+            cut = found.runaway and not found.loop and not said_twice(found.tokens)
+            certainty = min(found.log_probability, DOUBTFUL if cut or temperature > 0 else 0.0)
+            answers[i] = DecodedWindow(log_probability=certainty, unfinished=found.runaway and lost)
+            again += [i] if found.runaway and (lost or not found.loop) else []
         # 3. Align them with the sound.
         if said:
             kept = [loud[k] for k in said]
-            frames, chosen = [windows[i].n_frames for i in kept], [tokenizer[k] for k in said]
-            aligned = force(self.model, encoded[kept], chosen, [decoded[k].tokens for k in said], frames)
-            for i, k, words in zip(kept, said, aligned, strict=True):
-                answers[i] = DecodedWindow(words, log_probability=decoded[k].log_probability)
-        # 4. Hear runaways once more, with a longer silence.
-        longer = min(windows[0].padded_s + PAD_STEP_S, WINDOW_S)
-        again = [loud[k] for k in said if decoded[k].runaway]
-        if again and retry and longer > windows[0].padded_s:
-            once_more = [windows[i] for i in again]
-            _, longer_encoded = self.encode(mel(once_more, self.model, longer))
-            for i, heard in zip(again, self._listen(once_more, longer_encoded, poll, retry=False), strict=True):
+            texts, chosen = [decoded[k].tokens for k in said], [tokenizer[k] for k in said]
+            for i, words in zip(
+                kept, self._aligned([windows[i] for i in kept], encoded[kept], chosen, texts), strict=True
+            ):
+                answers[i] = replace(answers[i], aligned=words)
+        # 4. Hear runaways again, with a longer silence.
+        if again and retry:
+            refused = [answers[i].reason is not None for i in again]
+            for i, heard in zip(again, self._once_more([windows[i] for i in again], refused, poll), strict=True):
+                answers[i] = heard if heard is not None else answers[i]
+        if retry:  # a loop without an end, however it is heard
+            answers = [DecodedWindow(reason=NOT_UNDERSTOOD) if a.unfinished else a for a in answers]
+        return answers
+
+    def _once_more(
+        self, windows: Sequence[Window], refused: Sequence[bool], poll: Callable[[], None]
+    ) -> list[DecodedWindow | None]:
+        """Hear windows of one padded length with 5 s more of silence, then with 30 s in all and with drawn tokens.
+
+        Those that were refused are heard only in the first way. None: no words this time.
+        """
+        answers: list[DecodedWindow | None] = [None] * len(windows)
+        ways = [(min(windows[0].padded_s + PAD_STEP_S, WINDOW_S), 0.0), *((WINDOW_S, t) for t in TEMPERATURES)]
+        for longer, temperature in ways[windows[0].padded_s == WINDOW_S :]:
+            left = [
+                i for i, a in enumerate(answers) if (a is None or a.unfinished) and (not refused[i] or not temperature)
+            ]
+            if not left:
+                break
+            some = [windows[i] for i in left]
+            _, encoded = self.encode(mel(some, self.model, longer))
+            for i, heard in zip(left, self._listen(some, encoded, poll, False, temperature), strict=True):
                 answers[i] = heard if heard.aligned is not None else answers[i]
         return answers
+
+    def _aligned(
+        self, windows: Sequence[Window], encoded: Tensor, tokenizer: Sequence[Tokenizer], said: Sequence[Sequence[int]]
+    ) -> list[Aligned]:
+        """Align tokens with the loud parts of their windows, and once more without the words that are too many."""
+        heard, frames = [near_loud(w.sound) for w in windows], [w.n_frames for w in windows]
+        aligned = force(self.model, encoded, tokenizer, said, frames, heard)
+        left = [
+            without_surplus(words, tokens, w.sound) for words, tokens, w in zip(aligned, said, windows, strict=True)
+        ]
+        fewer = [i for i, tokens in enumerate(left) if len(tokens) < len(said[i])]
+        if fewer:
+            chosen, texts = [tokenizer[i] for i in fewer], [left[i] for i in fewer]
+            rest = force(
+                self.model, encoded[fewer], chosen, texts, [frames[i] for i in fewer], [heard[i] for i in fewer]
+            )
+            for i, words in zip(fewer, rest, strict=True):
+                aligned[i] = words
+        return aligned
 
     def _speech(self, parts: Sequence[tuple[Window, np.ndarray, DecodedWindow]]) -> Speech:
         """Join the windows of one clip."""
@@ -254,7 +309,7 @@ class SpeechReader:
             transcript=" ".join(said),
             words=tuple(words),
             frames=np.concatenate([pooled for _, pooled, _ in parts]),
-            frame_times_s=np.concatenate([_frame_times(w) for w, _, _ in parts]),
+            frame_times_s=np.concatenate([frame_times(w) for w, _, _ in parts]),
             states=np.concatenate(states),
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),
@@ -278,85 +333,3 @@ def alone(lock: threading.Lock, poll: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def checked(waveform: np.ndarray) -> np.ndarray:
-    """Return the waveform as contiguous float32 (N,). Raises: FeatureError for another shape, NaN or infinity."""
-    wave = np.asarray(waveform)
-    if wave.ndim != 1 or wave.size == 0:
-        raise FeatureError(
-            "The waveform has shape {shape}. Give mono samples (N,), N >= 1, at 16 kHz.", shape=wave.shape
-        )
-    if not np.isfinite(wave).all():
-        bad = int((~np.isfinite(wave)).sum())
-        raise FeatureError("The waveform has {n} samples that are NaN or infinite. Export the audio again.", n=bad)
-    return np.ascontiguousarray(wave, dtype=np.float32)
-
-
-def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
-    """Measure the RMS of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200."""
-    size = int(step_s * SAMPLE_RATE_HZ)
-    sizes = np.minimum(size, len(sound) - np.arange(0, len(sound), size))
-    power = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), size)) / sizes
-    return 10.0 * np.log10(np.maximum(power, 1e-20))
-
-
-def is_silent(sound: np.ndarray) -> bool:
-    """Tell whether even the loudest 0.1 s is below SILENT_DBFS."""
-    return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
-
-
-def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from_s: int = CUT_FROM_S) -> list[Window]:
-    """Cut audio to windows of at most `longest_s`, at its quietest 0.1 s after `cut_from_s` of each."""
-    windows, start = [], 0
-    while len(wave) - start > longest_s * SAMPLE_RATE_HZ:
-        low, high = start + cut_from_s * SAMPLE_RATE_HZ, start + longest_s * SAMPLE_RATE_HZ
-        quietest = int(np.argmin(loudness_dbfs(wave[low:high])))
-        cut = low + int((quietest + 0.5) * 0.1 * SAMPLE_RATE_HZ)
-        cut -= (cut - start) % (POOL * FRAME_SAMPLES)  # windows start on an audio frame
-        windows.append(Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
-        start = cut
-    return [*windows, Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
-
-
-def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
-    """Compute the log-mel (B, n_mels, 100 x padded_s) of windows padded with silence, each normalised alone."""
-    n = padded_s * SAMPLE_RATE_HZ
-    mels = [log_mel_spectrogram(w.sound, model.dims.n_mels, n - len(w.sound), model.device) for w in windows]
-    return torch.stack(mels)
-
-
-def _pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
-    """Average each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
-    answers = []
-    for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
-        starts = np.arange(0, window.n_frames, POOL)
-        sizes = np.minimum(POOL, window.n_frames - starts)
-        answers.append((np.add.reduceat(row[: window.n_frames], starts, axis=0) / sizes[:, None]).astype(np.float32))
-    return answers
-
-
-def _frame_times(window: Window) -> np.ndarray:
-    """Return the middle of each pooled frame, in s of the clip."""
-    starts = np.arange(0, window.n_frames, POOL)
-    stops = np.minimum(starts + POOL, window.n_frames)
-    return window.start_s + (starts + stops) / 2 * FRAME_S
-
-
-def token_limit(duration_s: float) -> int:
-    """Return more tokens than anyone says in that time."""
-    return min(MAX_TOKENS, 12 + int(8 * duration_s))
-
-
-def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
-    """Trim the pauses from word spans (s); the alignment gives pauses to a neighbour."""
-    level = loudness_dbfs(sound, FRAME_S)
-    heard = level > np.percentile(level, 95) - QUIET_DB
-    answers = []
-    for start, end in spans:
-        first, last = int(round(start / FRAME_S)), int(round(end / FRAME_S))
-        inside = np.flatnonzero(heard[first:last])
-        if inside.size:
-            start, end = (first + int(inside[0])) * FRAME_S, (first + int(inside[-1]) + 1) * FRAME_S
-        answers.append((round(start, 3), round(max(end, start + FRAME_S), 3)))
-    return answers

@@ -20,16 +20,16 @@ from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
 from msa_core.errors import Message, message
-from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit, trimmed
+from msa_core.features.loops import loop_length, said_twice
+from msa_core.features.loudness import trimmed
+from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
     doubt_multilingual,
     force,
     language_probabilities,
-    loop_length,
     outside_gb2312,
-    said_twice,
     tokenizers,
     undisturbed,
 )
@@ -52,6 +52,7 @@ class TranslatingReader(SpeechReader):
     """Reader of clips in Chinese: transcript in Chinese, translation and words in English, no states."""
 
     doubt = staticmethod(doubt_multilingual)
+    measured_s = staticmethod(lambda sound: len(sound) / SAMPLE_RATE_HZ)
     longest_s, cut_from_s = 8, 3  # several sentences at once, and some of them are left out
 
     def __init__(self, model: Whisper) -> None:
@@ -59,9 +60,14 @@ class TranslatingReader(SpeechReader):
         self.never = outside_gb2312(tokenizers(model, torch.zeros(1, 1, 1), LANGUAGE)[0])
 
     def _listen(
-        self, windows: Sequence[Window], encoded: Tensor, poll: Callable[[], None] = undisturbed, retry: bool = True
+        self,
+        windows: Sequence[Window],
+        encoded: Tensor,
+        poll: Callable[[], None] = undisturbed,
+        retry: bool = True,
+        temperature: float = 0.0,
     ) -> list[DecodedWindow]:
-        answers = super()._listen(windows, encoded, poll, retry)
+        answers = super()._listen(windows, encoded, poll, retry, temperature)
         if not retry:  # a second hearing of what is being heard
             return answers
         for i, (heard, languages) in enumerate(zip(answers, language_probabilities(self.model, encoded), strict=True)):

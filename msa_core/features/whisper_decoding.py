@@ -17,12 +17,15 @@ from whisper.model import Whisper, disable_sdpa
 from whisper.timing import median_filter
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
-FRAME_S = 0.02  # one encoder frame
+from msa_core.features.loops import loop_length, repeats, said_twice, too_much
+from msa_core.features.loudness import FRAME_S
+
 MEDIAN_WIDTH = 7  # frames, smooths the attention before alignment
 MAX_TOKENS = 220  # of one window, below the decoder's context of 448
-LOOP_WIDTH, LOOP_TIMES, LOOP_LENGTH = 12, 3, 10  # a phrase of <= 12 tokens, >= 3 times in a row, >= 10 tokens in all
-TWICE_LENGTH = 4  # tokens from which saying everything twice is suspicious
+UNLIKELY = -1.0  # mean log-probability of a phrase that is not worth its repetitions
+ENOUGH = 12  # tokens from which a text may be a loop without an exact period
 UNSPACED = ("zh", "ja", "th", "lo", "my", "yue")  # languages written without spaces
+NOT_SPEECH, NO_VOICE = 0.93, 0.8  # see `doubt`
 NO_SPEECH, NOT_UNDERSTOOD = "no speech found", "speech not understood"
 APPENDED = "\"'.。,，!！?？:：”)]}、…-"  # punctuation that belongs to the word before it
 
@@ -34,7 +37,8 @@ class Decoded:
     tokens: tuple[int, ...]
     log_probability: float  # mean over tokens and the end token; 0 = certain
     no_speech: float  # probability of <|nospeech|>
-    runaway: bool  # the token limit was reached, or everything was said twice; a plain loop is cut to one turn
+    runaway: bool  # decoding did not end by itself, or everything was said twice
+    loop: bool = False  # a runaway that repeats a phrase; the tokens hold it once
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,12 @@ def greedy(
     limits: Sequence[int],
     poll: Callable[[], None] = undisturbed,
     never: Sequence[int] = (),
+    loud_s: Sequence[float] | None = None,
+    temperature: float = 0.0,
 ) -> list[Decoded]:
     """Decode the most likely token at every step, for B windows at once, with a key-value cache.
+
+    A repetition is decoded on until it ends by itself, or until it is more than can be said in the time.
 
     Args:
         model: the Whisper model.
@@ -112,6 +120,8 @@ def greedy(
         limits: tokens per window, at most.
         poll: called at every step; what it raises ends the work.
         never: tokens that are not said.
+        loud_s: seconds of loud sound per window; None: as long as the limit allows.
+        temperature: above 0 tokens are drawn, the same for the same window.
     """
     # 1. Suppress what is no word: prompts, languages, timestamps, sounds.
     first = tokenizer[0]
@@ -120,87 +130,108 @@ def greedy(
     suppressed[[*first.non_speech_tokens, *never]] = True
     tokens = torch.tensor(_prompts(tokenizer), device=encoded.device)
     said: list[list[int]] = [[] for _ in tokenizer]
-    log_sums, done = [0.0] * len(said), [False] * len(said)
+    values: list[list[float]] = [[] for _ in tokenizer]
+    done, endless = [False] * len(said), [False] * len(said)
+    draws = [np.random.default_rng(0) for _ in tokenizer]
     cache, hooks = model.install_kv_cache_hooks()
     try:
         logits = model.decoder(tokens, encoded, kv_cache=cache)
         no_speech = logits[:, 0].softmax(dim=-1)[:, first.no_speech].tolist()
-        # 2. One token a step for all windows; a window is done at its end token, its limit or a loop.
+        # 2. One token a step for all windows; a window is done at its end token, its limit or an endless loop.
         for step in range(max(limits)):
             poll()
             scores = logits[:, -1].masked_fill(suppressed, -torch.inf)
             if step == 0:  # no empty answer
                 scores[:, [*first.encode(" "), first.eot]] = -torch.inf
-            log_p, best = scores.log_softmax(dim=-1).max(dim=-1)
+            log_p, best = _chosen(scores, temperature, draws)
             for i, (token, value) in enumerate(zip(best.tolist(), log_p.tolist(), strict=True)):
                 if not done[i]:
-                    log_sums[i] += value
+                    values[i].append(value)
                     done[i] = token == first.eot
                     if not done[i]:
                         said[i].append(token)
-                        done[i] = len(said[i]) >= limits[i] or loop_length(said[i]) > 0
+                        endless[i] = len(said[i]) >= limits[i] or (
+                            loud_s is not None and _endless(said[i], values[i], tokenizer[i], loud_s[i])
+                        )
+                        done[i] = endless[i]
             if all(done):
                 break
             logits = model.decoder(best[:, None], encoded, kv_cache=cache)
     finally:
         for hook in hooks:
             hook.remove()
-    return [
-        _decoded(s, total / (len(s) + 1), silent, limit)
-        for s, total, silent, limit in zip(said, log_sums, no_speech, limits, strict=True)
-    ]
+    return [_decoded(*window) for window in zip(said, values, no_speech, endless, strict=True)]
 
 
-def _decoded(tokens: Sequence[int], log_probability: float, no_speech: float, limit: int) -> Decoded:
-    """Cut a loop to one turn and mark a runaway."""
-    loop = loop_length(tokens)
-    runaway = loop == 0 and (len(tokens) >= limit or said_twice(tokens))
-    return Decoded(tuple(tokens[: len(tokens) - loop]), log_probability, no_speech, runaway)
+def _chosen(scores: Tensor, temperature: float, draws: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
+    """Choose the most likely token of each window, or draw one; log-probabilities (B,) and tokens (B,)."""
+    log_p = scores.log_softmax(dim=-1)
+    if temperature == 0:
+        best = log_p.max(dim=-1)
+        return best.values, best.indices
+    noise = np.stack([rng.gumbel(size=scores.shape[1]) for rng in draws])
+    drawn = (scores / temperature + torch.tensor(noise, dtype=scores.dtype, device=scores.device)).argmax(dim=-1)
+    return log_p.gather(1, drawn[:, None])[:, 0], drawn
 
 
-def doubt(decoded: Decoded, text: str, duration_s: float) -> str | None:
+def _endless(tokens: Sequence[int], values: Sequence[float], tokenizer: Tokenizer, loud_s: float) -> bool:
+    """Tell whether tokens only repeat an unlikely phrase, or one more often than can be said in the time."""
+    if (loop := loop_length(tokens)) > 0:
+        once = len(tokens) - loop
+        return sum(values[:once]) < UNLIKELY * once or too_much(tokenizer.decode(list(tokens)), loud_s)
+    if len(tokens) < ENOUGH or len(tokens) % 4:  # compression is asked now and then
+        return False
+    text = tokenizer.decode(list(tokens))
+    return too_much(text, loud_s) and repeats(text)
+
+
+def _decoded(tokens: Sequence[int], values: Sequence[float], no_speech: float, endless: bool) -> Decoded:
+    """Cut an endless loop to one turn, of which alone the probability counts, and mark a runaway."""
+    loop = loop_length(tokens) if endless else 0
+    kept = tokens[: len(tokens) - loop]
+    counted = values[: len(kept)] if loop else values
+    mean = sum(counted) / max(len(counted), 1)
+    return Decoded(tuple(kept), mean, no_speech, endless or said_twice(tokens), loop > 0)
+
+
+def doubt(decoded: Decoded, text: str, loud_s: float) -> str | None:
     """Return the reason for not believing decoded words: made up over noise, or guessed from an unknown language.
 
-    On tones, chords, melodies, hum, knocks and coloured noise of 2-20 s tiny.en gave <|nospeech|> 0.54-0.97; on
-    speech, also at 0 dB in noise or music, 0.02-0.24. Mean log-probability: English -0.03 to -0.96, Portuguese -1.35.
+    Neither number alone tells speech from sound. On 144 tones, chords, melodies, drums, sung vowels, hum, knocks,
+    sirens, engines, clapping and coloured noise of 2-14 s tiny.en gave <|nospeech|> 0.68-0.98 with mean
+    log-probability -1.2 to -3.8; on 200 English utterances, also single words, digits and noise at 0 dB, 0.02-0.71
+    with -0.03 to -1.7 (the least likely ones have low <|nospeech|>); on 50 of other languages 0.10-0.71 with -0.6 to
+    -2.4. <|nospeech|> minus a tenth of the log-probability was at least 0.95 for sounds with letters in their text,
+    at most 0.91 for those utterances. Longer ones of other languages reached 0.69-0.80 with -2.8, but said more
+    words than the few sounds below NO_VOICE, which said one.
+
+    Args:
+        decoded: of an endless loop, its first turn.
+        text: what the tokens say.
+        loud_s: seconds of loud sound in the window.
     """
-    unsure, unlikely = decoded.no_speech > 0.3, decoded.log_probability < -1.0
-    if not any(c.isalnum() for c in text) or decoded.no_speech > 0.5 or (unsure and unlikely):
+    silent = decoded.no_speech - decoded.log_probability / 10 > NOT_SPEECH
+    few = len(decoded.tokens) < max(2.0, loud_s / 4)
+    if not any(c.isalnum() for c in text) or (silent and (few or decoded.no_speech > NO_VOICE)):
         return NO_SPEECH
-    sparse = len(decoded.tokens) < duration_s
-    if decoded.log_probability < -1.2 or (sparse and decoded.log_probability < -0.9):
+    unsure, unlikely = decoded.no_speech > 0.3, decoded.log_probability < -1.0
+    sparse = len(decoded.tokens) < loud_s
+    if decoded.log_probability < -1.2 or (unsure and unlikely) or (sparse and decoded.log_probability < -0.9):
         return NOT_UNDERSTOOD
     return None
 
 
-def doubt_multilingual(decoded: Decoded, text: str, duration_s: float) -> str | None:
+def doubt_multilingual(decoded: Decoded, text: str, loud_s: float) -> str | None:
     """Apply `doubt` to Whisper base on Chinese, whose <|nospeech|> alone does not tell speech from sound.
 
     On the sounds of `doubt` it gave <|nospeech|> 0.12-0.88 with log-probability -1.2 to -4.1 and at most one token
     in two seconds where <|nospeech|> was low; on 47 Chinese sentences 0.00-0.72 with -0.06 to -0.77.
     """
-    unlikely, sparse = decoded.log_probability < -1.2, len(decoded.tokens) < duration_s / 2
+    unlikely, sparse = decoded.log_probability < -1.2, len(decoded.tokens) < loud_s / 2
     unsure = decoded.no_speech > 0.3 and decoded.log_probability < -1.0
     if not any(c.isalnum() for c in text) or unsure or (unlikely and sparse):
         return NO_SPEECH
     return NOT_UNDERSTOOD if unlikely else None
-
-
-def said_twice(tokens: Sequence[int]) -> bool:
-    """Tell whether the second half repeats the first."""
-    half = len(tokens) // 2
-    return half >= TWICE_LENGTH and tokens[:half] == tokens[half:]
-
-
-def loop_length(tokens: Sequence[int]) -> int:
-    """Count the tokens at the end that only repeat those before them; 0 when there is no loop."""
-    for width in range(1, LOOP_WIDTH + 1):
-        times = 1
-        while tokens[-width * (times + 1) : -width * times or None] == tokens[-width:] != []:
-            times += 1
-        if times >= LOOP_TIMES and width * times >= LOOP_LENGTH:
-            return width * (times - 1)
-    return 0
 
 
 @torch.inference_mode()
@@ -210,6 +241,7 @@ def force(
     tokenizer: Sequence[Tokenizer],
     said: Sequence[Sequence[int]],
     n_frames: Sequence[int],
+    heard: Sequence[np.ndarray] | None = None,
 ) -> list[Aligned]:
     """Align known tokens of B windows with the sound in one decoder pass: hidden states, and times by attention.
 
@@ -219,6 +251,7 @@ def force(
         tokenizer: B of them.
         said: text tokens, at least one per window.
         n_frames: real encoder frames of each window.
+        heard: frames (T,) bool of each window in which words may lie; None: all.
     """
     # 1. One teacher-forced pass over prompt and words, padded with end tokens.
     eot = tokenizer[0].eot
@@ -233,7 +266,9 @@ def force(
         weights = attention[i, :, : stop + 1, :frames].softmax(dim=-1)  # (heads, tokens, frames)
         std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
         matrix = median_filter((weights - mean) / std.clamp(min=1e-8), MEDIAN_WIDTH).mean(dim=0)
-        starts = _starts(matrix[n_prompt - 1 : stop].cpu().numpy())  # (tokens + 1,): the last is the end
+        open_frames = np.flatnonzero(np.ones(frames, dtype=bool) if heard is None else heard[i][:frames])
+        path = matrix[n_prompt - 1 : stop].cpu().numpy()[:, open_frames]
+        starts = _starts(path, open_frames)  # (tokens + 1,): the last is the end
         hidden = states[i, n_prompt - 1 : stop - 1].float().cpu().numpy()
         answers.append(_words(tokenizer[i], spoken, hidden, np.stack([starts[:-1], starts[1:]], axis=1)))
     return answers
@@ -280,11 +315,11 @@ def _words(tokenizer: Tokenizer, tokens: Sequence[int], states: np.ndarray, time
     return Aligned(tuple(words), states, times, np.array(owner, dtype=np.int64))
 
 
-def _starts(matrix: np.ndarray) -> np.ndarray:
+def _starts(matrix: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Find the start of each row of an attention matrix (rows, frames) in s, along the best monotonic path."""
-    rows, frames = warp(-matrix)
+    rows, columns = warp(-matrix)
     jumps = np.diff(rows, prepend=-1) > 0
-    return frames[jumps] * FRAME_S
+    return frames[columns[jumps]] * FRAME_S
 
 
 def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

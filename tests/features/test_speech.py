@@ -212,11 +212,15 @@ def test_loops_are_found_and_emphasis_is_not() -> None:
     assert whisper_decoding.loop_length([7, 7, 7]) == 0  # "no no no"
     assert whisper_decoding.loop_length([1, 2, 3, 4, 1, 2, 3, 4]) == 0
     assert whisper_decoding.loop_length([]) == 0
-    looped = whisper_decoding._decoded([1, 2, 3, 4] * 3, -0.1, 0.0, 50)
-    assert looped.tokens == (1, 2, 3, 4) and not looped.runaway
-    assert whisper_decoding._decoded([1, 2, 3, 4] * 2, -0.1, 0.0, 50).runaway
-    assert whisper_decoding._decoded(list(range(50)), -0.1, 0.0, 50).runaway
-    assert not whisper_decoding._decoded([7, 8] * 2, -0.1, 0.0, 50).runaway
+    assert whisper_decoding.loop_length([*range(13)] * 16) == 13 * 15  # a long phrase
+    assert whisper_decoding.loop_length([5, *[1, 2, 3, 4] * 3, 1, 2]) == 10  # it may end within a turn
+    looped = whisper_decoding._decoded([1, 2, 3, 4] * 3, [-0.5] * 4 + [0.0] * 8, 0.0, True)
+    assert (looped.tokens, looped.log_probability) == ((1, 2, 3, 4), -0.5) and looped.runaway and looped.loop
+    ended = whisper_decoding._decoded([1, 2, 3, 4] * 3, [-0.1] * 13, 0.0, False)
+    assert ended.tokens == (1, 2, 3, 4) * 3 and not ended.runaway and not ended.loop
+    assert whisper_decoding._decoded([1, 2, 3, 4] * 2, [-0.1] * 9, 0.0, False).runaway
+    assert whisper_decoding._decoded(list(range(50)), [-0.1] * 50, 0.0, True).runaway
+    assert not whisper_decoding._decoded([7, 8] * 2, [-0.1] * 5, 0.0, False).runaway
 
 
 def test_bad_waveforms_are_refused(reader: SpeechReader) -> None:

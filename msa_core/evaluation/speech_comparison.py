@@ -1,0 +1,115 @@
+"""Compare speech reading with openai-whisper's own `transcribe`, same weights, on generated and shipped sounds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+from whisper import timing, transcribe
+from whisper.model import Whisper
+from whisper.normalizers import EnglishTextNormalizer
+
+from msa_core.evaluation.speechless_cases import sounds
+from msa_core.evaluation.spoken_cases import Case, require_engine, utterances
+from msa_core.features import weights, whisper_decoding
+from msa_core.features.speech import SpeechReader
+from msa_core.schema import Word
+from msa_core.tables import markdown_table
+
+HEAD = (
+    *("kind", "sounds", "words said", "lost: ours", "lost: reference", "invented: ours", "invented: reference"),
+    *("lost of the reference", "with words: ours", "with words: reference", "time error (s): median", "95 %"),
+)
+
+
+@dataclass
+class Tally:
+    """Counts of one kind of sound."""
+
+    n: int = 0
+    said: int = 0
+    lost: list[int] = field(default_factory=lambda: [0, 0])  # ours, reference
+    invented: list[int] = field(default_factory=lambda: [0, 0])
+    of_reference: int = 0
+    answered: list[int] = field(default_factory=lambda: [0, 0])
+    errors_s: list[float] = field(default_factory=list)
+
+
+def table(seed: int = 0) -> str:
+    """Measure every case. Returns: a Markdown table, one row a kind.
+
+    Raises:
+        MsaError: espeak-ng is not installed.
+    """
+    require_engine()
+    model = weights.whisper("tiny.en")
+    return compared(model, [*utterances(seed), *sounds(seed)])
+
+
+def compared(model: Whisper, cases: Sequence[Case]) -> str:
+    """Tabulate words lost and invented against the truth and the reference, and the time errors of words.
+
+    Times are compared with the truth where one word stands alone, with the reference's for other shared words.
+    """
+    reader, plain, tallies = SpeechReader(model), EnglishTextNormalizer(), dict[str, Tally]()
+    for case in tqdm(cases, desc="speech", unit="sound"):
+        tally = tallies.setdefault(case.kind, Tally())
+        heard = [list(reader.read(case.sound).words), reference(model, case.sound)]
+        ours, theirs = (plain(" ".join(w.text for w in words)).split() for words in heard)
+        tally.n += 1
+        tally.of_reference += len(theirs) - shared(theirs, ours)
+        for k, words in enumerate((ours, theirs)):
+            tally.answered[k] += bool(words)
+            if case.truth is not None:
+                truth = plain(case.truth).split()
+                common = shared(truth, words)
+                tally.lost[k] += len(truth) - common
+                tally.invented[k] += len(words) - common
+        tally.said += len(plain(case.truth or "").split())
+        tally.errors_s += time_errors(case, *heard)
+    return markdown_table(HEAD, [_row(kind, tally) for kind, tally in tallies.items()])
+
+
+def reference(model: Whisper, sound: np.ndarray) -> list[Word]:
+    """Transcribe as openai-whisper does, with its own thresholds and temperatures."""
+    own, timing.dtw = timing.dtw, lambda x: np.stack(whisper_decoding.warp(x.double().cpu().numpy()))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = transcribe(model, sound, language="en", word_timestamps=True, fp16=False)
+    finally:
+        timing.dtw = own
+    return [Word(w["word"].strip(), w["start"], w["end"]) for s in found["segments"] for w in s["words"]]
+
+
+def shared(a: Sequence[str], b: Sequence[str]) -> int:
+    """Count the words that two texts share in order: their longest common subsequence."""
+    row = [0] * (len(b) + 1)
+    for x in a:
+        above = row[:]
+        for j, y in enumerate(b, start=1):
+            row[j] = above[j - 1] + 1 if x == y else max(row[j - 1], above[j])
+    return row[-1]
+
+
+def time_errors(case: Case, ours: Sequence[Word], theirs: Sequence[Word]) -> Iterable[float]:
+    """Give the distance of starts in s: to the truth, or to the reference's word where both have the same words."""
+    if case.word_s is not None:
+        return [abs(ours[0].start_s - case.word_s[0]), abs(ours[-1].end_s - case.word_s[1])] if ours else []
+    if [_letters(w.text) for w in ours] != [_letters(w.text) for w in theirs]:
+        return []
+    return [abs(a.start_s - b.start_s) for a, b in zip(ours, theirs, strict=True)]
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _row(kind: str, t: Tally) -> list[str]:
+    """Write the cells of a kind."""
+    times = [f"{np.percentile(t.errors_s, p):.2f}" for p in (50, 95)] if t.errors_s else ["-", "-"]
+    known = [str(t.said), *map(str, t.lost), *map(str, t.invented)]
+    return [kind, str(t.n), *known, str(t.of_reference), *map(str, t.answered), *times]

@@ -1,0 +1,96 @@
+"""Windows of sound for Whisper: cut in pauses, padded with silence, and their frames pooled to 10 Hz."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from whisper.audio import log_mel_spectrogram
+from whisper.model import Whisper
+
+from msa_core.errors import FeatureError
+from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loudness_dbfs
+from msa_core.features.whisper_decoding import MAX_TOKENS
+
+POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
+FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
+WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
+CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
+
+
+@dataclass(frozen=True)
+class Window:
+    """Stretch of one clip: at most 30 s of sound that starts at start_s."""
+
+    clip: int
+    start_s: float
+    sound: np.ndarray
+
+    @property
+    def padded_s(self) -> int:
+        """Seconds after padding: the sound, silence, up to the next multiple of 5 s, at most 30 s."""
+        seconds = -(-(len(self.sound) + SILENCE_S * SAMPLE_RATE_HZ) // (PAD_STEP_S * SAMPLE_RATE_HZ)) * PAD_STEP_S
+        return min(seconds, WINDOW_S)
+
+    @property
+    def n_frames(self) -> int:
+        """Encoder frames of real sound, at least one."""
+        return max(1, -(-len(self.sound) // FRAME_SAMPLES))
+
+
+def checked(waveform: np.ndarray) -> np.ndarray:
+    """Return the waveform as contiguous float32 (N,). Raises: FeatureError for another shape, NaN or infinity."""
+    wave = np.asarray(waveform)
+    if wave.ndim != 1 or wave.size == 0:
+        raise FeatureError(
+            "The waveform has shape {shape}. Give mono samples (N,), N >= 1, at 16 kHz.", shape=wave.shape
+        )
+    if not np.isfinite(wave).all():
+        bad = int((~np.isfinite(wave)).sum())
+        raise FeatureError("The waveform has {n} samples that are NaN or infinite. Export the audio again.", n=bad)
+    return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from_s: int = CUT_FROM_S) -> list[Window]:
+    """Cut audio to windows of at most `longest_s`, at its quietest 0.1 s after `cut_from_s` of each."""
+    windows, start = [], 0
+    while len(wave) - start > longest_s * SAMPLE_RATE_HZ:
+        low, high = start + cut_from_s * SAMPLE_RATE_HZ, start + longest_s * SAMPLE_RATE_HZ
+        quietest = int(np.argmin(loudness_dbfs(wave[low:high])))
+        cut = low + int((quietest + 0.5) * 0.1 * SAMPLE_RATE_HZ)
+        cut -= (cut - start) % (POOL * FRAME_SAMPLES)  # windows start on an audio frame
+        windows.append(Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
+        start = cut
+    return [*windows, Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
+
+
+def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
+    """Compute the log-mel (B, n_mels, 100 x padded_s) of windows padded with silence, each normalised alone."""
+    n = padded_s * SAMPLE_RATE_HZ
+    mels = [log_mel_spectrogram(w.sound, model.dims.n_mels, n - len(w.sound), model.device) for w in windows]
+    return torch.stack(mels)
+
+
+def pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
+    """Average each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
+    answers = []
+    for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
+        starts = np.arange(0, window.n_frames, POOL)
+        sizes = np.minimum(POOL, window.n_frames - starts)
+        answers.append((np.add.reduceat(row[: window.n_frames], starts, axis=0) / sizes[:, None]).astype(np.float32))
+    return answers
+
+
+def frame_times(window: Window) -> np.ndarray:
+    """Return the middle of each pooled frame, in s of the clip."""
+    starts = np.arange(0, window.n_frames, POOL)
+    stops = np.minimum(starts + POOL, window.n_frames)
+    return window.start_s + (starts + stops) / 2 * FRAME_S
+
+
+def token_limit(duration_s: float) -> int:
+    """Return more tokens than anyone says in that time."""
+    return min(MAX_TOKENS, 12 + int(8 * duration_s))
