@@ -6,6 +6,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more threads
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +18,24 @@ import chromium
 import pytest
 import torch
 import variants
+from paths import ROOT
 
 torch.set_num_threads(1)
+TYPES = pytest.StashKey[Any]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to check types beside the tests where they are asked for: it takes a core for most of a minute."""
+    session.config.stash[TYPES] = None
+    if any(item.name == "test_types" for item in session.items) and not session.config.option.collectonly:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        session.config.stash[TYPES] = subprocess.Popen([sys.executable, "-m", "mypy"], cwd=ROOT, **pipes)
+
+
+@pytest.fixture(scope="session")
+def types_check(pytestconfig: pytest.Config) -> Any:
+    """The check of types that began with the session."""
+    return pytestconfig.stash[TYPES]
 
 
 @pytest.fixture(scope="session")

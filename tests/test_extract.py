@@ -146,7 +146,7 @@ def test_an_interruption_ends_both_threads(quick, step):
 
     with pytest.raises(Gone):
         quick.utterance(variants.REAL, progress=leave)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
 
     with pytest.raises(Gone):
         quick.utterance(variants.REAL, progress=leave)
-    assert time.monotonic() - start < 2.5 and set(threading.enumerate()) == before
+    assert time.monotonic() - start < 2.5 and set(threading.enumerate()) <= before
 
 
 def test_a_sound_that_fails_does_not_wait_for_the_faces(quick, monkeypatch):
@@ -285,7 +285,8 @@ class TestShippedModels:
         assert reasons(u)["vision"] == "no video track"
 
     @pytest.mark.slow
-    def test_an_interruption_within_the_words_is_soon(self, analyser):
+    def test_an_interruption_within_the_words_is_soon(self, analyser, monkeypatch):
+        monkeypatch.setattr(extract, "POLL_S", 0.0)  # however fast the words are decoded
         before, told = set(threading.enumerate()), []
 
         def leave(step, share):
@@ -296,7 +297,7 @@ class TestShippedModels:
         start = time.monotonic()
         with pytest.raises(Gone):
             analyser.extract(variants.EXAMPLES / "latentsync_demo1.mp4", progress=leave)
-        assert time.monotonic() - start < 5 and set(threading.enumerate()) == before
+        assert time.monotonic() - start < 5 and set(threading.enumerate()) <= before
         assert analyser.extract(variants.REAL).transcript, "the models are as they were"
 
     @pytest.mark.slow

@@ -56,6 +56,7 @@ def test_a_file_is_taken_by_its_content(visit: Any, tmp_path: Path, name: str) -
 def test_a_dropped_sound_is_taken(visit: Any, tmp_path: Path) -> None:
     FILES["voice.WAV"](tmp_path / "voice.WAV")
     page = visit(script=ERRORS)
+    page.wait_for_selector("#mm-clip input[type=file]", state="attached")
     page.evaluate(DROP, ["voice.WAV", "audio/wav", base64.b64encode((tmp_path / "voice.WAV").read_bytes()).decode()])
     finished(page, "voice.WAV")
     assert page.evaluate("window.said") == []
