@@ -6,8 +6,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more threads
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,24 +16,14 @@ import chromium
 import pytest
 import torch
 import variants
-from paths import ROOT
 
 torch.set_num_threads(1)
-TYPES = pytest.StashKey[Any]()
+MOST_WORKERS = 4  # of pytest -n auto: each loads all models, about 2 GB
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to check types beside the tests where they are asked for: it takes a core for most of a minute."""
-    session.config.stash[TYPES] = None
-    if any(item.name == "test_types" for item in session.items) and not session.config.option.collectonly:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        session.config.stash[TYPES] = subprocess.Popen([sys.executable, "-m", "mypy"], cwd=ROOT, **pipes)
-
-
-@pytest.fixture(scope="session")
-def types_check(pytestconfig: pytest.Config) -> Any:
-    """The check of types that began with the session."""
-    return pytestconfig.stash[TYPES]
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one process a core with `-n auto`, at most MOST_WORKERS."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

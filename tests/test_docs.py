@@ -69,7 +69,7 @@ def test_readme_commands_are_the_commands():
     app = re.search(r"<!-- app command -->\n```bash\n(.+?)\n```", text, re.S)
     test = re.search(r"<!-- test command -->\n```bash\n(.+?)\n```", text, re.S)
     assert app and app[1].endswith("app.py") and "requirements.txt" in app[1]
-    assert test and test[1].endswith("pytest") and "requirements.txt" in test[1]
+    assert test and test[1].endswith("pytest -n auto") and "requirements.txt" in test[1]
 
 
 def command_lines() -> list[str]:

@@ -79,6 +79,7 @@ def test_an_endless_loop_is_told_from_speech_by_the_time_it_takes() -> None:
     assert whisper_decoding._endless(near, [-0.1] * len(near), tokenizer, 22.0), "without an exact period"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [False, True])
 def test_a_loop_that_never_ends_is_not_understood(
     reader: SpeechReader, monkeypatch: pytest.MonkeyPatch, drawn: bool

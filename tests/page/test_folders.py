@@ -30,6 +30,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="users of a Unix")
 def test_the_page_opens_without_a_home(tmp_path: Path) -> None:
     left = {k: v for k, v in os.environ.items() if k not in ("HOME", "USER", "LOGNAME", "GRADIO_TEMP_DIR")}

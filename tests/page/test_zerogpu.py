@@ -17,6 +17,8 @@ from paths import EXAMPLES, TESTS
 from msa_core.errors import MediaError, message
 from msa_core.page.gpu import packed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found(clip: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from chromium import settled
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 GRAVE = ("serious", "critical")
@@ -18,6 +19,7 @@ def findings(page: Any, include: str | None = None) -> list[str]:
 
     Args: include: a CSS selector; only what is inside is checked.
     """
+    settled(page)
     options = {"runOnly": TAGS, "resultTypes": ["violations"]}
     found = Axe().run(page, context=include, options=options).response["violations"]
     lines = []

@@ -122,13 +122,18 @@ def stored(folder: Path) -> list[str]:
     return [p.name for p in folder.rglob("*") if p.is_file()]
 
 
-def shown(page: Any, name: str) -> None:
-    """Wait until nothing moves any more; with PAGE_PICTURES set, keep a picture of the page."""
+def settled(page: Any) -> None:
+    """Wait until nothing moves any more: colours fade, too."""
     page.evaluate(
         """() => Promise.race([new Promise(resolve => setTimeout(resolve, 500)), Promise.all(
             document.getAnimations().map(a => a.finished.catch(() => 0))
         ).then(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))])"""
     )
+
+
+def shown(page: Any, name: str) -> None:
+    """Wait until nothing moves any more; with PAGE_PICTURES set, keep a picture of the page."""
+    settled(page)
     if os.environ.get("PAGE_PICTURES"):
         ARTEFACTS.mkdir(exist_ok=True)
         page.screenshot(path=str(ARTEFACTS / f"{name}.png"), full_page=True)

@@ -75,7 +75,9 @@ class Reader:
                 time.sleep(0.05)
                 progress("speech", 0.1)
         except BaseException as e:
-            (self.marks / f"stopped {os.getpid()}").write_text(type(e).__name__)
+            mark = self.marks / f"mark {time.monotonic_ns()}"
+            mark.write_text(type(e).__name__)
+            mark.rename(self.marks / f"stopped {os.getpid()}")  # whole or not at all
             raise
         return self.extractor.utterance(clip, MediaLimits(), progress, degradation, spoken)
 
