@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 import wave
@@ -19,6 +18,7 @@ import variants
 from paths import ROOT, TESTS
 
 from msa_core.degrade import Degradation
+from msa_core.lessons.handout import printing
 
 ARTEFACTS = TESTS / "artefacts"
 EXAMPLES = ROOT / "examples"
@@ -32,10 +32,10 @@ PROMMA = "ProMMA (reconstruction)"
 
 
 def chromium() -> str:
-    found = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    found = printing.chromium()
     if found is None and not os.environ.get("CI"):
         pytest.skip("Chromium is not installed")
-    assert found, "CI must have Chromium: apt-get install -y chromium"
+    assert found, "CI must have Chromium: apt-get install -y chromium-headless-shell"
     return found
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msa_core.errors import MsaError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# Debian's headless shell opens a page with two thirds of the work of the browser with windows.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 SECONDS = 120  # the longest a page may take to print
 
 
