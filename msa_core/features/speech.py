@@ -1,7 +1,8 @@
 """Speech reading by Whisper: transcript with word times, audio frames at 10 Hz, hidden states of the decoder.
 
 The encoder runs on a short mel (its positional embedding is sliced), padded with at least a second of
-silence up to the next 5 s: exact lengths make the decoder run away. Frames are those of the real sound only.
+silence up to the next 5 s: exact lengths make the decoder run away. Frames are those of the real sound only, and
+come from windows of their own (`windows.voice_windows`).
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ from msa_core.features.windows import (
     Window,
     checked,
     cut_windows,
-    frame_times,
     mel,
+    overlapped,
     pooled,
     token_limit,
+    voice_times,
+    voice_windows,
 )
 from msa_core.schema import Word
 
@@ -133,29 +136,33 @@ class SpeechReader:
         self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
     ) -> list[Speech]:
         """Read many waveforms, windows of equal padded length together; see `read`."""
-        found: dict[int, list[tuple[Window, np.ndarray, DecodedWindow]]] = {}
+        found: dict[int, list[tuple[Window, DecodedWindow]]] = {}
         with alone(self._lock, poll):
-            for windows in self._batches(waveforms, batch):
+            windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
+            for some in _batches(windows, batch):
                 poll()
-                frames, encoded = self.encode(mel(windows, self.model, windows[0].padded_s))
-                for part in zip(windows, pooled(frames, windows), self._listen(windows, encoded, poll), strict=True):
+                _, encoded = self.encode(mel(some, self.model, some[0].padded_s))
+                for part in zip(some, self._listen(some, encoded, poll), strict=True):
                     found.setdefault(part[0].clip, []).append(part)
-        return [self._speech(sorted(found[i], key=lambda f: f[0].start_s)) for i in range(len(waveforms))]
+            frames = self.encode_many(waveforms, batch, poll)
+        return [self._speech(sorted(found[i], key=lambda f: f[0].start_s), own) for i, own in enumerate(frames)]
 
-    def frames(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def frames(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed) -> tuple[np.ndarray, np.ndarray]:
         """Encode the frames (T, D) of `read` and their times (T,) in s, without the decoder."""
-        windows = self._windows(0, waveform)
-        return self.encode_many([waveform])[0], np.concatenate([frame_times(w) for w in windows])
+        return self.encode_many([waveform], poll=poll)[0], voice_times(len(waveform))
 
     @torch.inference_mode()
-    def encode_many(self, waveforms: Sequence[np.ndarray], batch: int = BATCH) -> list[np.ndarray]:
-        """Encode the frames (T, D) of `read` for many waveforms, without the decoder."""
-        found: dict[int, list[tuple[float, np.ndarray]]] = {}
-        for windows in self._batches(waveforms, batch):
-            frames, _ = self.encode(mel(windows, self.model, windows[0].padded_s), max(FRAME_LAYERS))
-            for window, mean in zip(windows, pooled(frames, windows), strict=True):
-                found.setdefault(window.clip, []).append((window.start_s, mean))
-        return [np.concatenate([p for _, p in sorted(found[i], key=lambda f: f[0])]) for i in range(len(waveforms))]
+    def encode_many(
+        self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
+    ) -> list[np.ndarray]:
+        """Encode the frames (T, D) of `read` for many waveforms, without the decoder, in windows of 4 s."""
+        windows = [voice_windows(i, checked(wave)) for i, wave in enumerate(waveforms)]
+        found: dict[tuple[int, float], np.ndarray] = {}
+        for some in _batches([w for own in windows for w in own], batch):
+            poll()
+            frames, _ = self.encode(mel(some, self.model, some[0].padded_s), max(FRAME_LAYERS))
+            found |= {(w.clip, w.start_s): f for w, f in zip(some, pooled(frames, some), strict=True)}
+        return [overlapped([found[w.clip, w.start_s] for w in own], own) for own in windows]
 
     def encode(self, log_mel: Tensor, n_layers: int | None = None) -> tuple[Tensor, Tensor]:
         """Run the encoder on a log-mel of any length up to 30 s.
@@ -179,17 +186,6 @@ class SpeechReader:
 
     def _windows(self, clip: int, waveform: np.ndarray) -> list[Window]:
         return cut_windows(clip, checked(waveform), self.longest_s, self.cut_from_s)
-
-    def _batches(self, waveforms: Sequence[np.ndarray], batch: int) -> list[list[Window]]:
-        """Group the windows of all clips by padded length, at most `batch` in a group."""
-        windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
-        windows.sort(key=lambda w: (w.padded_s, w.clip, w.start_s))
-        batches: list[list[Window]] = []
-        for window in windows:
-            if not batches or len(batches[-1]) == batch or batches[-1][0].padded_s != window.padded_s:
-                batches.append([])
-            batches[-1].append(window)
-        return batches
 
     def _listen(
         self,
@@ -284,12 +280,12 @@ class SpeechReader:
                 aligned[i] = words
         return aligned
 
-    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, DecodedWindow]]) -> Speech:
-        """Join the windows of one clip."""
+    def _speech(self, parts: Sequence[tuple[Window, DecodedWindow]], frames: np.ndarray) -> Speech:
+        """Join the words of the windows of one clip, and add its frames (T, D)."""
         words: list[Word] = []
         said: list[str] = []
         states, times, owners = [np.zeros((0, self.dim), np.float32)], [np.zeros(0)], [np.zeros(0, np.int64)]
-        for window, _, heard in parts:
+        for window, heard in parts:
             if (aligned := heard.aligned) is None:
                 continue
             # Words lose the pauses beside them; their tokens stay inside them.
@@ -304,24 +300,34 @@ class SpeechReader:
                 Word(text.strip(), round(s + window.start_s, 3), round(e + window.start_s, 3))
                 for (text, _, _), (s, e) in zip(aligned.words, spans, strict=True)
             ]
-        silent = all(is_silent(w.sound) for w, _, _ in parts)
+        silent = all(is_silent(w.sound) for w, _ in parts)
         return Speech(
             transcript=" ".join(said),
             words=tuple(words),
-            frames=np.concatenate([pooled for _, pooled, _ in parts]),
-            frame_times_s=np.concatenate([frame_times(w) for w, _, _ in parts]),
+            frames=frames,
+            frame_times_s=voice_times(sum(len(w.sound) for w, _ in parts)),
             states=np.concatenate(states),
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),
-            no_speech_reason=None if words else self._reason([h.reason for _, _, h in parts]),
+            no_speech_reason=None if words else self._reason([h.reason for _, h in parts]),
             silent_reason=SILENT if silent else None,
-            log_probability=min((h.log_probability for _, _, h in parts if h.aligned is not None), default=0.0),
+            log_probability=min((h.log_probability for _, h in parts if h.aligned is not None), default=0.0),
         )
 
     def _reason(self, reasons: Sequence[str | None]) -> str:
         if NOT_UNDERSTOOD not in reasons:
             return NO_SPEECH
         return NOT_UNDERSTOOD if self.model.is_multilingual else NOT_ENGLISH
+
+
+def _batches(windows: Sequence[Window], batch: int) -> list[list[Window]]:
+    """Group windows by padded length, at most `batch` in a group."""
+    batches: list[list[Window]] = []
+    for window in sorted(windows, key=lambda w: (w.padded_s, w.clip, w.start_s)):
+        if not batches or len(batches[-1]) == batch or batches[-1][0].padded_s != window.padded_s:
+            batches.append([])
+        batches[-1].append(window)
+    return batches
 
 
 @contextmanager

@@ -98,12 +98,12 @@ class TranslatingReader(SpeechReader):
         repeats = loop > 0 or len(set(tokens)) < len(tokens) / 2
         return replace(heard, english=spread(words), rough=repeats or found.avg_logprob < ROUGH)
 
-    def _speech(self, parts: Sequence[tuple[Window, np.ndarray, DecodedWindow]]) -> Speech:
+    def _speech(self, parts: Sequence[tuple[Window, DecodedWindow]], frames: np.ndarray) -> Speech:
         """Join the windows of one clip."""
-        spoken = super()._speech(parts)
+        spoken = super()._speech(parts, frames)
         words = [
             replace(word, start_s=round(word.start_s + window.start_s, 3), end_s=round(word.end_s + window.start_s, 3))
-            for window, _, heard in parts
+            for window, heard in parts
             for word in heard.english
         ]
         return replace(
@@ -114,7 +114,7 @@ class TranslatingReader(SpeechReader):
             states=spoken.states[:0],
             state_times_s=spoken.state_times_s[:0],
             state_words=spoken.state_words[:0],
-            notes=(NOTE, *([ROUGH_NOTE] if any(h.rough for _, _, h in parts) else [])) if words else (),
+            notes=(NOTE, *([ROUGH_NOTE] if any(h.rough for _, h in parts) else [])) if words else (),
         )
 
     def _reason(self, reasons: Sequence[str | None]) -> str:

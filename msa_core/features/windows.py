@@ -1,4 +1,10 @@
-"""Windows of sound for Whisper: cut in pauses, padded with silence, and their frames pooled to 10 Hz."""
+"""Windows of sound for Whisper, padded with silence, and their frames pooled to 10 Hz.
+
+Words are read from windows of up to 30 s that are cut in pauses (`cut_windows`). The frames of the voice come from
+overlapping windows of 4 s (`voice_windows`), joined again by `overlapped`: the encoder adds an embedding of the
+position to every frame, so a frame at second 20 of a long window looks unlike any voice of the training corpora,
+whose clips end at second 5.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +24,7 @@ from msa_core.features.whisper_decoding import MAX_TOKENS
 POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
 FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
 WINDOW_S, PAD_STEP_S, SILENCE_S = 30, 5, 1  # longest window; lengths are multiples of 5 s; silence after the sound
+VOICE_WINDOW_S, VOICE_HOP_S = 4, 2  # windows of the voice: length, and from one start to the next
 CUT_FROM_S = 20  # a window of long audio ends at its quietest point between 20 and 30 s
 
 
@@ -65,6 +72,49 @@ def cut_windows(clip: int, wave: np.ndarray, longest_s: int = WINDOW_S, cut_from
         windows.append(Window(clip, start / SAMPLE_RATE_HZ, wave[start:cut]))
         start = cut
     return [*windows, Window(clip, start / SAMPLE_RATE_HZ, wave[start:])]
+
+
+def voice_windows(clip: int, wave: np.ndarray) -> list[Window]:
+    """Cut audio to overlapping windows of VOICE_WINDOW_S, each from an audio frame on.
+
+    The first window begins with silence and the last one is short, so that the ends of the audio are seen at as many
+    positions as its middle. Audio of one window or less is one window.
+    """
+    size, hop, step = VOICE_WINDOW_S * SAMPLE_RATE_HZ, VOICE_HOP_S * SAMPLE_RATE_HZ, POOL * FRAME_SAMPLES
+    if len(wave) <= size:
+        return [Window(clip, 0.0, wave)]
+    full = -(-(len(wave) - size) // step) * step  # start of the window that ends with the audio
+    starts = [*range(hop - size, full, hop), full, full + hop]
+    padded = np.concatenate([np.zeros(size - hop, np.float32), wave])
+    return [Window(clip, s / SAMPLE_RATE_HZ, padded[s + size - hop :][:size]) for s in starts]
+
+
+def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window]) -> np.ndarray:
+    """Join the pooled frames of overlapping windows of one clip: (T, D) float32.
+
+    Where windows overlap, a frame is their mean, weighted by its distance from the edge of each window.
+
+    Args:
+        frames: (T_w, D) of each window, from `pooled`.
+        windows: of `voice_windows`, in order.
+    """
+    if len(windows) == 1:
+        return frames[0]
+    starts = [round(w.start_s * SAMPLE_RATE_HZ) // (POOL * FRAME_SAMPLES) for w in windows]
+    lead, size = -starts[0], VOICE_WINDOW_S * SAMPLE_RATE_HZ // (POOL * FRAME_SAMPLES)  # in frames
+    total = np.zeros((lead + starts[-1] + len(frames[-1]), frames[0].shape[1]))
+    weights = np.zeros((len(total), 1))
+    for start, part in zip(starts, frames, strict=True):
+        place = np.arange(len(part)) + 0.5
+        near = np.minimum(place, size - place)[:, None]  # frames from the nearer edge
+        total[lead + start :][: len(part)] += near * part
+        weights[lead + start :][: len(part)] += near
+    return (total[lead:] / weights[lead:]).astype(np.float32)
+
+
+def voice_times(n_samples: int) -> np.ndarray:
+    """Return the middle of each pooled frame of a sound, in s."""
+    return frame_times(Window(0, 0.0, np.empty(n_samples, np.float32)))
 
 
 def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
