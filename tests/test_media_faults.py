@@ -148,6 +148,9 @@ STARTS = {
         p, [(t, variants.resized(i, 180)) for t, i in variants.pictures()[::2]], matrix.voice(48_000),
         video="libvpx", audio="libopus", rate=48_000, fps=15, start_s=7200.0,
     ),
+    "fragments.mp4": lambda p: matrix.fragmented(p, 5.0),
+    "fragments, pictures later.mp4": lambda p: matrix.fragmented(p, 5.0, images_from_s=0.6),
+    "fragments, sound later.mp4": lambda p: matrix.fragmented(p, 5.0, sound_from_s=0.6),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Each is built with PyAV from a seeded or fixed source, so the tests need neither
 
 from __future__ import annotations
 
+import struct
 import wave as wave_file
 from collections.abc import Iterable
 from fractions import Fraction
@@ -82,6 +83,43 @@ def joined(out: Path, shifts_s: Iterable[float], source: Path = REAL) -> Path:
         part.unlink()
     out.write_bytes(b"".join(parts))
     return out
+
+
+def fragmented(out: Path, start_s: float, images_from_s: float = 0.0, sound_from_s: float = 0.0) -> Path:
+    """Write the clip in fragments, as a stream of segments has them: without edit list, its times in the fragments.
+
+    Args:
+        start_s: time of the clip's begin.
+        images_from_s: the pictures before it are left out, the others keep their times; the same of the sound.
+    """
+    images = [(t - images_from_s, image) for t, image in variants.pictures() if t >= images_from_s]
+    wave = voice()[round(sound_from_s * RATE) :]
+    params = {"x264-params": "bframes=2:b-pyramid=none:keyint=15:scenecut=0"}
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    variants.write(out, images, wave, video_options=params, options=flags)
+    raw, starts = bytearray(out.read_bytes()), (start_s + images_from_s, start_s + sound_from_s)
+    scales = [struct.unpack_from(">I", raw, at + 12)[0] for at in _boxes(raw, b"moov", b"trak", b"mdia", b"mdhd")]
+    tracks = [struct.unpack_from(">I", raw, at + 4)[0] - 1 for at in _boxes(raw, b"moof", b"traf", b"tfhd")]
+    times = _boxes(raw, b"moof", b"traf", b"tfdt")
+    assert len(scales) == 2 and len(tracks) == len(times) > 4
+    for track, at in zip(tracks, times, strict=True):  # ffmpeg begins every track at 0
+        assert raw[at] == 1, "a time of 64 bits"
+        time = struct.unpack_from(">Q", raw, at + 4)[0] + round(starts[track] * scales[track])
+        struct.pack_into(">Q", raw, at + 4, time)
+    out.write_bytes(raw)
+    return out
+
+
+def _boxes(raw: bytearray, *path: bytes, low: int = 0, high: int | None = None) -> list[int]:
+    """Find the content of the boxes of an mp4 at a path of kinds."""
+    found, high = list[int](), len(raw) if high is None else high
+    while low < high:
+        size, kind = struct.unpack_from(">I4s", raw, low)
+        if kind == path[0]:
+            inside = _boxes(raw, *path[1:], low=low + 8, high=low + size) if path[1:] else [low + 8]
+            found += inside
+        low += size
+    return found
 
 
 def tracks(out: Path, waves: list[np.ndarray], images: list[Any] | None = None, codec: str = "aac") -> Path:

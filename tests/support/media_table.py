@@ -20,7 +20,7 @@ from msa_core import media, tables
 from msa_core.page import preview
 
 DOC = ROOT / "docs" / "media.md"
-FPS = 30
+FPS, FPS_READ = 30, 5  # of the clip, and of the analysis
 Build = Callable[[Path], Any]
 TOLERANCE = {  # a lossy codec, a lead-in of sound that the container does not tell (64 ms of AAC at 16 kHz), one frame
     "duration (s)": 0.1,
@@ -29,6 +29,7 @@ TOLERANCE = {  # a lossy codec, a lead-in of sound that the container does not t
     "pictures missing": 0,
     "picture late (s)": 0.08,
     "picture unlike (levels)": 12.0,
+    "player: begins at (s)": 0.05,
     "player: duration (s)": 0.1,
     "player: pictures missing": 1,
     "player: sound late (s)": 0.05,
@@ -37,12 +38,14 @@ TOLERANCE = {  # a lossy codec, a lead-in of sound that the container does not t
 
 @dataclass(frozen=True)
 class Case:
-    """One way of writing the clip; `sound` and `images` are what it has."""
+    """One way of writing the clip; `sound` and `images` are what it has, from `.._from_s` on."""
 
     build: Build
     sound: bool = True
     images: bool = True
     turned: int = 0
+    images_from_s: float = 0.0
+    sound_from_s: float = 0.0
 
 
 def film(video: str, audio: str, rate: int = variants.RATE, small: bool = False, **settings: Any) -> Build:
@@ -83,6 +86,18 @@ def cases() -> dict[str, Case]:
     for suffix in ("mkv", "ts", "flv"):
         for shift in (0.0, 1.4, 7200.0):
             found[f"from {shift:g} s.{suffix}"] = Case(lambda p, shift=shift: matrix.copied(variants.REAL, p, shift))
+    for shift, late in (
+        (0.0, {}),
+        (5.0, {}),
+        (5.0, {"images_from_s": 0.6}),
+        (5.0, {"sound_from_s": 0.6}),
+        (7200.0, {}),
+    ):
+        which = ", {} from 0.6 s".format("pictures" if "images_from_s" in late else "sound") if late else ""
+        built = lambda p, shift=shift, late=late: matrix.fragmented(p, shift, **late)  # noqa: E731
+        found[f"fragments from {shift:g} s{which}.mp4"] = Case(built, **late)
+    listed = {"options": {"movflags": "frag_keyframe+delay_moov+default_base_moof"}, "start_s": 5.0}
+    found["fragments with an edit list from 5 s.mp4"] = Case(film("libx264", "aac", **listed))
     # 3. Runs of B-frames, sizes, rotations.
     for n in (0, 2, 3, 8, 16):
         for suffix in ("mp4", "mkv", "ts"):
@@ -131,7 +146,8 @@ def measured(case: Case, path: Path) -> dict[str, float]:
     info = media.probe(path)
     shown = preview.browser_copy(path, path.parent / "player")
     copy = media.probe(shown)
-    voice, originals = matrix.voice(), variants.pictures()
+    voice, originals = matrix.voice().copy(), [(t, i) for t, i in variants.pictures() if t >= case.images_from_s]
+    voice[: round(case.sound_from_s * variants.RATE)] = 0
     row = {"duration (s)": abs(info.duration_s - originals[-1][0] - 0.0167)}
     if case.sound:
         wave, played = media.waveform(path, info), media.waveform(shown, copy)
@@ -141,12 +157,13 @@ def measured(case: Case, path: Path) -> dict[str, float]:
     if case.images:
         frames = list(media.frames(path, info))
         offset = row.get("sound late (s)", 0.0)
-        row["pictures missing"] = 10 - len(frames)
+        row["pictures missing"] = round(10 - FPS_READ * case.images_from_s) - len(frames)
         nearest = [nearest_original(image, t - offset, originals, case.turned) for t, image in frames]
         row["picture late (s)"] = max(abs(t - offset - true) for (t, _), (true, _) in zip(frames, nearest, strict=True))
         row["picture unlike (levels)"] = max(apart for _, apart in nearest)
         every, kept = (sum(1 for _ in media.frames(p, i, fps=FPS)) for p, i in ((path, info), (shown, copy)))
         row["player: pictures missing"] = max(every - kept, len(originals) - every)
+    row["player: begins at (s)"] = copy.start_s
     row["player: duration (s)"] = abs(copy.duration_s - info.duration_s)
     return row
 
@@ -190,10 +207,10 @@ def main() -> None:
 HEAD = """# One clip, written in many ways
 
 Every variant is the clip `examples/crema_happy.mp4` in another container, codec, layout of channels or tracks, with
-another start time, longer runs of B-frames, a change of size or a rotation. Each is read as the analysis reads it, and
-as the page's player shows it; the numbers are the largest differences from the original. The first line is what the
-tests allow (`tests/test_media_matrix.py`). Sound counts as late by an encoder's lead-in where the container does not
-tell it from sound; pictures are compared after that.
+another start time, in fragments, with longer runs of B-frames, a change of size or a rotation. Each is read as the
+analysis reads it, and as the page's player shows it; the numbers are the largest differences from the original. The
+first line is what the tests allow (`tests/test_media_matrix.py`). Sound counts as late by an encoder's lead-in where
+the container does not tell it from sound; pictures are compared after that.
 
 Written by `PYTHONPATH=.:tests/support python tests/support/media_table.py`.
 

@@ -82,7 +82,7 @@ def _lengths(rows: Mapping[str, Any], split: str, modality: str, forced: bool) -
 def _rows(whole: Declared, rows: slice) -> Declared:
     """Select utterances of a judgement."""
     span = whole.span[0][rows], whole.span[1][rows]
-    return whole._replace(span=span, beyond=whole.beyond[rows], hidden=whole.hidden[rows])
+    return whole._replace(span=span, beyond=whole.beyond[rows], kept=whole.kept[rows], hidden=whole.hidden[rows])
 
 
 def _doubt(file: FeatureFile, key: str, found: Lengths) -> None:
@@ -114,7 +114,8 @@ def _misfits(file: FeatureFile, what: str, found: Lengths) -> None:
         file.findings.append(Finding("error", f"{what} is 0 for {who}, which has frames. Export the lengths again."))
     for rows, sentence in (
         (found.values > n_frames, f"are larger than the {n_frames} frames of the array; they are cut to it."),
-        (judged.beyond & ~judged.hidden & ~empty, "go on after their length; that is left out."),
+        (judged.kept, "go on after their length; that is kept, because the other padding is zeros."),
+        (judged.beyond & ~judged.kept & ~judged.hidden & ~empty, "go on after their length; that is left out."),
         (judged.hidden, "have no frame within their length; zeros are padding there."),
     ):
         if rows.any():

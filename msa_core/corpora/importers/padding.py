@@ -22,14 +22,15 @@ BY_ZEROS = ("outside", "whole")  # reasons why lengths are not believed and zero
 class Declared(NamedTuple):
     """Judgement of declared lengths: the real frames, and where the lengths do not fit the array.
 
-    All rows are (N,) bool. `beyond`: frames stand outside the length; `hidden`: all of them do, though the length is
-    not 0. reason: "" when the lengths are believed; else why zeros tell the padding (BY_ZEROS), or "unknown" when zeros
-    do not tell it either.
+    All rows are (N,) bool. `beyond`: frames stand outside the length; `kept`: they are read all the same, because the
+    array is padded with zeros; `hidden`: all frames stand outside, though the length is not 0. reason: "" when the
+    lengths are believed; else why zeros tell the padding (BY_ZEROS), or "unknown" when zeros do not tell it either.
     """
 
     span: Span
     front: bool
     beyond: np.ndarray
+    kept: np.ndarray
     hidden: np.ndarray
     reason: str
 
@@ -80,6 +81,7 @@ def judge_lengths(used: np.ndarray, lengths: np.ndarray, before: bool = False, f
     Lengths are believed unless most of the utterances whose length says anything contradict it; unless they only
     count up to the first zero frame (as getLengths.py of MMSA does) and lose frames by it; and unless they are the
     whole array throughout although most utterances are padded. Then zeros are padding, as long as there are any.
+    Of lengths that are believed, single ones are wrong where frames stand outside although the others end in zeros.
 
     Args:
         used: frames that are not zero (N, T).
@@ -115,12 +117,14 @@ def judge_lengths(used: np.ndarray, lengths: np.ndarray, before: bool = False, f
         reason = "whole"
     if reason in BY_ZEROS:
         span, front = span_of_zeros(used, front)
-        return Declared(span, front, beyond, np.zeros_like(some), reason)
+        return Declared(span, front, beyond, np.zeros_like(some), np.zeros_like(some), reason)
     span = (n_frames - inside, np.full(len(used), n_frames)) if front else (np.zeros_like(inside), inside)
     hidden = some & (inside > 0) & ~_within(used, span)
+    padded = not forced and reason == "" and 2 * beyond.sum() <= asked.sum()  # with zeros, by most that are padded
+    kept = beyond & ~hidden & (inside > 0) & padded
     by_zeros = span_of_zeros(used, front)[0]
-    span = (np.where(hidden, by_zeros[0], span[0]), np.where(hidden, by_zeros[1], span[1]))
-    return Declared(span, front, beyond, hidden, reason)
+    span = (np.where(hidden | kept, by_zeros[0], span[0]), np.where(hidden | kept, by_zeros[1], span[1]))
+    return Declared(span, front, beyond, kept, hidden, reason)
 
 
 def contradicted(values: np.ndarray, span: Span) -> np.ndarray:

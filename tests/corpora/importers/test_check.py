@@ -188,12 +188,14 @@ def test_suspicious_content_is_a_warning(tmp_path: Path) -> None:
     content["test"]["text"][0] = content["test"]["audio"][0] = content["test"]["vision"][0] = 0
     found = problems(dump(tmp_path / "f.pkl", content))
     assert len(found) == 4 and of_level(found, "warning") == [
-        "audio_lengths of valid: 'video5$_$1' go on after their length; that is left out.",
+        "audio_lengths of valid: 'video5$_$1' go on after their length; "
+        "that is kept, because the other padding is zeros.",
         "All 4 labels of test are 1: correlation is undefined there.",
         "vision is absent, or zero, in all of train.",
         "1 utterances have no modality at all: 'video8$_$0'.",
     ]
-    assert len(importers.read(tmp_path / "f.pkl").batch([6]).features["audio"][0]) == 5
+    kept, cut = (importers.read(tmp_path / "f.pkl", lengths=rule).batch([6]) for rule in ("auto", "declared"))
+    assert (kept.valid["audio"].sum(), cut.valid["audio"].sum()) == (content["valid"]["audio"].shape[1], 5)
 
 
 def test_ids_under_the_name_of_text(tmp_path: Path) -> None:

@@ -141,10 +141,28 @@ def test_one_wrong_length_changes_one_utterance(tmp_path: Path, seed: int, front
     content = layouts.mmsa(found, seed, front=front)
     content["train"]["audio_lengths"][0] = 3
     path = dump(tmp_path / "f.pkl", content)
-    part = slice(-3, None) if front else slice(3)
-    found.frames["train"]["audio"][0] = found.frames["train"]["audio"][0][part]
-    (warning,) = agree(path, found).manifest["warnings"]
+    (warning,) = agree(path, found).manifest["warnings"]  # every frame is read: the padding of this file is zeros
+    kept = "that is kept, because the other padding is zeros."
+    assert warning == f"audio_lengths of train: 'vid0$_$0' go on after their length; {kept}"
+    declared = importers.read(path, lengths="declared")
+    (warning,) = declared.manifest["warnings"]
     assert warning == "audio_lengths of train: 'vid0$_$0' go on after their length; that is left out."
+    part = slice(-3, None) if front else slice(3)
+    cut = found.frames["train"]["audio"][0][part]
+    np.testing.assert_array_equal(declared.batch(np.arange(1)).features["audio"][0][:3], cut)
+    assert declared.batch(np.arange(1)).valid["audio"].sum() == 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("front", [False, True])
+def test_lengths_that_count_frames_that_are_not_zero_lose_none(tmp_path: Path, seed: int, front: bool) -> None:
+    """Where a face is lost for a moment, the length is shorter than the utterance."""
+    found = truth(seed)
+    content = layouts.mmsa(found, seed, front=front)
+    for rows in content.values():
+        rows["vision_lengths"] = (rows["vision"] != 0).any(2).sum(1)
+    warnings = agree(dump(tmp_path / "f.pkl", content), found).manifest["warnings"]
+    assert warnings and not any("left out" in w for w in warnings)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
