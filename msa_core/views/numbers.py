@@ -250,10 +250,10 @@ def csv_text(shown: NumbersTable) -> str:
     return out.getvalue()
 
 
-def link(text: str, name: str, kind: str, content: str) -> Markup:
+def link(text: str, name: str, kind: str, content: str) -> str:
     """Link to a file that lies within the page; all but the content is HTML."""
     data = base64.b64encode(content.encode()).decode()
-    return Markup(f'<a class="mm-link" download="{name}" href="data:{kind};base64,{data}">{text}</a>')
+    return f'<a class="mm-link" download="{name}" href="data:{kind};base64,{data}">{text}</a>'
 
 
 def reported() -> str:

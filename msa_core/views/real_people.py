@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from html import escape
 
+from markupsafe import Markup
+
 from msa_core.errors import MsaError
 from msa_core.evaluation import results
 from msa_core.evaluation.real import tables
@@ -33,7 +35,7 @@ def screen() -> str:
             say("Save this table (CSV)"), f"real-{escape(str(part['name']))}.csv", "text/csv", csv_text(laid_out)
         )
         said = tables.sentences(part)
-        shown.append((title, tables.statement(part), said, table_html(laid_out, title), save))
+        shown.append((title, tables.statement(part), said, table_html(laid_out, title), Markup(save)))
     whole = link(say("Save all of it (JSON)"), results.REAL, "application/json", json.dumps(result)) if result else ""
     absent = tables.absent(result) if result else ""
-    return str(render("real_people", sets=shown, failure=failure, absent=absent, whole=whole, level=level))
+    return str(render("real_people", sets=shown, failure=failure, absent=absent, whole=Markup(whole), level=level))
