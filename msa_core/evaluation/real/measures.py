@@ -2,6 +2,10 @@
 
 Errors are (P, N): patterns by items, NaN where an item has no such pattern or no label. What is averaged over
 patterns is first averaged over the items of each pattern, as everywhere in the tables.
+
+A bootstrap of few clusters is too sure: two clips that agree would always be "beyond chance". Its intervals are
+therefore widened by what separates Student's t from the normal law (Hesterberg 2015, The American Statistician 69(4)),
+with the number of clusters in the pattern that has fewest; one cluster has no interval.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata, t
 
 from msa_core.evaluation.bootstrap import LEVEL, cluster_weights, difference_interval, pattern_means
 
@@ -75,30 +79,49 @@ def mean_error(errors: np.ndarray) -> float:
     return float(pattern_means(_closed(errors), np.ones((1, errors.shape[1]), np.float32))[0])
 
 
-def difference(one: np.ndarray, other: np.ndarray, weights: np.ndarray, level: float = LEVEL) -> Difference:
-    """Compare the mean errors of two rows, each (P, N), by the same resamples (n, N) of `cluster_weights`."""
-    low, high = difference_interval(_closed(one), _closed(other), weights, level)
-    return Difference(mean_error(one) - mean_error(other), low, high)
+def difference(one: np.ndarray, other: np.ndarray, clusters: np.ndarray, level: float = LEVEL) -> Difference:
+    """Compare the mean errors of two rows, paired.
+
+    Args:
+        one, other: (P, N).
+        clusters: (N,) names of items that belong together, which are drawn together.
+        level: of the interval.
+
+    Returns:
+        The difference of the means; its ends are NaN where a pattern has fewer than two clusters.
+    """
+    mean = mean_error(one) - mean_error(other)
+    n = min(len(np.unique(clusters[np.isfinite(row)])) for row in one - other)
+    if n < 2:
+        return Difference(mean, math.nan, math.nan)
+    low, high = difference_interval(_closed(one), _closed(other), cluster_weights([clusters]), level)
+    wider = widening(n, level)
+    return Difference(mean, mean - wider * max(mean - low, 0.0), mean + wider * max(high - mean, 0.0))
 
 
-def nearest(errors: Mapping[str, np.ndarray], clusters: Sequence[np.ndarray]) -> tuple[str, list[str]] | None:
+def widening(n: int, level: float = LEVEL) -> float:
+    """Compute by how much an interval of n clusters, at least 2, is widened: 1 for many."""
+    tail = (1 + level) / 2
+    return float(t.ppf(tail, n - 1) / norm.ppf(tail) * math.sqrt(n / (n - 1)))
+
+
+def nearest(errors: Mapping[str, np.ndarray], clusters: np.ndarray) -> tuple[str, list[str]] | None:
     """Find the row nearest to the labels, and those that cannot be told from it.
 
     Args:
         errors: (P, N) by row; rows that lack a pattern or an item that another row has do not take part.
-        clusters: columns (N,) of items that belong together.
+        clusters: (N,) names of items that belong together.
 
     Returns:
-        The row of the smallest mean error, and all rows whose difference from it has an interval that touches 0;
-        None with fewer than two rows.
+        The row of the smallest mean error, and all rows whose difference from it has an interval that touches 0, or
+        none at all; None with fewer than two rows.
     """
     most = max((int(np.isfinite(e).sum()) for e in errors.values()), default=0)
     whole = {name: e for name, e in errors.items() if most and int(np.isfinite(e).sum()) == most}
     if len(whole) < 2:
         return None
     best = min(whole, key=lambda name: mean_error(whole[name]))
-    weights = cluster_weights(clusters)
-    tied = [name for name, e in whole.items() if name != best and difference(e, whole[best], weights).low <= 0]
+    tied = [name for name, e in whole.items() if name != best and not difference(e, whole[best], clusters).low > 0]
     return best, tied
 
 

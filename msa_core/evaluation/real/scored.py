@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from msa_core.evaluation import metrics
-from msa_core.evaluation.bootstrap import cluster_weights
 from msa_core.evaluation.real import measures
 from msa_core.missing import COMPLETE, PATTERNS
 
@@ -135,14 +134,14 @@ class Scored:
         one, two = self.errors(row), self.errors(other)
         if one is None or two is None or self.clusters is None or not len(one):
             return None
-        return measures.difference(one, two, cluster_weights([self.clusters]))
+        return measures.difference(one, two, self.clusters)
 
     def _nearest(self) -> dict[str, Any] | None:
         """Name the row nearest to the labels, and those that cannot be told from it."""
         if self.labels is None or self.clusters is None:
             return None
         errors = {row.label: e for row in self.rows if (e := self.errors(row)) is not None and len(e)}
-        found = measures.nearest(errors, [self.clusters])
+        found = measures.nearest(errors, self.clusters)
         return None if found is None else {"row": found[0], "tied": found[1]}
 
     @staticmethod
@@ -150,9 +149,12 @@ class Scored:
         """Sort the rows with a complete model by whether they are nearer to the labels than it is."""
         told: dict[str, list[str]] = {"nearer": [], "farther": [], "unclear": []}
         for row in rows:
-            if row["against_complete"] is not None and None not in row["against_complete"]:
+            if row["against_complete"] is not None:
                 _, low, high = row["against_complete"]
-                told["nearer" if high < 0 else "farther" if low > 0 else "unclear"].append(row["label"])
+                known = low is not None and high is not None
+                told["nearer" if known and high < 0 else "farther" if known and low > 0 else "unclear"].append(
+                    row["label"]
+                )
         return told if any(told.values()) else None
 
     def _item(self, i: int) -> dict[str, Any]:
