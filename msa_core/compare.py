@@ -226,7 +226,7 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
         clip=utterance.id,
         duration_s=utterance.duration_s,
         full="+".join(has),
-        complete=_complete_titles(analyser),
+        complete=complete_titles(analyser),
         conditions=tuple(
             Condition(p, lacks[p], {} if lacks[p] else {m: answer(m, p) for m in analyser.methods}) for p in PATTERNS
         ),
@@ -268,7 +268,7 @@ def robustness(
     lines = [line(pairs[m][0], "missing", [m]) for m in pairs]
     for model in dict.fromkeys(complete for _, complete in pairs.values()):
         lines.append(line(model, "complete", [m for m in pairs if pairs[m][1] == model]))
-    return Robustness(utterance.id, draws, _complete_titles(analyser), tuple(lines))
+    return Robustness(utterance.id, draws, complete_titles(analyser), tuple(lines))
 
 
 def _scores(analyser: Analyser, batch: Batch) -> dict[int, list[float]]:
@@ -281,7 +281,7 @@ def _scores(analyser: Analyser, batch: Batch) -> dict[int, list[float]]:
     return scores
 
 
-def _complete_titles(analyser: Analyser) -> dict[str, str]:
+def complete_titles(analyser: Analyser) -> dict[str, str]:
     """Return the title that the evaluation gives the complete-modality model of each method."""
     titles = {}
     for m in analyser.methods:

@@ -191,6 +191,16 @@ def evidence(args: Namespace) -> None:
     _table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
 
 
+def evaluate_real(args: Namespace) -> None:
+    """Measure the shipped models on real sentences, voices and labelled clips."""
+    from msa_core.evaluation.real import tables
+    from msa_core.evaluation.real.command import NAME, command
+
+    folders, media = [Path(folder) for folder in args.clips], args.media and Path(args.media)
+    result = command(Path(args.data), media, folders, _folder(args.out), args.device)
+    _table(args, NAME, tables.markdown(result))
+
+
 def clips(args: Namespace) -> None:
     """Print a table of the scores of real clips."""
     from msa_core.evaluation.sample_clips import table

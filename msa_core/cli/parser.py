@@ -10,6 +10,7 @@ from msa_core.config import shipped
 
 EXAMPLE = shipped("examples") / "latentsync_demo1.mp4"
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
+LABELS = "folder of your own clips with a labels.csv: columns file and label, labels from -3 to 3"
 README = "also put the tables into their blocks of this Markdown file; may be repeated"
 Add = Callable[..., argparse.ArgumentParser]  # name, function and help of a command -> its parser
 
@@ -140,6 +141,17 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--runs", required=True)
     p.add_argument("--label", action="append", required=True, help="run name of the runs to look at; may be repeated")
     p.add_argument("--out", required=True)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add(
+        "evaluate-real",
+        commands.evaluate_real,
+        "the shipped models on real sentences, voices and labelled clips; writes JSON and Markdown",
+    )
+    p.add_argument("--data", required=True, help="folder with meld, emobank, ravdess, nemo, cremad_votes, or some")
+    p.add_argument("--media", help="folder with the clips of CREMA-D in cremad, and clips named grid_*")
+    p.add_argument("--clips", action="append", default=[], metavar="FOLDER", help=LABELS + "; may be repeated")
+    p.add_argument("--out", required=True)
+    p.add_argument("--device", choices=["cpu", "cuda"])
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("clips", commands.clips, "a table of real clips: common sense, because composed pairs are not life")
     p.add_argument("folders", nargs="+")

@@ -30,6 +30,7 @@ from msa_core.evaluation.result_columns import (
 
 FOLDER = checkpoint.ROOT / "evaluation"
 REPORTED = "reported.json"  # typed from papers, never measured here
+REAL = "real.json"  # of real people; it has a form and a section of its own (evaluation/real)
 METRICS = {  # name in the files -> how people write it
     "mae": "MAE",
     "pearson": "Pearson's r",
@@ -96,7 +97,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
     found: dict[str, Result] = {}
     left_out: list[str] = []
     for path in sorted((folder or FOLDER).glob("*.json")):
-        if path.name == REPORTED or path.name.endswith("-evidence.json"):
+        if path.name in (REPORTED, REAL) or path.name.endswith("-evidence.json"):
             continue
         try:
             result = _read(path, path.stat().st_mtime_ns)
@@ -250,6 +251,26 @@ def reported(folder: Path | None = None) -> list[Mapping[str, Any]]:
             error=str(e),
         ) from e
     return list(tables)
+
+
+def real(folder: Path | None = None) -> Mapping[str, Any] | None:
+    """Load what was measured on real people; None where it was not. Raises: MsaError when the file is malformed."""
+    path = (folder or FOLDER) / REAL
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        for part in found["sets"]:
+            part["kind"], part["name"], part["n"], part["patterns"]
+            for row in part["rows"]:
+                row["label"], row["title"], row["kind"], row["values"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise MsaError(
+            "{file} cannot be read ({error}). Write it again with 'python -m msa_core evaluate-real'.",
+            file=REAL,
+            error=repr(e),
+        ) from e
+    return found  # type: ignore[no-any-return]
 
 
 def _line(row: EvaluationRow, cells: tuple[Cell, ...]) -> TableLine:

@@ -8,6 +8,7 @@ Clips are split by speaker, never by clip; `SPLIT_SPEAKERS` is the split of the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +83,11 @@ def split_of(speaker: str) -> str:
     raise MsaError(f"Speaker {speaker!r} is in no split. Use the complete RAVDESS speech and URDU corpora.")
 
 
-def clips(data: Path) -> list[VoiceClip]:
-    """List all labelled voices below `data`, sorted by id.
+PLACES = {"ravdess": "Actor_*/*-*-*-*-*-*-*.*", "urdu": "*/S*_F*_*.*"}  # the clips in a corpus' folder
+
+
+def clips(data: Path, corpora: Sequence[str] = tuple(PLACES)) -> list[VoiceClip]:
+    """List the labelled voices of some corpora below `data`, sorted by id.
 
     They lie in `ravdess/Actor_NN/*` and `urdu/{Angry,Happy,Neutral,Sad}/*`.
 
@@ -91,12 +95,11 @@ def clips(data: Path) -> list[VoiceClip]:
         MsaError: when a corpus folder is missing or empty.
     """
     found: list[VoiceClip] = []
-    for corpus, pattern in (("ravdess", "Actor_*/*-*-*-*-*-*-*.*"), ("urdu", "*/S*_F*_*.*")):
-        paths = sorted((data / corpus).glob(pattern))
+    for corpus in corpora:
+        paths = sorted((data / corpus).glob(PLACES[corpus]))
         if not paths:
-            raise MsaError(
-                f"No clips at {data / corpus / pattern}. Put the {corpus.upper()} corpus there (docs/corpora.md)."
-            )
+            name, place = corpus.upper(), data / corpus / PLACES[corpus]
+            raise MsaError(f"No clips at {place}. Put the {name} corpus there (docs/corpora.md).")
         found += [_ravdess(path) if corpus == "ravdess" else _urdu(path) for path in paths]
     return found
 

@@ -1,4 +1,4 @@
-"""The Numbers tab: choices over one block of drawings that follows them; what papers report stands apart, below."""
+"""The Numbers tab: choices over one block of drawings that follows them; below it real people, and what papers say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msa_core.evaluation import results
 from msa_core.i18n import use
 from msa_core.page.components import QUICK, Form, Redraw, Words, html
 from msa_core.page.scripts import script
-from msa_core.views import numbers
+from msa_core.views import numbers, real_people
 
 
 def numbers_tab(words: Words, language: gr.Radio) -> Redraw:
@@ -28,6 +28,7 @@ def numbers_tab(words: Words, language: gr.Radio) -> Redraw:
         }
     first = numbers.screen(**{name: c.value for name, c in chosen.items()})
     shown = html(first, "mm-numbers", script("numbers"), server_functions=[results.as_json])
+    words.put(html, lambda: {"value": real_people.screen()}, name="mm-real", script=script("numbers"))
     words.put(html, lambda: {"value": numbers.reported()}, name="mm-papers")
     gr.on(
         [c.input for c in chosen.values()], draw, [*chosen.values(), language], shown,

@@ -1,8 +1,6 @@
-// On the Numbers tab: heads sort the table, the choice survives a new table, the whole evaluation is saved.
-const order = {column: null, way: 'none'};
-function sort() {
-  const table = element.querySelector('.mm-table');
-  if (!table) return;
+// On the Numbers tab: heads sort the tables, the choice survives a new table, the whole evaluation is saved.
+const orders = [], tables = () => [...element.querySelectorAll('.mm-table')];
+function sort(table, order) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   const at = heads.findIndex(h => h.dataset.column === order.column);
   heads.forEach((h, i) => h.setAttribute('aria-sort', i === at ? order.way : 'none'));
@@ -17,11 +15,12 @@ function sort() {
 element.addEventListener('click', async event => {
   const head = event.target.closest('.mm-table th[data-column]'), save = event.target.closest('[data-save]');
   if (head) {
+    const table = head.closest('.mm-table'), order = orders[tables().indexOf(table)] ??= {column: null, way: 'none'};
     const first = head.dataset.first, second = first === 'ascending' ? 'descending' : 'ascending';
     const next = {none: first, [first]: second, [second]: 'none'};
     order.way = order.column === head.dataset.column ? next[order.way] : first;
     order.column = head.dataset.column;
-    sort();
+    sort(table, order);
   }
   if (save) {
     const text = await server.as_json(save.dataset.save), link = document.createElement('a');
@@ -31,4 +30,4 @@ element.addEventListener('click', async event => {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 });
-watch('value', sort);
+watch('value', () => tables().forEach((table, i) => orders[i] && sort(table, orders[i])));

@@ -224,9 +224,9 @@ def _downloads(result: Result, shown: NumbersTable, protocol: str, metric: str, 
     corpus = escape(str(result["corpus"]))
     name = f"{corpus}-{protocol}" + ("" if protocol in OWN_METRIC else f"-{metric}")
     whole = say("Save the whole evaluation (JSON)")
-    links = _link(say("Save this table (CSV)"), f"{name}.csv", "text/csv", csv_text(shown)) if shown.lines else ""
+    links = link(say("Save this table (CSV)"), f"{name}.csv", "text/csv", csv_text(shown)) if shown.lines else ""
     links += f'<button type="button" class="mm-link" data-save="{corpus}">{whole}</button>'
-    links += _link(say("Save the curve (SVG)"), f"{corpus}-{metric}.svg", "image/svg+xml", drawn) if drawn else ""
+    links += link(say("Save the curve (SVG)"), f"{corpus}-{metric}.svg", "image/svg+xml", drawn) if drawn else ""
     return f'<p class="mm-saves">{links}</p>'
 
 
@@ -250,7 +250,8 @@ def csv_text(shown: NumbersTable) -> str:
     return out.getvalue()
 
 
-def _link(text: str, name: str, kind: str, content: str) -> str:
+def link(text: str, name: str, kind: str, content: str) -> str:
+    """Link to a file that lies within the page; all but the content is HTML."""
     data = base64.b64encode(content.encode()).decode()
     return f'<a class="mm-link" download="{name}" href="data:{kind};base64,{data}">{text}</a>'
 

@@ -56,6 +56,9 @@ class Encoder:
     def encode_words(self, words):
         return Stream(np.full((len(words), 384), self.fill, np.float32), np.array([w.start_s for w in words]))
 
+    def encode(self, texts):
+        return [np.full((max(1, len(t.split())), 384), 0.1 * len(t), np.float32) for t in texts]
+
 
 def middle(image):
     """Find one face in the middle of what is not black, in place of the face detector."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from paths import ROOT
 
 from msa_core.evaluation import markdown, readme
+from msa_core.evaluation import results as evaluation_files
+from msa_core.evaluation.real import tables
 
 README, RESULTS, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "msa_core"
@@ -36,6 +38,8 @@ def results() -> Iterator[tuple[Path, dict]]:
 def blocks() -> Iterator[tuple[Path, str, str]]:
     """File, name and text of every block that stands in README or docs."""
     yield ARCHITECTURE, "modules", modules()
+    if (real := evaluation_files.real()) is not None:
+        yield RESULTS, "real", tables.markdown(real)
     for _, result in results():
         for part, text in {"": markdown.headline(result), **markdown.parts(result)}.items():
             name = "-".join(filter(None, (result["corpus"], part)))

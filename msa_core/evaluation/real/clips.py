@@ -1,0 +1,127 @@
+"""Clips with labels by people: CREMA-D with its votes, GRID's neutral sentences, and any folder with a labels.csv."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from msa_core.errors import MsaError
+from msa_core.media import SUFFIXES
+from msa_core.missing import PATTERNS
+from msa_core.schema import SCORE_LIMIT
+
+LABELS = "labels.csv"
+VOTES = "cremad_votes/votes.csv"
+VOTE_POINTS = {"H": 2.0, "N": 0.0, "A": -2.0, "D": -2.0, "F": -2.0, "S": -2.0}  # happy, neutral, the negative ones
+CHANNELS = {  # what the voters had -> the patterns that give a model the same
+    "voice": ("audio", "text+audio"),
+    "face": ("vision",),
+    "both": ("audio+vision", "text+audio+vision"),
+}
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A clip with a label in [-3, 3] for every pattern that is judged.
+
+    one_person: by pattern, the mean distance of a single vote from the mean of the others; empty without votes.
+    spread: standard deviations of the votes, one a channel.
+    """
+
+    path: Path
+    labels: Mapping[str, float]
+    one_person: Mapping[str, float] = field(default_factory=dict)
+    spread: tuple[float, ...] = ()
+
+
+def cremad(data: Path, media: Path) -> list[LabelledClip]:
+    """List the clips in MEDIA/cremad that were voted on, with the mean vote of each channel.
+
+    Raises:
+        MsaError: the votes lack a column.
+    """
+    with (data / VOTES).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if lost := [c for c in ("fileName", "channel", *VOTE_POINTS) if not rows or rows[0].get(c) is None]:
+        raise MsaError(f"{VOTES} has no column {lost[0]!r}. Use the table as it is published.")
+    votes: dict[str, dict[str, np.ndarray]] = {}
+    for row in rows:
+        counts = [int(row[name]) for name in VOTE_POINTS]
+        given = np.repeat(list(VOTE_POINTS.values()), counts)
+        votes.setdefault(row["fileName"], {})[row["channel"]] = given
+    return [_voted(path, votes[path.stem]) for path in _files(media / "cremad") if path.stem in votes]
+
+
+def _voted(path: Path, votes: Mapping[str, np.ndarray]) -> LabelledClip:
+    """Make a clip of its votes (n,) by channel."""
+    labels: dict[str, float] = {}
+    one_person: dict[str, float] = {}
+    spread = []
+    for channel, patterns in CHANNELS.items():
+        given = votes.get(channel, np.zeros(0))
+        if len(given) < 2:
+            continue
+        others = (given.sum() - given) / (len(given) - 1)
+        labels |= dict.fromkeys(patterns, float(given.mean()))
+        one_person |= dict.fromkeys(patterns, float(np.abs(given - others).mean()))
+        spread.append(float(given.std(ddof=1)))
+    return LabelledClip(path, labels, one_person, tuple(spread))
+
+
+def grid(media: Path) -> list[LabelledClip]:
+    """List the clips of GRID below MEDIA: commands without a feeling, such as "bin blue at f two now"."""
+    neutral = dict.fromkeys(PATTERNS, 0.0)
+    return [LabelledClip(path, neutral) for path in _files(media) if path.name.startswith("grid_")]
+
+
+def labelled(folder: Path) -> list[LabelledClip]:
+    """Read a folder of clips with a table `labels.csv`: columns file and label, labels in [-3, 3].
+
+    Raises:
+        MsaError: the table is missing or empty, or a line of it is wrong; the message names the line.
+    """
+    table = folder / LABELS
+    way = "Write one line a clip: file,label with a label from -3 to 3"
+    if not table.is_file():
+        raise MsaError(f"The folder {folder.name} has no {LABELS}. {way}.")
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise MsaError(f"{LABELS} of {folder.name} is no CSV file in UTF-8 ({e}). Save it again as UTF-8.") from e
+    if not rows or not {"file", "label"} <= rows[0].keys():
+        head = ", ".join(map(str, rows[0])) if rows else "nothing"
+        raise MsaError(f"{LABELS} of {folder.name} holds {head}; it needs the columns file and label. {way}.")
+    found: dict[Path, LabelledClip] = {}
+    for number, row in enumerate(rows, start=2):
+        path, label = _line(folder, number, row["file"] or "", row["label"] or "")
+        if path in found:
+            raise MsaError(f"{LABELS} of {folder.name}, line {number}: {path.name} has a label already. Keep one line.")
+        found[path] = LabelledClip(path, dict.fromkeys(PATTERNS, label))
+    return list(found.values())
+
+
+def _line(folder: Path, number: int, name: str, text: str) -> tuple[Path, float]:
+    """Check a line of a table of labels. Raises: MsaError naming it."""
+    where, path = f"{LABELS} of {folder.name}, line {number}", folder / name.strip()
+    if not name.strip() or not path.is_file():
+        raise MsaError(f"{where}: there is no file {name.strip()!r} in the folder. Correct the name, or add the clip.")
+    try:
+        label = float(text)
+    except ValueError:
+        label = math.nan
+    if not math.isfinite(label):
+        raise MsaError(f"{where}: the label {text!r} is no number. Give one from -3 to 3.")
+    if abs(label) > SCORE_LIMIT:
+        raise MsaError(f"{where}: the label {text.strip()} is outside the scale. Give one from -3 to 3.")
+    return path.resolve(), label
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    """List the media files below a folder, sorted."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
