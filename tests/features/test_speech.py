@@ -123,7 +123,7 @@ def test_warp_equals_the_official_path() -> None:
     [
         *((0.0001, 1), (0.1, 1), (1.0, 10)),
         pytest.param(29.9, 299, marks=pytest.mark.slow),
-        pytest.param(61.0, 610, marks=pytest.mark.slow),
+        pytest.param(45.0, 450, marks=pytest.mark.slow),
     ],
 )
 def test_short_odd_and_long_sounds(reader: SpeechReader, jfk: np.ndarray, seconds: float, n_frames: int) -> None:
