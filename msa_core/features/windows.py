@@ -1,4 +1,4 @@
-"""Windows of sound for Whisper: cut in pauses, padded with silence, and their frames pooled to 10 Hz."""
+"""Windows of sound for Whisper: cut in pauses, padded with silence, frames pooled to 10 Hz; what was heard in one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from whisper.model import Whisper
 
 from msa_core.errors import FeatureError
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loudness_dbfs
-from msa_core.features.whisper_decoding import MAX_TOKENS
+from msa_core.features.whisper_decoding import MAX_TOKENS, Aligned, Decoded
+from msa_core.schema import Word
 
 POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
 FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
@@ -39,6 +40,20 @@ class Window:
     def n_frames(self) -> int:
         """Encoder frames of real sound, at least one."""
         return max(1, -(-len(self.sound) // FRAME_SAMPLES))
+
+
+@dataclass(frozen=True)
+class DecodedWindow:
+    """Words of a window, or the reason for having none."""
+
+    aligned: Aligned | None = None
+    reason: str | None = None
+    log_probability: float = 0.0
+    english: tuple[Word, ...] = ()  # of a translation, in s from the window's start
+    rough: bool = False  # the translation is doubtful
+    unfinished: bool = False  # a loop that never ended, and says too little for the sound
+    decoded: Decoded | None = None  # what was decoded, also where it is not believed; None: no letters
+    note: str | None = None
 
 
 def checked(waveform: np.ndarray) -> np.ndarray:
