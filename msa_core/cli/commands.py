@@ -208,10 +208,13 @@ def bench(args: Namespace) -> None:
 
 
 def speech_check(args: Namespace) -> None:
-    """Print how speech reading compares with openai-whisper's own."""
-    from msa_core.evaluation.speech_comparison import table
+    """Print how speech reading compares with openai-whisper's own, or how emotional speech fares."""
+    from msa_core.evaluation import emotional_speech, speech_comparison
 
-    _table(args, "speech", table(args.seed))
+    if args.data is None:
+        _table(args, "speech", speech_comparison.table(args.seed))
+    else:
+        _table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
 
 
 def checkpoints(args: Namespace) -> None:

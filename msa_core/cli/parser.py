@@ -155,6 +155,7 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("speech-check", commands.speech_check, "speech reading beside openai-whisper's own, on generated sounds")
     p.add_argument("--seed", type=int, default=0, help="of the sounds")
+    p.add_argument("--data", help="folder with ravdess, nemo and urdu: their emotional speech in place of the sounds")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("bench", commands.bench, "time and memory on this machine")
     p.add_argument("--clip", default=str(EXAMPLE))
