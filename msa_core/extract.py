@@ -24,10 +24,11 @@ from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError, message
 from msa_core.features import COMPACT, expression, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
+from msa_core.features.second_opinion import UNCERTAIN
 from msa_core.features.speech import Speech, SpeechReader
 from msa_core.features.store import save, stored_key
 from msa_core.features.text import TextEncoder
-from msa_core.features.translation import TranslatingReader
+from msa_core.features.translation import TranslatingReader, if_at_hand
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
 from msa_core.schema import MediaInfo, Stream, Utterance, Word
 
@@ -37,7 +38,6 @@ NO_SPEECH = "no speech found"
 NO_SPEECH_VOICE = "sound without speech"  # music and noise are not read as an emotional voice
 SPOKEN = {"en": "English", "zh": "Chinese"}  # what may be spoken in a clip
 NOTHING_TO_SIMULATE_FROM = "text is simulated from English speech only"
-UNCERTAIN = -0.65  # mean log-probability below which words are doubtful though they are used
 UNCERTAIN_NOTE = "The words are uncertain: they may be misheard, or another language is spoken."
 POLL_S = 0.25  # between two calls of a progress within a step
 EARLY_END_S = 1.0  # a picture that stops this long before the sound is worth a note
@@ -69,6 +69,7 @@ class _Reading:
     info: MediaInfo
     degradation: Degradation
     spoken: str
+    any_language: bool
     timings: dict[str, float]
     watch: _Watch
 
@@ -76,7 +77,7 @@ class _Reading:
 class Extractor:
     """Loaded feature extractors of the compact feature set.
 
-    They keep nothing of a clip. The weights for Chinese are loaded by the first clip in Chinese.
+    They keep nothing of a clip. Whisper base is loaded by the first clip in Chinese or with doubtful speech.
     """
 
     def __init__(
@@ -96,13 +97,11 @@ class Extractor:
             voice_network: networks that read emotion and score from the voice.
             projector: maps decoder states to simulated text.
             faces: reader of faces.
-            translating: makes the reader of Chinese, called once; None takes Whisper base.
+            translating: gives the reader of Chinese, loaded by the first call; None takes Whisper base.
         """
         self.speech, self.text, self.voice_network = speech, text, voice_network
         self.projector, self.faces = projector, faces
-        self._translating = translating or (lambda: TranslatingReader(weights.whisper("base")))
-        self._translator: SpeechReader | None = None
-        self._loading = threading.Lock()
+        self._translator = weights.Once(translating or (lambda: TranslatingReader(weights.whisper("base"))))
 
     @staticmethod
     def load(device: str | None = None) -> Extractor:
@@ -115,13 +114,14 @@ class Extractor:
             FeatureError, CheckpointError: weights are missing or altered; the message names the repair.
         """
         device = choose_device(device)
+        base = weights.Once(lambda: TranslatingReader(weights.whisper("base", device=device)))
         return Extractor(
-            SpeechReader(weights.whisper("tiny.en", device=device)),
+            SpeechReader(weights.whisper("tiny.en", device=device), second=lambda: if_at_hand(base)),
             TextEncoder(weights.minilm_directory(), device),
             voice.load(device=device),
             simulated_text.load(),
             FaceReader(expression.load()),
-            lambda: TranslatingReader(weights.whisper("base", device=device)),
+            base,
         )
 
     def utterance(
@@ -131,6 +131,7 @@ class Extractor:
         progress: StepProgress | None = None,
         degradation: Degradation | None = None,
         spoken: str = "en",
+        any_language: bool = False,
     ) -> Utterance:
         """Extract every modality of one clip.
 
@@ -144,6 +145,7 @@ class Extractor:
             degradation: applied to pictures and sound before anything reads them.
             spoken: a key of SPOKEN. Chinese is translated (`features/translation.py`); its voice is read by the
                 networks for English voices, which is a departure from their training.
+            any_language: use the words even if they sound like another language, or are not understood.
 
         Raises:
             MediaError: the file is not an acceptable clip.
@@ -158,7 +160,7 @@ class Extractor:
         path, timings, watch = Path(path), dict.fromkeys(BEGINS, 0.0), _Watch(progress)
         with _step("media", timings, watch):
             info = media.probe(path, limits)
-        clip = _Reading(path, info, degradation or Degradation(), spoken, timings, watch)
+        clip = _Reading(path, info, degradation or Degradation(), spoken, any_language, timings, watch)
         # 2. Follow the face in a second thread while this one reads the sound.
         with ThreadPoolExecutor(1) as pool:
             seeing = pool.submit(self._see, clip)
@@ -195,7 +197,7 @@ class Extractor:
         with _step("media", timings):
             wave = clip.degradation.sound(media.waveform(clip.path, clip.info))
         with _step("speech", timings, watch):
-            speech = self._listen(wave, clip.spoken, watch)
+            speech = self._listen(wave, clip, watch)
         if speech.silent_reason:
             return _SoundStreams.nothing(speech.silent_reason, speech.silent_reason)
         if speech.no_speech_reason and not speech.no_speech_reason.startswith(NOT_UNDERSTOOD):
@@ -211,18 +213,18 @@ class Extractor:
         notes = (*speech.notes, *([UNCERTAIN_NOTE] if speech.log_probability < UNCERTAIN else []))
         return _SoundStreams(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
 
-    def _listen(self, wave: np.ndarray, spoken: str, watch: _Watch) -> Speech:
+    def _listen(self, wave: np.ndarray, clip: _Reading, watch: _Watch) -> Speech:
         """Recognise what was said; the frames always come from the Whisper that the voice networks were trained on."""
 
         def poll() -> None:
             watch.look("speech")
 
-        if spoken == "en":
-            return self.speech.read(wave, poll)
-        with self._loading:
-            self._translator = self._translator or self._translating()
+        reader = self.speech if clip.spoken == "en" else self._translator()
+        speech = reader.read(wave, poll, any_language=clip.any_language)
+        if clip.spoken == "en":
+            return speech
         frames, times_s = self.speech.frames(wave)
-        return replace(self._translator.read(wave, poll), frames=frames, frame_times_s=times_s)
+        return replace(speech, frames=frames, frame_times_s=times_s)
 
     def _simulated(self, speech: Speech) -> Stream:
         if speech.translation:
@@ -257,7 +259,11 @@ class Extractor:
 
 
 def folder(
-    source: str | Path, out: str | Path, limits: MediaLimits | None = None, device: str | None = None
+    source: str | Path,
+    out: str | Path,
+    limits: MediaLimits | None = None,
+    device: str | None = None,
+    any_language: bool = False,
 ) -> tuple[int, dict[str, str]]:
     """Extract every clip under `source` to `out`/<same relative name>.npz, skipping those that are done.
 
@@ -269,6 +275,7 @@ def folder(
         out: the folder to write to.
         limits: on size and duration of a clip; None takes those of the command line.
         device: "cpu" or "cuda"; None takes the GPU when there is one.
+        any_language: see `Extractor.utterance`.
 
     Returns:
         The number of clips with features, and the reason for each clip that could not be read.
@@ -283,13 +290,14 @@ def folder(
     clips = media.files(source)
     for clip in tqdm(clips, desc="extract", unit="clip"):
         name = str(clip.relative_to(source))
-        key = f"{checkpoint.sha256(clip)} {COMPACT.id} {' '.join(COMPACT.extractors)}"
+        key = f"{checkpoint.sha256(clip)} {COMPACT.id} {' '.join(COMPACT.extractors)}" + any_language * " any language"
         target = out / f"{name}.npz"
         if stored_key(target) == key:
             continue
         extractor = extractor or Extractor.load(device)
         try:
-            save(extractor.utterance(clip, limits or MediaLimits.command_line()), target, key)
+            read = extractor.utterance(clip, limits or MediaLimits.command_line(), any_language=any_language)
+            save(read, target, key)
         except MediaError as e:
             failed[name] = str(e)
     return len(clips) - len(failed), failed

@@ -109,9 +109,10 @@ class Analyser:
         progress: Callable[[str, float], None] | None = None,
         degradation: Degradation | None = None,
         spoken: str = "en",
+        any_language: bool = False,
     ) -> Utterance:
         """Extract the features of one clip; see `Extractor.utterance` for arguments and errors."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress, degradation, spoken)
+        return self.extractor.utterance(path, limits or MediaLimits(), progress, degradation, spoken, any_language)
 
     def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
         """Change the words of a clip; see `edit.edit` for arguments and errors."""

@@ -69,14 +69,23 @@ def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkey
     extract, asked = analyser.extract, []
 
     def translated(path, limits, **options):
-        asked.append(options["spoken"])
+        asked.append((options["spoken"], options["any_language"]))
         return replace(extract(path, limits), transcript="别忘了外套。", translation="Don't forget a jacket.")
 
     monkeypatch.setattr(analyser, "extract", translated)
-    assert main(["analyse", HAPPY, "--spoken", "zh"]) == 0 and asked == ["zh"]
+    assert main(["analyse", HAPPY, "--spoken", "zh"]) == 0 and asked == [("zh", False)]
     assert "“别忘了外套。”\n  “Don't forget a jacket.”" in capsys.readouterr().out
     assert main(["analyse", HAPPY, "--spoken", "zh", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["translation"] == "Don't forget a jacket."
+    assert main(["analyse", HAPPY, "--any-language"]) == 0 and asked[-1] == ("en", True)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_words_of_a_folder_may_be_in_any_language(capsys, monkeypatch, tmp_path, wanted):
+    asked = []
+    monkeypatch.setattr("msa_core.extract.folder", lambda *given: asked.append(given[-1]) or (2, {}))
+    command = ["extract", str(tmp_path), "--out", str(tmp_path / "out"), *["--any-language"] * wanted]
+    assert main(command) == 0 and asked == [wanted] and "2 clips extracted" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from msa_core.features import COMPACT, store
 from msa_core.features.speech import SILENT
 from msa_core.schema import STREAMS, Stream
 
+GERMAN = "speech not understood (it sounds like German; only English is recognised)"
+
 
 def reasons(utterance):
     return {s: utterance.stream(s).reason for s in STREAMS}
@@ -76,7 +78,7 @@ def test_a_picture_that_ends_early_is_said(quick, tmp_path):
 @pytest.mark.slow
 def test_damage_comes_before_every_reader(quick, monkeypatch):
     heard, seen = [], []
-    monkeypatch.setattr(quick.speech, "read", lambda w, poll: heard.append(w) or Listener().read(w))
+    monkeypatch.setattr(quick.speech, "read", lambda w, poll, **_: heard.append(w) or Listener().read(w))
     monkeypatch.setattr(quick.faces, "detector", lambda image: seen.append(image) or middle(image))
     plain, worse = (quick.utterance(variants.REAL, degradation=d) for d in (None, Degradation(blur=0.05, noise_db=5.0)))
     assert worse.notes[:2] == (
@@ -128,8 +130,22 @@ def test_another_language_is_refused(quick):
 def test_uncertain_words_are_said_to_be(quick, monkeypatch):
     said = Listener().read(variants.sound())
     for certainty, note in ((-0.3, False), (-1.1, True)):
-        monkeypatch.setattr(quick.speech, "read", lambda w, poll, p=certainty: replace(said, log_probability=p))
+        monkeypatch.setattr(quick.speech, "read", lambda w, poll, p=certainty, **_: replace(said, log_probability=p))
         assert (extract.UNCERTAIN_NOTE in quick.utterance(variants.REAL).notes) == note
+
+
+def test_words_of_another_language_are_left_out_and_the_voice_is_kept(quick, monkeypatch):
+    said, asked = Listener().read(variants.sound()), []
+
+    def read(wave, poll, any_language):
+        asked.append(any_language)
+        return said if any_language else replace(said, words=(), transcript="", no_speech_reason=GERMAN)
+
+    monkeypatch.setattr(quick.speech, "read", read)
+    u, used = quick.utterance(variants.REAL), quick.utterance(variants.REAL, any_language=True)
+    assert reasons(u) == {"text": GERMAN, "audio": None, "vision": None, "simulated": GERMAN} and u.transcript == ""
+    assert set(reasons(used).values()) == {None} and used.transcript == "good day" and asked == [False, True]
+    assert np.array_equal(u.audio.values, used.audio.values)
 
 
 class Gone(Exception):
@@ -168,7 +184,7 @@ def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
 def test_a_sound_that_fails_does_not_wait_for_the_faces(quick, monkeypatch):
     monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
     monkeypatch.setattr(extract.media, "frames", lambda *a: ((i / 5, variants.pictures()[0][1]) for i in range(1000)))
-    monkeypatch.setattr(quick.speech, "read", lambda w, poll: 1 / 0)
+    monkeypatch.setattr(quick.speech, "read", lambda w, poll, **_: 1 / 0)
     start = time.monotonic()
     with pytest.raises(ZeroDivisionError):
         quick.utterance(variants.REAL)
@@ -248,7 +264,7 @@ def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypat
     read = []
     monkeypatch.setattr(Extractor, "load", staticmethod(lambda device=None: quick))
     monkeypatch.setattr(
-        quick, "utterance", lambda p, limits: read.append(p.name) or Extractor.utterance(quick, p, limits)
+        quick, "utterance", lambda p, limits, **how: read.append(p.name) or Extractor.utterance(quick, p, limits, **how)
     )
     done, failed = extract.folder(source, out)
     assert done == 2 and list(failed) == ["broken.mp4"] and "is not a media file" in failed["broken.mp4"]
@@ -256,6 +272,11 @@ def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypat
     assert store.load(out / "deep" / "b.mp4.npz").vision.present
     read.clear()
     assert extract.folder(source, out)[0] == 2 and read == ["broken.mp4"]
+    read.clear()
+    extract.folder(source, tmp_path / "other")
+    read.clear()
+    extract.folder(source, tmp_path / "other", any_language=True)
+    assert sorted(read) == ["a.flac", "b.mp4", "broken.mp4"], "read in another way"
     (source / "a.flac").write_bytes(clip("sound.mp3").read_bytes())
     (out / "deep" / "b.mp4.npz").write_bytes(b"cut off")
     read.clear()

@@ -15,10 +15,12 @@ from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import NOTHING_TO_SIMULATE_FROM, UNCERTAIN_NOTE
 from msa_core.features import face, speech, store, translation, weights, whisper_decoding
+from msa_core.features.second_opinion import NOT_CHOSEN, NOT_ENGLISH, left_out, not_english, opinion, used_all_the_same
 from msa_core.media import probing
 from msa_core.page import preview
 from msa_core.schema import STREAMS, MediaInfo, Stream
 
+PORTUGUESE = opinion({"en": 0.0, "pt": 0.95, "nn": 0.0}, 2.0)
 CJK = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -105,7 +107,15 @@ def refusal(attempt: Callable[[], object]) -> str:
     [
         (speech.SILENT, "silent audio track (below -60 dBFS)"),
         (whisper_decoding.NOT_UNDERSTOOD, "speech not understood"),
-        (speech.NOT_ENGLISH, "speech not understood (only English is recognised)"),
+        (NOT_ENGLISH, "speech not understood (only English is recognised)"),
+        (NOT_CHOSEN, "speech not understood (it sounds like Chinese, which can be chosen as the speech in the clip)"),
+        (not_english(PORTUGUESE), "speech not understood (it sounds like Portuguese; only English is recognised)"),
+        (used_all_the_same(PORTUGUESE), "The words were used although they sound like Portuguese."),
+        (
+            left_out(not_english(PORTUGUESE)),
+            "Part of the speech was left out: "
+            "speech not understood (it sounds like Portuguese; only English is recognised).",
+        ),
         (translation.not_chinese("pt"), "speech not understood (it sounds like Portuguese, not Chinese)"),
         (extract.NO_SPEECH_VOICE, "sound without speech"),
         ("no words", "no words"),

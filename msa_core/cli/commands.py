@@ -34,7 +34,8 @@ def analyse(args: Namespace) -> None:
     checkpoint = checkpoint_of(args.method)
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
     analyser = Analyser.load(args.device, None if side_by_side else args.method)
-    utterance = analyser.extract(args.clip, MediaLimits.command_line(), degradation=degradation, spoken=args.spoken)
+    options = {"degradation": degradation, "spoken": args.spoken, "any_language": args.any_language}
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), **options)
     utterance = analyser.edit(utterance, args.transcript)
     predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
     prediction = predictions[args.method]
@@ -84,7 +85,8 @@ def extract(args: Namespace) -> None:
     from msa_core.config import MediaLimits
     from msa_core.extract import folder
 
-    done, failed = folder(Path(args.folder), Path(args.out), MediaLimits.command_line(), args.device)
+    limits, place = MediaLimits.command_line(), Path(args.out)
+    done, failed = folder(Path(args.folder), place, limits, args.device, args.any_language)
     print(f"{done} clips extracted to {args.out}, {len(failed)} could not be read.")
     for name, why in failed.items():
         print(f"  {name}: {why}")
@@ -216,10 +218,13 @@ def bench(args: Namespace) -> None:
 
 
 def speech_check(args: Namespace) -> None:
-    """Print how speech reading compares with openai-whisper's own."""
-    from msa_core.evaluation.speech_comparison import table
+    """Print how speech reading compares with openai-whisper's own, or how emotional speech fares."""
+    from msa_core.evaluation import emotional_speech, speech_comparison
 
-    _table(args, "speech", table(args.seed))
+    if args.data is None:
+        _table(args, "speech", speech_comparison.table(args.seed))
+    else:
+        _table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
 
 
 def checkpoints(args: Namespace) -> None:

@@ -43,6 +43,7 @@ def _add_clip_commands(add: Add) -> None:
     p.add_argument("--transcript", metavar="TEXT", help="read these words in place of those that were heard")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--spoken", choices=["en", "zh"], default="en", help="language of the clip; zh is translated to en")
+    _add_any_language(p)
     p.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="blur the picture first, 0 to 0.1 of it")
     p.add_argument("--noise", type=float, metavar="DB", help="add noise to the sound first, -10 to 30 dB")
     p.add_argument("--json", metavar="OUT", help="write the JSON object to a file, or '-' for standard output only")
@@ -60,7 +61,13 @@ def _add_clip_commands(add: Add) -> None:
     p = add("extract", commands.extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
+    _add_any_language(p)
     p.add_argument("--device", choices=["cpu", "cuda"])
+
+
+def _add_any_language(p: argparse.ArgumentParser) -> None:
+    """Add the option that uses words whatever language they sound like."""
+    p.add_argument("--any-language", action="store_true", help="use the words even if they sound like another language")
 
 
 def _add_corpus_commands(add: Add) -> None:
@@ -160,6 +167,7 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("speech-check", commands.speech_check, "speech reading beside openai-whisper's own, on generated sounds")
     p.add_argument("--seed", type=int, default=0, help="of the sounds")
+    p.add_argument("--data", help="folder with ravdess, nemo and urdu: their emotional speech in place of the sounds")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("bench", commands.bench, "time and memory on this machine")
     p.add_argument("--clip", default=str(EXAMPLE))

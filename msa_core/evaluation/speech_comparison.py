@@ -16,6 +16,7 @@ from msa_core.evaluation.speechless_cases import sounds
 from msa_core.evaluation.spoken_cases import Case, require_engine, utterances
 from msa_core.features import weights, whisper_decoding
 from msa_core.features.speech import SpeechReader
+from msa_core.features.translation import TranslatingReader, if_at_hand
 from msa_core.schema import Word
 from msa_core.tables import markdown_table
 
@@ -39,25 +40,26 @@ class Tally:
 
 
 def table(seed: int = 0) -> str:
-    """Measure every case. Returns: a Markdown table, one row a kind.
+    """Measure every case, read as `Extractor` reads. Returns: a Markdown table, one row a kind.
 
     Raises:
         MsaError: espeak-ng is not installed.
     """
     require_engine()
-    model = weights.whisper("tiny.en")
-    return compared(model, [*utterances(seed), *sounds(seed)])
+    base = weights.Once(lambda: TranslatingReader(weights.whisper("base")))
+    reader = SpeechReader(weights.whisper("tiny.en"), second=lambda: if_at_hand(base))
+    return compared(reader, [*utterances(seed), *sounds(seed)])
 
 
-def compared(model: Whisper, cases: Sequence[Case]) -> str:
+def compared(reader: SpeechReader, cases: Sequence[Case]) -> str:
     """Tabulate words lost and invented against the truth and the reference, and the time errors of words.
 
     Times are compared with the truth where one word stands alone, with the reference's for other shared words.
     """
-    reader, plain, tallies = SpeechReader(model), EnglishTextNormalizer(), dict[str, Tally]()
+    plain, tallies = EnglishTextNormalizer(), dict[str, Tally]()
     for case in tqdm(cases, desc="speech", unit="sound"):
         tally = tallies.setdefault(case.kind, Tally())
-        heard = [list(reader.read(case.sound).words), reference(model, case.sound)]
+        heard = [list(reader.read(case.sound).words), reference(reader.model, case.sound)]
         ours, theirs = (plain(" ".join(w.text for w in words)).split() for words in heard)
         tally.n += 1
         tally.of_reference += len(theirs) - shared(theirs, ours)

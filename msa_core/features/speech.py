@@ -29,6 +29,7 @@ from msa_core.features.loudness import (
     near_loud,
     trimmed,
 )
+from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
@@ -44,7 +45,9 @@ from msa_core.features.windows import (
     CUT_FROM_S,
     PAD_STEP_S,
     WINDOW_S,
+    DecodedWindow,
     Window,
+    batches,
     checked,
     cut_windows,
     mel,
@@ -58,7 +61,6 @@ from msa_core.schema import Word
 
 FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1
 SILENT = message("silent audio track (below {level:.0f} dBFS)", level=SILENT_DBFS)
-NOT_ENGLISH = f"{NOT_UNDERSTOOD} (only English is recognised)"
 BATCH = 16
 SHORT_S, REPLY_S = 3.0, 1.0  # loud sound of a loop, and of other words, that is heard again when it is refused
 TEMPERATURES = (0.2, 0.6)  # of tokens drawn for a window whose most likely ones never end
@@ -92,18 +94,6 @@ class Speech:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class DecodedWindow:
-    """Words of a window, or the reason for having none."""
-
-    aligned: Aligned | None = None
-    reason: str | None = None
-    log_probability: float = 0.0
-    english: tuple[Word, ...] = ()  # of a translation, in s from the window's start
-    rough: bool = False  # the translation is doubtful
-    unfinished: bool = False  # a loop that never ended, and says too little for the sound
-
-
 class SpeechReader:
     """Reader of clips by one Whisper model; `read` and `read_many` give the same for a clip."""
 
@@ -112,40 +102,64 @@ class SpeechReader:
     doubt = staticmethod(doubt)
     measured_s = staticmethod(loud_seconds)  # of a sound, in which `doubt` expects words
 
-    def __init__(self, model: Whisper, language: str | None = None) -> None:
-        """Hold the model. Args: language: code such as "zh" for a multilingual model; None detects it."""
-        self.model = model
+    def __init__(
+        self,
+        model: Whisper,
+        language: str | None = None,
+        second: Callable[[], SpeechReader | None] = lambda: None,
+    ) -> None:
+        """Hold the model.
+
+        Args:
+            language: code such as "zh" for a multilingual model; None detects it.
+            second: gives a reader with a multilingual model, asked about doubtful speech (`second_opinion`), or None.
+        """
+        self.model, self.second = model, second
         self.language = language
         self.dim = model.dims.n_audio_state
         self._lock = threading.Lock()  # decoding hangs hooks on the model: one thread at a time
 
-    def read(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed) -> Speech:
+    def read(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed, any_language: bool = False) -> Speech:
         """Read one waveform.
 
         Args:
             waveform: (N,) float32, mono, 16 kHz.
             poll: called often; what it raises ends the work.
+            any_language: use the words even if they sound like another language, or are not understood.
 
         Raises:
             FeatureError: the shape is wrong or a value not finite.
         """
-        return self.read_many([waveform], poll=poll)[0]
+        return self.read_many([waveform], poll=poll, any_language=any_language)[0]
 
     @torch.inference_mode()
     def read_many(
-        self, waveforms: Sequence[np.ndarray], batch: int = BATCH, poll: Callable[[], None] = undisturbed
+        self,
+        waveforms: Sequence[np.ndarray],
+        batch: int = BATCH,
+        poll: Callable[[], None] = undisturbed,
+        any_language: bool = False,
     ) -> list[Speech]:
         """Read many waveforms, windows of equal padded length together; see `read`."""
         found: dict[int, list[tuple[Window, DecodedWindow]]] = {}
         with alone(self._lock, poll):
             windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
-            for some in _batches(windows, batch):
+            for some in batches(windows, batch):
                 poll()
                 _, encoded = self.encode(mel(some, self.model, some[0].padded_s))
-                for part in zip(some, self._listen(some, encoded, poll), strict=True):
+                heard = self._judged(some, encoded, self._listen(some, encoded, poll), poll, any_language)
+                for part in zip(some, heard, strict=True):
                     found.setdefault(part[0].clip, []).append(part)
             frames = self.encode_many(waveforms, batch, poll)
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s), own) for i, own in enumerate(frames)]
+
+    @torch.inference_mode()
+    def opinions(self, windows: Sequence[Window], poll: Callable[[], None] = undisturbed) -> list[Opinion]:
+        """Say which language each of many windows sounds like; the model is multilingual."""
+        with alone(self._lock, poll):
+            encoded = [self.encode(mel([w], self.model, w.padded_s))[1] for w in windows]
+            loud_s = [loud_seconds(w.sound) for w in windows]
+            return [opinions(self.model, e, [s])[0] for e, s in zip(encoded, loud_s, strict=True)]
 
     def frames(self, waveform: np.ndarray, poll: Callable[[], None] = undisturbed) -> tuple[np.ndarray, np.ndarray]:
         """Encode the frames (T, D) of `read` and their times (T,) in s, without the decoder."""
@@ -158,7 +172,7 @@ class SpeechReader:
         """Encode the frames (T, D) of `read` for many waveforms, without the decoder, in windows of 4 s."""
         windows = [voice_windows(i, checked(wave)) for i, wave in enumerate(waveforms)]
         found: dict[tuple[int, float], np.ndarray] = {}
-        for some in _batches([w for own in windows for w in own], batch):
+        for some in batches([w for own in windows for w in own], batch):
             poll()
             frames, _ = self.encode(mel(some, self.model, some[0].padded_s), max(FRAME_LAYERS))
             found |= {(w.clip, w.start_s): f for w, f in zip(some, pooled(frames, some), strict=True)}
@@ -212,7 +226,9 @@ class SpeechReader:
         said, again = [], []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
             text = tokenizer[k].decode(list(found.tokens))
-            answers[i] = DecodedWindow(reason=self.doubt(found, text, self.measured_s(windows[i].sound)))
+            reason = self.doubt(found, text, self.measured_s(windows[i].sound))
+            letters = any(c.isalnum() for c in text)
+            answers[i] = DecodedWindow(None, reason, found.log_probability, decoded=found if letters else None)
             if answers[i].reason is not None:
                 short = seconds[k] < (SHORT_S if found.loop else REPLY_S)
                 again += [i] if answers[i].reason == NOT_UNDERSTOOD and short else []
@@ -221,7 +237,7 @@ class SpeechReader:
             lost = too_little(text, seconds[k]) if found.loop else repeats(text)
             cut = found.runaway and not found.loop and not said_twice(found.tokens)
             certainty = min(found.log_probability, DOUBTFUL if cut or temperature > 0 else 0.0)
-            answers[i] = DecodedWindow(log_probability=certainty, unfinished=found.runaway and lost)
+            answers[i] = replace(answers[i], log_probability=certainty, unfinished=found.runaway and lost)
             again += [i] if found.runaway and (lost or not found.loop) else []
         # 3. Align them with the sound.
         if said:
@@ -239,6 +255,43 @@ class SpeechReader:
         if retry:  # a loop without an end, however it is heard
             answers = [DecodedWindow(reason=NOT_UNDERSTOOD) if a.unfinished else a for a in answers]
         return answers
+
+    def _judged(
+        self,
+        windows: Sequence[Window],
+        encoded: Tensor,
+        heard: Sequence[DecodedWindow],
+        poll: Callable[[], None],
+        any_language: bool,
+    ) -> list[DecodedWindow]:
+        """Decide on the words of B windows, encoder output (B, T, D); ask the second reader about doubtful ones."""
+        answers, asked = list(heard), [i for i, h in enumerate(heard) if wanted(h)]
+        second = self.second() if asked else None
+        said: Sequence[Opinion | None] = [None] * len(asked)
+        if second is not None:
+            said = second.opinions([windows[i] for i in asked], poll)
+        for i, opinion in zip(asked, said, strict=True):
+            found = heard[i]
+            reason = verdict(found.reason, found.log_probability, opinion)
+            if reason is None and found.reason is None:
+                continue
+            if found.decoded is None or reason == NO_SPEECH or (reason is not None and not any_language):
+                answers[i] = DecodedWindow(reason=reason or NOT_UNDERSTOOD)
+            else:
+                note = used_all_the_same(opinion) if any_language else None
+                answers[i] = self._believed(windows[i], encoded[i : i + 1], found, note)
+        return answers
+
+    def _believed(
+        self, window: Window, encoded: Tensor, found: DecodedWindow, note: str | None = None
+    ) -> DecodedWindow:
+        """Use the words of a window that were refused, with encoder output (1, T, D); they stay doubtful."""
+        aligned = found.aligned
+        if aligned is None and found.decoded is not None:
+            tokenizer = tokenizers(self.model, encoded, self.language)
+            aligned = self._aligned([window], encoded, tokenizer, [found.decoded.tokens])[0]
+        certainty = min(found.log_probability, DOUBTFUL)
+        return replace(found, aligned=aligned, reason=None, log_probability=certainty, note=note)
 
     def _once_more(
         self, windows: Sequence[Window], refused: Sequence[bool], poll: Callable[[], None]
@@ -310,24 +363,13 @@ class SpeechReader:
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),
             no_speech_reason=None if words else self._reason([h.reason for _, h in parts]),
+            notes=tuple(dict.fromkeys(n for _, h in parts if (n := h.note or left_out(h.reason)))) if words else (),
             silent_reason=SILENT if silent else None,
             log_probability=min((h.log_probability for _, h in parts if h.aligned is not None), default=0.0),
         )
 
     def _reason(self, reasons: Sequence[str | None]) -> str:
-        if NOT_UNDERSTOOD not in reasons:
-            return NO_SPEECH
-        return NOT_UNDERSTOOD if self.model.is_multilingual else NOT_ENGLISH
-
-
-def _batches(windows: Sequence[Window], batch: int) -> list[list[Window]]:
-    """Group windows by padded length, at most `batch` in a group."""
-    batches: list[list[Window]] = []
-    for window in sorted(windows, key=lambda w: (w.padded_s, w.clip, w.start_s)):
-        if not batches or len(batches[-1]) == batch or batches[-1][0].padded_s != window.padded_s:
-            batches.append([])
-        batches[-1].append(window)
-    return batches
+        return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
 
 
 @contextmanager

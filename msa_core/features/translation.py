@@ -8,6 +8,7 @@ translation: they were trained on English text. Speech that sounds like another 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,7 +20,8 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
 
-from msa_core.errors import Message, message
+from msa_core.errors import FeatureError, Message, message
+from msa_core.features import weights
 from msa_core.features.loops import loop_length, said_twice
 from msa_core.features.loudness import trimmed
 from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit
@@ -31,7 +33,6 @@ from msa_core.features.whisper_decoding import (
     language_probabilities,
     outside_gb2312,
     tokenizers,
-    undisturbed,
 )
 from msa_core.schema import Word
 
@@ -59,25 +60,28 @@ class TranslatingReader(SpeechReader):
         super().__init__(model, LANGUAGE)
         self.never = outside_gb2312(tokenizers(model, torch.zeros(1, 1, 1), LANGUAGE)[0])
 
-    def _listen(
+    def _judged(
         self,
         windows: Sequence[Window],
         encoded: Tensor,
-        poll: Callable[[], None] = undisturbed,
-        retry: bool = True,
-        temperature: float = 0.0,
+        heard: Sequence[DecodedWindow],
+        poll: Callable[[], None],
+        any_language: bool,
     ) -> list[DecodedWindow]:
-        answers = super()._listen(windows, encoded, poll, retry, temperature)
-        if not retry:  # a second hearing of what is being heard
-            return answers
-        for i, (heard, languages) in enumerate(zip(answers, language_probabilities(self.model, encoded), strict=True)):
+        """Refuse what sounds like another language, unless any may be used, and translate the rest."""
+        answers = list(heard)
+        for i, (found, languages) in enumerate(zip(heard, language_probabilities(self.model, encoded), strict=True)):
             other = max(languages, key=languages.__getitem__)
-            if heard.reason == NO_SPEECH:
+            if found.reason == NO_SPEECH:
                 continue
-            if other != LANGUAGE and languages[other] > OTHER:
+            foreign = other != LANGUAGE and languages[other] > OTHER
+            if any_language and (foreign or found.reason is not None) and found.decoded is not None:
+                found = self._believed(windows[i], encoded[i : i + 1], found)
+            elif foreign:
                 answers[i] = DecodedWindow(reason=not_chinese(other))
-            elif heard.aligned is not None:
-                answers[i] = self._translated(heard, windows[i], encoded[i : i + 1], poll)
+                continue
+            if found.aligned is not None:
+                answers[i] = self._translated(found, windows[i], encoded[i : i + 1], poll)
                 answers[i] = replace(answers[i], rough=answers[i].rough or other != LANGUAGE)
         return answers
 
@@ -117,8 +121,16 @@ class TranslatingReader(SpeechReader):
             notes=(NOTE, *([ROUGH_NOTE] if any(h.rough for _, h in parts) else [])) if words else (),
         )
 
-    def _reason(self, reasons: Sequence[str | None]) -> str:
-        return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
+
+def if_at_hand(base: weights.Once[TranslatingReader]) -> TranslatingReader | None:
+    """Load Whisper base for a second opinion on doubtful speech; None where its weights are missing or altered."""
+    if not weights.at_hand("base"):
+        return None
+    try:
+        return base()
+    except FeatureError as e:
+        logging.warning("no second opinion on doubtful speech: %s", e)
+        return None
 
 
 def not_chinese(code: str) -> Message:

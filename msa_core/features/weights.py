@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from whisper import _ALIGNMENT_HEADS, available_models, load_model
@@ -21,6 +23,8 @@ from whisper.model import ModelDimensions, Whisper
 from msa_core.checkpoint import sha256
 from msa_core.errors import FeatureError
 from msa_core.features.ctranslate2 import whisper_checkpoint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,29 @@ MINILM_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json")  # what a folder must hold
 
 
+class Once(Generic[T]):
+    """Something that the first call makes and all later ones share, also those of other threads."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: T | None = None
+
+    def __call__(self) -> T:
+        """Return it. What `make` raises is raised, and the next call tries again."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def at_hand(name: str) -> bool:
+    """Tell whether the weights of a Whisper model are on this machine, so that `whisper` downloads nothing."""
+    packages = WHISPER_PACKAGES.get(name, ())
+    cache = Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "whisper", f"{name}.pt")
+    installed = packages != () and all(_installed(p) for p in packages)
+    return bool(os.environ.get(_variable(name))) or installed or cache.is_file()
+
+
 def whisper(name: str = "tiny.en", path: str | Path | None = None, device: str = "cpu") -> Whisper:
     """Load an openai-whisper model, float32, in evaluation mode, ready for word timestamps.
 
@@ -91,7 +118,7 @@ def whisper(name: str = "tiny.en", path: str | Path | None = None, device: str =
     """
     if name not in available_models():
         raise FeatureError(f"No Whisper model {name!r}. Available: {', '.join(available_models())}.")
-    given = _given(path, f"MSA_WEIGHTS_WHISPER_{name.replace('.', '_').replace('-', '_').upper()}")
+    given = _given(path, _variable(name))
     packages = WHISPER_PACKAGES.get(name, ())
     if given is not None:
         model = _whisper_from_path(given)
@@ -158,6 +185,11 @@ def _given(path: str | Path | None, variable: str) -> Path | None:
         origin = "The path of weights" if path else variable
         raise FeatureError(f"{origin} {str(value)!r} does not exist. Give an existing file or folder, or leave it out.")
     return Path(value)
+
+
+def _variable(name: str) -> str:
+    """Name the environment variable of a Whisper model's path."""
+    return f"MSA_WEIGHTS_WHISPER_{name.replace('.', '_').replace('-', '_').upper()}"
 
 
 def _installed(package: Package) -> bool:

@@ -1,4 +1,4 @@
-"""Windows of sound for Whisper, padded with silence, and their frames pooled to 10 Hz.
+"""Windows of sound for Whisper: padded with silence, frames pooled to 10 Hz; what was heard in one.
 
 Words are read from windows of up to 30 s that are cut in pauses (`cut_windows`). The frames of the voice come from
 overlapping windows of 4 s (`voice_windows`), joined again by `overlapped`: the encoder adds an embedding of the
@@ -19,7 +19,8 @@ from whisper.model import Whisper
 
 from msa_core.errors import FeatureError
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loudness_dbfs
-from msa_core.features.whisper_decoding import MAX_TOKENS
+from msa_core.features.whisper_decoding import MAX_TOKENS, Aligned, Decoded
+from msa_core.schema import Word
 
 POOL = 5  # encoder frames (50 Hz) in one audio frame (10 Hz)
 FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
@@ -46,6 +47,20 @@ class Window:
     def n_frames(self) -> int:
         """Encoder frames of real sound, at least one."""
         return max(1, -(-len(self.sound) // FRAME_SAMPLES))
+
+
+@dataclass(frozen=True)
+class DecodedWindow:
+    """Words of a window, or the reason for having none."""
+
+    aligned: Aligned | None = None
+    reason: str | None = None
+    log_probability: float = 0.0
+    english: tuple[Word, ...] = ()  # of a translation, in s from the window's start
+    rough: bool = False  # the translation is doubtful
+    unfinished: bool = False  # a loop that never ended, and says too little for the sound
+    decoded: Decoded | None = None  # what was decoded, also where it is not believed; None: no letters
+    note: str | None = None
 
 
 def checked(waveform: np.ndarray) -> np.ndarray:
@@ -115,6 +130,16 @@ def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window]) -> np.nd
 def voice_times(n_samples: int) -> np.ndarray:
     """Return the middle of each pooled frame of a sound, in s."""
     return frame_times(Window(0, 0.0, np.empty(n_samples, np.float32)))
+
+
+def batches(windows: Sequence[Window], batch: int) -> list[list[Window]]:
+    """Group windows by padded length, at most `batch` in a group."""
+    groups: list[list[Window]] = []
+    for window in sorted(windows, key=lambda w: (w.padded_s, w.clip, w.start_s)):
+        if not groups or len(groups[-1]) == batch or groups[-1][0].padded_s != window.padded_s:
+            groups.append([])
+        groups[-1].append(window)
+    return groups
 
 
 def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:

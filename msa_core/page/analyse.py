@@ -33,6 +33,7 @@ class ClipColumn:
 
     video: gr.Video
     spoken: gr.Radio
+    any_language: gr.Checkbox
     examples: gr.HTML
     again: gr.Button
     status: gr.HTML
@@ -68,7 +69,9 @@ def analyse_tab(
             switches = _switches(words)
             absent_text, method = _settings(services.analyser, words)
             rates = _rates(words)
-            components = AnalyseComponents(visit, edit, language, column.spoken, absent_text, method, switches, rates)
+            components = AnalyseComponents(
+                visit, edit, language, column.spoken, column.any_language, absent_text, method, switches, rates
+            )
             changes = _changes(words)
             answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse"))
             saves = _saves(words)
@@ -151,6 +154,13 @@ def _clip_column(words: Words) -> ClipColumn:
         value="en",
         elem_id="mm-spoken",
     )
+    any_language = words.put(
+        gr.Checkbox,
+        lambda: {"label": say("Use the words even if they sound like another language")},
+        value=False,
+        container=False,
+        elem_id="mm-any-language",
+    )
     examples = words.put(
         html,
         lambda: {"value": page_parts.examples(EXAMPLES)},
@@ -158,7 +168,7 @@ def _clip_column(words: Words) -> ClipColumn:
         script=script("choose_example"),
     )
     words.put(html, lambda: {"value": page_parts.privacy()})
-    return ClipColumn(video, spoken, examples, again, status)
+    return ClipColumn(video, spoken, any_language, examples, again, status)
 
 
 def _consent(words: Words, record: gr.Button, video: gr.Video) -> None:

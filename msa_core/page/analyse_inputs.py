@@ -21,6 +21,7 @@ class AnalyseInputs:
     language: str
     spoken: str
     settings: Settings
+    any_language: bool = False
 
     @staticmethod
     def of(
@@ -28,6 +29,7 @@ class AnalyseInputs:
         edit: Edit | None,
         language: str,
         spoken: str,
+        any_language: bool,
         absent_text: str,
         method: str,
         switches: Mapping[str, bool],
@@ -36,7 +38,8 @@ class AnalyseInputs:
         """Build the inputs from the components' values; rates are in percent there."""
         on = {m: bool(switches[m]) for m in MODALITIES}
         shares = {m: float(rates[m] or 0) / 100 for m in MODALITIES}
-        return AnalyseInputs(visit, edit, language, spoken, Settings(on, shares, absent_text, method))
+        settings = Settings(on, shares, absent_text, method)
+        return AnalyseInputs(visit, edit, language, spoken, settings, bool(any_language))
 
     @property
     def utterance(self) -> Utterance | None:
@@ -62,6 +65,7 @@ class AnalyseComponents:
     edit: gr.State
     language: gr.Radio
     spoken: gr.Radio
+    any_language: gr.Checkbox
     absent_text: gr.Radio
     method: gr.Dropdown
     switches: dict[str, gr.Checkbox]

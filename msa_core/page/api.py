@@ -55,22 +55,30 @@ class Calls:
         blur: float = 0.0,
         noise_db: float | None = None,
         spoken: str = "en",
+        any_language: bool = False,
     ) -> dict[str, Any]:
         """Analyse one clip; the JSON object is that of docs/api.md. The clip is deleted before this returns."""
         with self._held(clip):
             how = self._check(dropped=dropped, text_source=text_source, method=method,
                               frame_missing_rate=frame_missing_rate, transcript=transcript, struck=struck, blur=blur,
-                              noise_db=noise_db, spoken=spoken)  # fmt: skip
-            utterance = self._read(clip, spoken, how)
+                              noise_db=noise_db, spoken=spoken, any_language=any_language)  # fmt: skip
+            utterance = self._read(clip, spoken, any_language, how)
             if transcript is not None or struck:
                 utterance = self._analyser.edit(utterance, transcript, struck or ())
             return self._analyser.predict(utterance, method, dropped or (), text_source, frame_missing_rate).to_json()
 
-    def compare(self, clip: gr.FileData, second: gr.FileData | None = None, spoken: str = "en") -> dict[str, Any]:
+    def compare(
+        self,
+        clip: gr.FileData,
+        second: gr.FileData | None = None,
+        spoken: str = "en",
+        any_language: bool = False,
+    ) -> dict[str, Any]:
         """Compare seven patterns, every method and both flows, and robustness; of a second clip too."""
         with self._held(clip, second):
-            self._check(spoken=spoken)
-            return self._compared(clip, spoken) | ({} if second is None else {"second": self._compared(second, spoken)})
+            self._check(spoken=spoken, any_language=any_language)
+            found = self._compared(clip, spoken, any_language)
+            return found | ({} if second is None else {"second": self._compared(second, spoken, any_language)})
 
     def report(
         self, clip: gr.FileData, method: str = "sdumc", dropped: list[str] | None = None, language: str = "en"
@@ -127,14 +135,17 @@ class Calls:
     def _check(self, **asked: Any) -> Degradation:
         return api_arguments.check(self._analyser.methods, **asked)
 
-    def _read(self, clip: Any, spoken: str = "en", how: Degradation | None = None) -> Utterance:
+    def _read(
+        self, clip: Any, spoken: str = "en", any_language: bool = False, how: Degradation | None = None
+    ) -> Utterance:
         if not is_file(clip):
             raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
         with self._one_at_a_time:
-            return self._analyser.extract(self._services.uploads.check(clip["path"]), degradation=how, spoken=spoken)
+            path = self._services.uploads.check(clip["path"])
+            return self._analyser.extract(path, degradation=how, spoken=spoken, any_language=any_language)
 
-    def _compared(self, clip: Any, spoken: str) -> dict[str, Any]:
-        utterance = self._read(clip, spoken)
+    def _compared(self, clip: Any, spoken: str, any_language: bool) -> dict[str, Any]:
+        utterance = self._read(clip, spoken, any_language)
         return {
             "comparison": compare.compare(self._analyser, utterance).to_json(),
             "robustness": compare.robustness(self._analyser, utterance).to_json(),

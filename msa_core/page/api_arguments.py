@@ -25,6 +25,7 @@ def check(
     blur: Any = 0.0,
     noise_db: Any = None,
     spoken: Any = "en",
+    any_language: Any = False,
     language: Any = ENGLISH,
 ) -> Degradation:
     """Check settings of any type, as a program sent them (docs/api.md).
@@ -48,6 +49,8 @@ def check(
     ):
         raise MsaError(f"struck is {struck!r}; give a list of word numbers, counted from 0.")
     one_of("spoken", spoken, SPOKEN)
+    if not isinstance(any_language, bool):
+        raise MsaError(f"any_language is {any_language!r}; give true or false.")
     one_of("language", language, LANGUAGES)
     for name, value in (("blur", blur), ("noise_db", 0.0 if noise_db is None else noise_db)):
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -41,11 +41,12 @@ class ChosenExample:
 
 @dataclass(frozen=True)
 class SecondUpload:
-    """An uploaded second clip, as gradio hands over a file, and the language of its speech."""
+    """An uploaded second clip, as gradio hands over a file, the language of its speech, and whether any is used."""
 
     file: Any
     language: str
     spoken: str
+    any_language: bool
 
 
 def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, tab: gr.Tab) -> Redraw:
@@ -71,7 +72,8 @@ def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, ta
     events = Comparing(services, status, second, example, drawn)
     draw = Form(CompareInputs, analyse=analyse.form, second=second).event(events.draw)
     chosen = Form(ChosenExample, name=example, language=analyse.language)
-    uploaded = Form(SecondUpload, file=upload, language=analyse.language, spoken=analyse.spoken)
+    speech = {"spoken": analyse.spoken, "any_language": analyse.any_language}
+    uploaded = Form(SecondUpload, file=upload, language=analyse.language, **speech)
     outputs = [status, second, example]
     tab.select(*draw, drawn, api_name="page_compare", **QUICK)
     upload.upload(
@@ -127,7 +129,8 @@ class Comparing:
         claim = uploads.claim(clip)
         here = self.services.presence.watch(request.session_hash)
         try:
-            for item in self._extract(uploads.check(clip), Degradation(), upload.spoken, here):
+            checked = uploads.check(clip)
+            for item in self._extract(checked, Degradation(), upload.spoken, here, bool(upload.any_language)):
                 if isinstance(item, Utterance):
                     uploads.release(clip, claim)
                     # the list shows neither an example nor "none", so that "none" can be chosen again

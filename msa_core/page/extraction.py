@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 
 import gradio as gr
@@ -21,14 +22,16 @@ from msa_core.schema import Utterance
 
 Step = tuple[str, float]  # the name of a step, and the share of all work that is done (0..1)
 Steps = Iterator[Step | Utterance]
-Extraction = Callable[[str, Degradation, str, Callable[[], None]], Steps]
+Extraction = Callable[..., Steps]  # see `extract` below
 
 
 def extraction(services: Services) -> Extraction:
     """Return a generator function that reads one clip, on a reserved GPU where there are such."""
     steps = _with_reservation(services.analyser, services.gpu_reader)
 
-    def extract(clip: str, how: Degradation, spoken: str, here: Callable[[], None]) -> Steps:
+    def extract(
+        clip: str, how: Degradation, spoken: str, here: Callable[[], None], any_language: bool = False
+    ) -> Steps:
         """Yield the steps as they happen, then the utterance.
 
         Closed early, it tells its worker to stop and does not wait: gradio closes it where all visitors are served.
@@ -38,6 +41,7 @@ def extraction(services: Services) -> Extraction:
             how: the degradation done to the media.
             spoken: language of the speech.
             here: raises Left when the visitor is gone.
+            any_language: whether words are used whatever language they sound like.
 
         Raises: MsaError; Left.
         """
@@ -45,7 +49,7 @@ def extraction(services: Services) -> Extraction:
         unwanted = threading.Event()
 
         def work() -> None:
-            with closing(steps(clip, how, spoken)) as reading:  # type: ignore[type-var]
+            with closing(steps(clip, how, spoken, any_language)) as reading:  # type: ignore[type-var]
                 for item in reading:
                     here()
                     if unwanted.is_set():
@@ -66,30 +70,30 @@ def extraction(services: Services) -> Extraction:
     return extract
 
 
-def _with_reservation(analyser: Analyser, gpu_reader: Analyser | None) -> Callable[[str, Degradation, str], Steps]:
+def _with_reservation(analyser: Analyser, gpu_reader: Analyser | None) -> Callable[..., Steps]:
     """Return `_steps` of a reader; a clip that gets no GPU is read by the other one, on the CPU."""
     on_cpu = _steps(analyser)
     if gpu_reader is None:
         return on_cpu
     on_gpu = reserved(_steps(gpu_reader))
 
-    def steps(clip: str, how: Degradation, spoken: str) -> Steps:
+    def steps(clip: str, how: Degradation, spoken: str, any_language: bool) -> Steps:
         try:
-            yield from on_gpu(clip, how, spoken)
+            yield from on_gpu(clip, how, spoken, any_language)
         except gr.Error as e:
             logging.warning("no GPU (%s): the clip is read on the CPU", e)
-            yield from on_cpu(clip, how, spoken)
+            yield from on_cpu(clip, how, spoken, any_language)
 
     return steps
 
 
-def _steps(analyser: Analyser) -> Callable[[str, Degradation, str], Steps]:
+def _steps(analyser: Analyser) -> Callable[..., Steps]:
     """Return a generator function of plain arguments that reads one clip.
 
     It may run in a process of its own. Every step waits until it was taken; closed, the reading stops at its step.
     """
 
-    def steps(clip: str, how: Degradation, spoken: str) -> Steps:
+    def steps(clip: str, how: Degradation, spoken: str, any_language: bool) -> Steps:
         news: SimpleQueue[Step | None] = SimpleQueue()
         wanted: SimpleQueue[bool] = SimpleQueue()
 
@@ -100,7 +104,8 @@ def _steps(analyser: Analyser) -> Callable[[str, Degradation, str], Steps]:
 
         worker = ThreadPoolExecutor(1)
         try:
-            job = worker.submit(analyser.extract, clip, progress=tell, degradation=how, spoken=spoken)
+            read = partial(analyser.extract, clip, progress=tell, degradation=how, spoken=spoken)
+            job = worker.submit(read, any_language=any_language)
             job.add_done_callback(lambda _: news.put(None))
             while (item := news.get()) is not None:
                 yield item

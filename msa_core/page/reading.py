@@ -101,7 +101,7 @@ class Reading:
         claims, kept = [(wanted.clip, uploads.claim(wanted.clip))], False
         here = self.services.presence.watch(session)
         try:
-            utterance = yield from self._steps(wanted.clip, wanted.degradation, inputs.spoken, here, line)
+            utterance = yield from self._steps(wanted, inputs, here, line)
             playable = uploads.playable(wanted.clip, wanted.degradation)
             claims.append((playable, uploads.claim(playable)))
             here()
@@ -122,13 +122,13 @@ class Reading:
         yield drawn
         yield done
 
-    def _steps(
-        self, clip: str, degradation: Degradation | None, spoken: str, here: Callable[[], None], line: StatusLine
-    ) -> Any:
+    def _steps(self, wanted: Wanted, inputs: AnalyseInputs, here: Callable[[], None], line: StatusLine) -> Any:
         """Yield a line a step; return the utterance."""
+        assert wanted.clip is not None
+        clip, how = self.services.uploads.check(wanted.clip), wanted.degradation or Degradation()
         steps = ["media"]
         yield line(page_parts.working, steps, 0.0)
-        for item in self._extract(self.services.uploads.check(clip), degradation or Degradation(), spoken, here):
+        for item in self._extract(clip, how, inputs.spoken, here, inputs.any_language):
             if isinstance(item, Utterance):
                 return item
             step, share = item

@@ -182,19 +182,20 @@ def test_the_speech_of_a_clip_is_chosen(visit: Any, analyser: Any, monkeypatch: 
     page, asked, extract = visit(), [], analyser.extract
 
     def listening(path: str, **options: Any) -> Any:
-        asked.append(options["spoken"])
-        return extract(path, **{**options, "spoken": "en"})
+        asked.append((options["spoken"], options["any_language"]))
+        return extract(path, **{**options, "spoken": "en", "any_language": False})
 
     monkeypatch.setattr(analyser, "extract", listening)
     page.get_by_label("Chinese").check()
     example(page, CLIP.name)
     page.get_by_label("English").last.check()
+    page.get_by_label("Use the words even if they sound like another language").check()
     page.click("#mm-analyse")
     for _ in range(300):
         if len(asked) == 2:
             break
         page.wait_for_timeout(100)
-    assert asked == ["zh", "en"]
+    assert asked == [("zh", False), ("en", True)]
     finished(page, CLIP.name)
 
 

@@ -10,6 +10,7 @@ from msa_core import media
 from msa_core.evaluation import speech_comparison
 from msa_core.evaluation.spoken_cases import Case
 from msa_core.features import weights
+from msa_core.features.speech import SpeechReader
 from msa_core.schema import Word
 
 
@@ -32,6 +33,6 @@ def test_a_recorded_speech_is_heard_as_the_reference_hears_it() -> None:
     path = EXAMPLES / "jfk.flac"
     sound = media.waveform(path, media.probe(path))
     text = "And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
-    row = speech_comparison.compared(weights.whisper("tiny.en"), [Case("shipped", "jfk", sound, text)])
+    row = speech_comparison.compared(SpeechReader(weights.whisper("tiny.en")), [Case("shipped", "jfk", sound, text)])
     cells = [c.strip() for c in row.splitlines()[-1].strip("|").split("|")]
     assert cells[:10] == ["shipped", "1", "22", "0", "0", "0", "0", "0", "1", "1"]

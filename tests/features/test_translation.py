@@ -65,6 +65,9 @@ def test_another_language_is_said(reader: TranslatingReader, jfk: np.ndarray) ->
     found = reader.read(jfk)
     assert found.no_speech_reason == "speech not understood (it sounds like English, not Chinese)"
     assert (found.transcript, found.translation, found.words) == ("", "", ())
+    used = reader.read(jfk, any_language=True)
+    assert "Americans" in used.translation and used.words and used.no_speech_reason is None
+    assert translation.ROUGH_NOTE in used.notes
 
 
 @pytest.mark.slow

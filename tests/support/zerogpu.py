@@ -63,7 +63,7 @@ class Reader:
     def __init__(self, extractor: Any, marks: Path) -> None:
         self.extractor, self.marks = extractor, marks
 
-    def extract(self, clip: str, progress: Any, degradation: Any, spoken: str) -> Any:
+    def extract(self, clip: str, progress: Any, degradation: Any, spoken: str, any_language: bool = False) -> Any:
         """See `Analyser.extract`. "slow" goes on until it is stopped; "broken" is a fault of ours."""
         from msa_core.config import MediaLimits
 
@@ -79,7 +79,7 @@ class Reader:
             mark.write_text(type(e).__name__)
             mark.rename(self.marks / f"stopped {os.getpid()}")  # whole or not at all
             raise
-        return self.extractor.utterance(clip, MediaLimits(), progress, degradation, spoken)
+        return self.extractor.utterance(clip, MediaLimits(), progress, degradation, spoken, any_language)
 
 
 def main(clip: str, bad: str, folder: Path) -> dict[str, Any]:
