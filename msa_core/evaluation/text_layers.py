@@ -26,7 +26,7 @@ from msa_core.schema import SCORE_LIMIT
 from msa_core.tables import markdown_table
 
 NAME = "text-layers-v1"
-RECIPE = LayersTraining(weights=(3.0, 1.0, 1.0, 1.0))  # of mosi, mosei, meld, emobank
+RECIPE = LayersTraining(weights=(3.0, 1.0, 2.0, 1.0))  # of mosi, mosei, meld, emobank
 NEUTRAL = 0.3  # a rating nearer to 0 is neutral
 REMARKS = ("Bye, Phoebe.", "Hey!", "Okay.", "place blue at F two now", "I love this film.", "It was not good at all.")
 MEASURES = {"mae": "MAE", "pearson": "r", "auc": "AUC", "neutral_within_1": "neutral within ±1"}

@@ -159,6 +159,11 @@ def test_loss_weighs_corpora_and_shares_the_ordered_logit(encoder: TextEncoder) 
     assert run.loss(scores, both).item() == pytest.approx((2 * 1.0 + 0.75 * 0.5 + 0.25 * logit) / 2)
 
 
+def test_a_file_of_the_recipe_stays_below_ten_megabytes(encoder: TextEncoder) -> None:
+    network = TextNetwork(encoder, measured.RECIPE)
+    assert sum(p.numel() for p in network.parameters()) * 2 < 10e6  # float16
+
+
 @pytest.mark.parametrize("wrong", [{"ordinal": 1.5}, {"noisy": -0.1}, {"weights": (1.0, -1.0)}])
 def test_settings_outside_their_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(MsaError, match="give"):
