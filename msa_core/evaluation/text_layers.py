@@ -155,8 +155,9 @@ def vader() -> Callable[[str], float] | None:
 
 def _line(valence: Callable[[str], float], train_part: Sentences) -> tuple[float, float]:
     """Fit slope and intercept from a valence to the ratings, by least squares."""
-    slope, intercept = np.polyfit([valence(t) for t in train_part.texts], train_part.ratings, 1)
-    return float(slope), float(intercept)
+    x, y = np.array([valence(t) for t in train_part.texts]), train_part.ratings.astype(np.float64)
+    slope = float(np.mean((x - x.mean()) * (y - y.mean())) / max(x.var(), 1e-9))  # 0 where it knows none of the words
+    return slope, float(y.mean() - slope * x.mean())
 
 
 def markdown(found: Measures) -> str:

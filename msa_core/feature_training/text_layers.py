@@ -96,10 +96,13 @@ def train(
         The averaged network of that epoch in evaluation mode, its weights rounded to float16 as they are stored;
         loss, mean relative error and MAE by corpus of every epoch.
     Raises:
-        MsaError: when the loss is not finite, or the weights are not one a corpus.
+        MsaError: when the loss is not finite, the weights are not one a corpus, or a part of `valid` has one rating.
     """
     if settings.weights and len(settings.weights) != len(corpora):
         raise MsaError(f"There are {len(settings.weights)} weights for {len(corpora)} corpora. Give one a corpus.")
+    spread = {name: np.abs(r.ratings - np.median(r.ratings)).mean() for name, r in valid.items()}
+    if flat := [name for name, value in spread.items() if value == 0]:
+        raise MsaError(f"All sentences of {flat[0]}'s validation part have one rating. Restore the corpus.")
     torch.manual_seed(settings.seed)
     run = _Run(encoder, corpora, settings)
     best = copy.deepcopy(run.average)
@@ -109,8 +112,7 @@ def train(
         if not math.isfinite(loss):
             raise MsaError(f"The loss of epoch {epoch + 1} is {loss}. Give a rate below {settings.rate:g}.")
         errors = {name: np.abs(predict(run.average, r.states)[0] - r.ratings).mean() for name, r in valid.items()}
-        relative = {n: e / np.abs(valid[n].ratings - np.median(valid[n].ratings)).mean() for n, e in errors.items()}
-        mean = float(np.mean(list(relative.values())))
+        mean = float(np.mean([error / spread[name] for name, error in errors.items()]))
         if mean < min((h["relative"] for h in history), default=math.inf):
             best.load_state_dict(run.average.state_dict())
         history.append({"loss": loss, "relative": mean, "valid_mae": {name: float(e) for name, e in errors.items()}})

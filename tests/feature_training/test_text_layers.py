@@ -19,7 +19,7 @@ from msa_core.corpora import text_parts, tuning_texts
 from msa_core.corpora.texts import read_texts, tunes_layers
 from msa_core.errors import CheckpointError, FeatureError, MsaError
 from msa_core.evaluation import text_layers as measured
-from msa_core.feature_training.text import TextNetwork
+from msa_core.feature_training.text import Rated, TextNetwork
 from msa_core.feature_training.text_layers import Corpus, LayersTraining, OrderedLogit, _Run, train
 from msa_core.feature_training.text_noise import Noise
 from msa_core.features import weights
@@ -49,7 +49,12 @@ def write_all(data: Path, **emobank: str) -> Path:
             [dict(zip(c, (*s, "0", str(k)), strict=True)) for k, (c, s) in enumerate(zip(columns, said, strict=True))],
         )
     rows = [
-        {"id": f"doc{k}_1_2", "split": "dev" if k % 4 == 3 else "train", "V": v, "text": f"Sentence {k} of a text."}
+        {
+            "id": f"doc{k}_1_2",
+            "split": "dev" if k % 4 == 3 or k > 11 else "train",
+            "V": v,
+            "text": f"Sentence {k} of a text.",
+        }
         for k, v in enumerate(("3.0", "5", "1.2", "2.5") * 4)
     ]
     rows[0] |= emobank
@@ -92,7 +97,7 @@ def test_corpora_come_on_one_scale_and_what_is_held_out_does_not_train(data: Pat
     assert meld["valid"].ratings.tolist() == [1.5, 0, -1.5, 0, 1.5]
     assert meld["train"].texts == ("hey", "only in train")  # the others are held out; a word or two is everybody's
     assert parts["emobank"]["train"].ratings[:3] == pytest.approx([0, 3, -3])  # 3 x (V - 3), limited to 3
-    assert parts["emobank"]["valid"].ratings.tolist() == [-1.5] * 4
+    assert parts["emobank"]["valid"].ratings == pytest.approx([-1.5, -1.5, -1.5, 0, 3, -3, -1.5])
     tuned, everything = parts["mosi"]["train"], text_parts.read_parts(data, "mosi")["train"]
     assert {v: tunes_layers(v) for v in everything.videos} == {v: v in tuned.videos for v in everything.videos}
     assert counts["composing"] > 0 and counts["held_out"] > 0
@@ -173,6 +178,12 @@ def test_settings_outside_their_range_are_refused(wrong: dict[str, object]) -> N
 def test_weights_are_one_a_corpus(encoder: TextEncoder) -> None:
     with pytest.raises(MsaError, match="3 weights for 1 corpora"):
         train(encoder, {"a": Corpus(["x"], np.zeros(1, np.float32))}, {}, replace(DEBUG, weights=(1.0, 1.0, 1.0)))
+
+
+def test_a_validation_part_of_one_rating_is_refused(encoder: TextEncoder) -> None:
+    same = Rated([np.zeros((3, 384), np.float16)] * 2, np.ones(2, np.float32))
+    with pytest.raises(MsaError, match="All sentences of b's validation part have one rating"):
+        train(encoder, {"a": Corpus(["x"], np.zeros(1, np.float32))}, {"b": same}, DEBUG)
 
 
 @pytest.mark.slow
