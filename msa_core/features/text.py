@@ -93,7 +93,9 @@ class TextEncoder:
             FeatureError: the encoder was loaded without tuned layers.
         """
         if self.head is None:
-            raise FeatureError("This text encoder has no tuned layers. Load it with layers='text-layers-v1'.")
+            raise FeatureError(
+                "This text encoder has no tuned layers. Run 'fit text-layers' and load it with layers='text-layers-v1'."
+            )
         found = []
         for tokens in self.encode(texts):
             x = torch.from_numpy(tokens).to(self.device).unsqueeze(0)
