@@ -125,11 +125,15 @@ def check(args: Namespace) -> int:
 
 def fit(args: Namespace) -> None:
     """Train a network that the feature extractors use."""
-    from msa_core.evaluation import text_benchmark
+    from msa_core import checkpoint
+    from msa_core.evaluation import text_benchmark, text_layers
     from msa_core.feature_training import expression, voice
 
     if args.network == "text":
-        text_benchmark.study(Path(args.data), _folder(args.out), args.seeds)
+        text_benchmark.study(Path(args.data), _folder(args.out or str(text_benchmark.RUNS)), args.seeds)
+        return
+    if args.network == "text-layers":
+        text_layers.fit(Path(args.data), _folder(args.out or str(checkpoint.ROOT)))
         return
     train_network = expression.fit if args.network == "expression" else voice.fit
     print(json.dumps(train_network(Path(args.data)), indent=2))

@@ -101,9 +101,13 @@ def _add_reading(p: argparse.ArgumentParser) -> None:
 def _add_training_commands(add: Add) -> None:
     """Add the commands that train."""
     p = add("fit", commands.fit, "train a network that the feature extractors use")
-    p.add_argument("network", choices=["expression", "voice", "text"])
-    p.add_argument("--data", required=True, help="folder with ferplus, or ravdess and urdu, or mosi and mosei")
-    p.add_argument("--out", default="runs-text", help="folder for the runs of text")
+    p.add_argument("network", choices=["expression", "voice", "text", "text-layers"])
+    p.add_argument(
+        "--data",
+        required=True,
+        help="folder with ferplus, or ravdess and urdu, or mosi and mosei, or these with meld and emobank",
+    )
+    p.add_argument("--out", help="folder for the runs of text (default: runs-text), or of text-layers (checkpoints)")
     p.add_argument("--seeds", type=_positive, default=3, help="of text")
     p = add("train", commands.train, "train a method on a corpus; the best epoch and seed are chosen on validation")
     p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd, promma")

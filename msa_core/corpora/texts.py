@@ -77,6 +77,14 @@ def _order(text: Text) -> tuple[bool, str]:
     return text.source != "mosi", hashlib.sha256(text.id.encode()).hexdigest()
 
 
+def tunes_layers(video: str) -> bool:
+    """Tell whether the sentences of a training video of MOSI or MOSEI tune the text layers.
+
+    The other half of the videos is for composing: a corpus must not be composed of sentences that the layers know.
+    """
+    return hashlib.sha256(f"text layers {video}".encode()).digest()[0] % 2 == 0
+
+
 def open_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a (gzipped) CSV.
 

@@ -24,6 +24,7 @@ from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, FeatureError, MsaError
 from msa_core.features import weights
 from msa_core.features.text import CHUNK_TOKENS, TextEncoder, normalise
+from msa_core.features.text_layers import AttentionHead
 from msa_core.schema import SCORE_LIMIT
 
 KIND = "text"  # kind in the manifest of the runs that `load` reads
@@ -116,17 +117,13 @@ def pad(states: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
     return x, place < lengths[:, None], words
 
 
-class TextNetwork(nn.Module):
-    """Copies of the top layers, attention pooling over the words, a linear score."""
+class TextNetwork(AttentionHead):
+    """Copies of the top layers under a head of attention pooling over the words and a linear score."""
 
     def __init__(self, encoder: TextEncoder, settings: TextTraining) -> None:
-        super().__init__()
+        super().__init__(encoder.dim, settings.head_dim, settings.dropout)
         blocks = encoder.model.encoder.layer
         self.top = copy.deepcopy(blocks[len(blocks) - settings.layers :]).requires_grad_(True)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.project = nn.Linear(encoder.dim, settings.head_dim)
-        self.gate = nn.Linear(settings.head_dim, 1)
-        self.score = nn.Linear(settings.head_dim, 1)
 
     def forward(self, x: Tensor, valid: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
         """Score lower states as `pad` gives them: scores (B,), token vectors (B, T, D)."""
@@ -134,9 +131,7 @@ class TextNetwork(nn.Module):
             for block in self.top:
                 x = block(x, _bias(valid))
         x = x.float()
-        hidden = F.gelu(self.project(self.dropout(x)))  # (B, T, head_dim)
-        share = self.gate(hidden).masked_fill(~words.unsqueeze(-1), -math.inf).softmax(1)
-        return self.score(self.dropout((share * hidden).sum(1))).squeeze(-1), x
+        return self.pool(x, words), x
 
     def rates(self, settings: TextTraining) -> list[dict[str, Any]]:
         """Group the parameters for the optimiser: the head, then the layers from the top, each slower."""

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from msa_core.errors import FeatureError
-from msa_core.schema import Stream, Word
+from msa_core.features.text_layers import AttentionHead, attach
+from msa_core.schema import SCORE_LIMIT, Stream, Word
 
 CHUNK_TOKENS = 254  # of one pass, with [CLS] and [SEP] 256: the length the model was trained on
 BATCH = 64
@@ -32,15 +33,17 @@ def normalise(text: str) -> str:
 class TextEncoder:
     """BERT-like encoder from a local folder."""
 
-    def __init__(self, directory: str | Path, device: str = "cpu") -> None:
+    def __init__(self, directory: str | Path, device: str = "cpu", layers: str | Path | None = None) -> None:
         """Load the encoder.
 
         Args:
             directory: config.json, tokenizer and model.safetensors (`weights.minilm_directory`).
             device: "cpu" or "cuda".
+            layers: checkpoint of tuned top layers that replace the model's own; `score` then scores sentences.
 
         Raises:
             FeatureError: the folder does not load.
+            CheckpointError: the checkpoint of the layers does not load or does not fit.
         """
         from transformers import AutoModel, AutoTokenizer  # here: the import takes seconds
         from transformers.utils import logging
@@ -56,6 +59,9 @@ class TextEncoder:
                 path=str(directory),
                 why=type(e).__name__,
             ) from e
+        self.head: AttentionHead | None = None
+        if layers is not None:
+            self.head = attach(self.model.encoder.layer, layers).to(device)
         self.model.requires_grad_(False)
         self.device = device
         self.dim = int(self.model.config.hidden_size)
@@ -78,6 +84,24 @@ class TextEncoder:
             for (i, start, _), values in zip(group, self._forward([ids for _, _, ids in group]), strict=True):
                 found.setdefault(i, []).append((start, values))
         return [np.concatenate([v for _, v in sorted(found[i], key=lambda f: f[0])]) for i in range(len(texts))]
+
+    @torch.inference_mode()
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Score texts by the head of the tuned layers: (N,) float32 in [-3, 3].
+
+        Raises:
+            FeatureError: the encoder was loaded without tuned layers.
+        """
+        if self.head is None:
+            raise FeatureError(
+                "This text encoder has no tuned layers. Run 'fit text-layers' and load it with layers='text-layers-v1'."
+            )
+        found = []
+        for tokens in self.encode(texts):
+            x = torch.from_numpy(tokens).to(self.device).unsqueeze(0)
+            words = torch.ones(x.shape[:2], dtype=torch.bool, device=self.device)
+            found.append(self.head.pool(x, words).clamp(-SCORE_LIMIT, SCORE_LIMIT).item())
+        return np.array(found, np.float32)
 
     def encode_words(self, words: Sequence[Word]) -> Stream:
         """Encode spoken words to token vectors with times: the pieces of a word share its time evenly.

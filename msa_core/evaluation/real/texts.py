@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from msa_core.corpora.tuning_texts import mend
 from msa_core.errors import MsaError
 from msa_core.features.text import normalise
 
@@ -38,11 +39,6 @@ class RatedTexts:
     clusters: np.ndarray
     constant: float
     without_words: int
-
-
-def mend(text: str) -> str:
-    """Turn control characters that are cp1252 read as Latin-1 into what was meant: U+0092 into an apostrophe."""
-    return "".join(bytes([ord(c)]).decode("cp1252", "ignore") if "\x80" <= c <= "\x9f" else c for c in text)
 
 
 def meld(data: Path) -> RatedTexts:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sounds import write_tone
 
+from msa_core.corpora import tuning_texts
 from msa_core.errors import MsaError
 from msa_core.evaluation.real import clips, texts, voices
 
@@ -22,7 +23,7 @@ def write_csv(path: Path, rows: list[dict], **options) -> None:
 
 
 def test_cp1252_characters_are_mended():
-    assert texts.mend("he\x92s \x85 \x97 \x93no\x94 caf\u00e9 \x81") == "he’s … — “no” café "
+    assert tuning_texts.mend("he\x92s \x85 \x97 \x93no\x94 caf\u00e9 \x81") == "he’s … — “no” café "
 
 
 def test_meld_stands_on_a_stated_scale(tmp_path):
