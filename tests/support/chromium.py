@@ -119,7 +119,7 @@ def visitors(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
 
 
 def stored(folder: Path) -> list[str]:
-    return [p.name for p in folder.rglob("*") if p.is_file()]
+    return [name for _, _, names in os.walk(folder) for name in names]  # the server may be deleting folders meanwhile
 
 
 def settled(page: Any) -> None:
