@@ -85,17 +85,28 @@ def tunes_layers(video: str) -> bool:
     return hashlib.sha256(f"text layers {video}".encode()).digest()[0] % 2 == 0
 
 
-def open_rows(path: Path) -> list[dict[str, str]]:
+CORPORA = ("ch-sims", "mosi", "mosei", "ravdess", "urdu", "ferplus")  # what the composite corpus is made of
+
+
+def open_rows(path: Path, columns: Sequence[str] = (), corpora: Sequence[str] = CORPORA) -> list[dict[str, str]]:
     """Read the rows of a (gzipped) CSV.
 
+    Args:
+        columns: what it must have.
+        corpora: folders that --data must hold, named when the file is missing.
+
     Raises:
-        MsaError: the file is missing.
+        MsaError: the file is missing, or has no rows or lacks a column where columns are asked for.
     """
     if not path.is_file():
-        raise MsaError(f"{path} is missing. --data must hold ch-sims, mosi, mosei, ravdess, urdu, ferplus.")
+        raise MsaError(f"{path} is missing. --data must hold {', '.join(corpora)}.")
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="") as f:
-        return list(csv.DictReader(f))
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as f:
+        rows = list(csv.DictReader(f))
+    lost = [c for c in columns if not rows or rows[0].get(c) is None]
+    if lost:
+        raise MsaError(f"{path.name} has no column {lost[0]!r}. Use the corpus as it is published.")
+    return rows
 
 
 def _text(name: str, source: str, video: str, split: str, sentence: str, label: str) -> Text:

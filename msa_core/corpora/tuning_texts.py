@@ -7,7 +7,6 @@ GPL-3.0, EmoBank CC BY-SA 4.0.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from msa_core.corpora.text_parts import LICENCE, Sentences, read_parts
-from msa_core.corpora.texts import SPAN, clean, tunes_layers
+from msa_core.corpora.texts import SPAN, clean, open_rows, tunes_layers
 from msa_core.errors import MsaError
 from msa_core.features.text import normalise
 from msa_core.schema import SCORE_LIMIT
@@ -75,7 +74,7 @@ def _meld(data: Path) -> dict[str, Sentences]:
     """Read MELD's train and dev part; a dialogue is its video."""
     parts = {}
     for part, name in MELD.items():
-        rows = _rows(data / name, ("Utterance", "Sentiment", "Dialogue_ID", "Utterance_ID"))
+        rows = open_rows(data / name, ("Utterance", "Sentiment", "Dialogue_ID", "Utterance_ID"), CORPORA)
         if unknown := {row["Sentiment"] for row in rows} - set(MELD_POINTS):
             raise MsaError(f"{name} has the sentiment {min(unknown)!r}. Known are: {', '.join(MELD_POINTS)}.")
         found = [
@@ -90,7 +89,7 @@ def _meld(data: Path) -> dict[str, Sentences]:
 def _emobank(data: Path) -> dict[str, Sentences]:
     """Read EmoBank's train and dev part; a document is its video."""
     found: dict[str, list[tuple[str, str, str, float]]] = {part: [] for part in EMOBANK_PARTS.values()}
-    for number, row in enumerate(_rows(data / EMOBANK, ("id", "split", "V", "text")), 2):
+    for number, row in enumerate(open_rows(data / EMOBANK, ("id", "split", "V", "text"), CORPORA), 2):
         if not re.fullmatch(r"[1-5](\.\d+)?", row["V"]) or row["split"] not in EMOBANK_PARTS:
             raise MsaError(
                 f"{EMOBANK}, line {number}: V is {row['V']!r}, split {row['split']!r}; V must be a number from 1 to 5, "
@@ -111,15 +110,3 @@ def _sentences(rows: list[tuple[str, str, str, float]]) -> Sentences:
     return Sentences(
         tuple(rows[i][0] for i in kept), tuple(rows[i][1] for i in kept), tuple(texts[i] for i in kept), ratings
     )
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file. Raises: MsaError when it is missing, has no rows or lacks a column."""
-    if not path.is_file():
-        raise MsaError(f"{path} is missing. --data must hold {', '.join(CORPORA)}.")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    lost = [c for c in columns if not rows or rows[0].get(c) is None]
-    if lost:
-        raise MsaError(f"{path.name} has no column {lost[0]!r}. Use the corpus as it is published.")
-    return rows

@@ -98,6 +98,7 @@ class SpeechReader:
     """Reader of clips by one Whisper model; `read` and `read_many` give the same for a clip."""
 
     never: Sequence[int] = ()  # tokens that are not said
+    reads_voice = True  # gives frames besides words
     longest_s, cut_from_s = WINDOW_S, CUT_FROM_S  # of a window
     doubt = staticmethod(doubt)
     measured_s = staticmethod(loud_seconds)  # of a sound, in which `doubt` expects words
@@ -150,7 +151,8 @@ class SpeechReader:
                 heard = self._judged(some, encoded, self._listen(some, encoded, poll), poll, any_language)
                 for part in zip(some, heard, strict=True):
                     found.setdefault(part[0].clip, []).append(part)
-            frames = self.encode_many(waveforms, batch, poll)
+            nothing = [np.zeros((0, self.dim), np.float32)] * len(waveforms)
+            frames = self.encode_many(waveforms, batch, poll) if self.reads_voice else nothing
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s), own) for i, own in enumerate(frames)]
 
     @torch.inference_mode()
@@ -358,7 +360,7 @@ class SpeechReader:
             transcript=" ".join(said),
             words=tuple(words),
             frames=frames,
-            frame_times_s=voice_times(sum(len(w.sound) for w, _ in parts)),
+            frame_times_s=voice_times(sum(len(w.sound) for w, _ in parts))[: len(frames)],
             states=np.concatenate(states),
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),

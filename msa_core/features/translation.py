@@ -50,8 +50,9 @@ ROUGH_NOTE = "The translation is uncertain: read it before you trust the score."
 
 
 class TranslatingReader(SpeechReader):
-    """Reader of clips in Chinese: transcript in Chinese, translation and words in English, no states."""
+    """Reader of clips in Chinese: transcript in Chinese, translation and words in English, no frames, no states."""
 
+    reads_voice = False
     doubt = staticmethod(doubt_multilingual)
     measured_s = staticmethod(lambda sound: len(sound) / SAMPLE_RATE_HZ)
     longest_s, cut_from_s = 8, 3  # several sentences at once, and some of them are left out

@@ -5,13 +5,13 @@ MELD: Poria et al. 2019 (declare-lab/MELD, GPL-3.0). EmoBank: Buechel and Hahn 2
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from msa_core.corpora.texts import open_rows
 from msa_core.corpora.tuning_texts import mend
 from msa_core.errors import MsaError
 from msa_core.features.text import normalise
@@ -47,7 +47,7 @@ def meld(data: Path) -> RatedTexts:
     Raises:
         MsaError: a file is not that of the corpus.
     """
-    parts = {part: _rows(data / name, ("Sentiment", "Utterance", "Dialogue_ID")) for part, name in MELD.items()}
+    parts = {part: open_rows(data / name, ("Sentiment", "Utterance", "Dialogue_ID")) for part, name in MELD.items()}
     labels = {part: np.array([_sentiment(row, MELD[part]) for row in rows]) for part, rows in parts.items()}
     rows = parts["dev"]
     ids = [f"meld-{row['Dialogue_ID']}-{i}" for i, row in enumerate(rows)]
@@ -62,7 +62,7 @@ def emobank(data: Path) -> RatedTexts:
     Raises:
         MsaError: the file is not that of the corpus.
     """
-    rows = _rows(data / EMOBANK, ("split", "V", "text", "id"))
+    rows = open_rows(data / EMOBANK, ("split", "V", "text", "id"))
     try:
         valence = np.array([float(row["V"]) for row in rows])
     except ValueError as e:
@@ -95,13 +95,3 @@ def _kept(
         tuple(ids[i] for i in where), tuple(texts[i] for i in where), labels[keep], neutral[keep], clusters[keep],
         constant, int((~keep).sum()),
     )  # fmt: skip
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file. Raises: MsaError when it has no rows or lacks a column."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    lost = [c for c in columns if not rows or rows[0].get(c) is None]
-    if lost:
-        raise MsaError(f"{path.name} has no column {lost[0]!r}. Use the corpus as it is published.")
-    return rows
