@@ -5,8 +5,8 @@ sampled sound": each frame's autocorrelation is divided by that of its window, a
 none so that strong peaks win and jumps cost. Departures: the costs are not scaled by the time step; a frame that is no
 louder than pauses and steady noise (`loudness.loud_frames`) has no pitch; the path is found twice, the second time
 within an octave of the first's median, after De Looze and Hirst (2008); voiced stretches under SHORTEST_STEPS are
-noise. librosa's yin is as fast, but it brings a compiler that takes many seconds at the first clip after an installation; it
-is the reference of the tests.
+noise. librosa's yin is as fast, but it brings a compiler that takes many seconds at the first clip after an
+installation; it is the reference of the tests.
 """
 
 from __future__ import annotations
