@@ -226,9 +226,7 @@ def test_nothing_overflows(visit: Any) -> None:
         assert overflow(page) == [], look
 
 
-def test_what_was_heard_is_shown_over_the_same_seconds_and_obeys_the_switch(
-    visit: Any, site: Any, analyser: Any
-) -> None:
+def test_what_was_heard_is_shown_and_obeys_the_switch(visit: Any, site: Any, analyser: Any) -> None:
     page = visit()
     example(page, CLIP.name)
     measured, before = analyser.extract(str(CLIP)).prosody, len(site.extractions)
