@@ -22,7 +22,7 @@ from msa_core import checkpoint, media
 from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError, message
-from msa_core.features import COMPACT, expression, simulated_text, voice, weights
+from msa_core.features import COMPACT, expression, prosody, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
 from msa_core.features.second_opinion import UNCERTAIN
 from msa_core.features.speech import Speech, SpeechReader
@@ -30,7 +30,7 @@ from msa_core.features.store import save, stored_key
 from msa_core.features.text import TextEncoder
 from msa_core.features.translation import TranslatingReader, if_at_hand
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
-from msa_core.schema import MediaInfo, Stream, Utterance, Word
+from msa_core.schema import MediaInfo, Prosody, Stream, Utterance, Word
 
 StepProgress = Callable[[str, float], None]  # step, share of the work that is done
 BEGINS = {"media": 0.0, "speech": 0.05, "text": 0.6, "voice": 0.7, "faces": 0.75}  # of a talking clip of 10 s
@@ -54,6 +54,7 @@ class _SoundStreams:
     words: tuple[Word, ...] = ()
     translation: str = ""
     notes: tuple[str, ...] = ()
+    prosody: Prosody | None = None
 
     @staticmethod
     def nothing(text: str, audio: str) -> _SoundStreams:
@@ -186,6 +187,7 @@ class Extractor:
             audio=_verified(heard.audio, "audio", info.name),
             vision=_verified(faces.stream, "vision", info.name),
             simulated=_verified(heard.simulated, "simulated", info.name),
+            prosody=heard.prosody,
         )
 
     def _hear(self, clip: _Reading) -> _SoundStreams:
@@ -204,14 +206,15 @@ class Extractor:
             return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
         if speech.no_speech_reason:  # a voice in a language that is not recognised is still a voice
             absent = Stream.absent(speech.no_speech_reason)
-            return _SoundStreams(absent, self._voice(speech, clip), absent)
+            audio, heard = self._voice(speech, wave, clip)
+            return _SoundStreams(absent, audio, absent, prosody=heard)
         with _step("text", timings, watch):
             text, simulated = self.text.encode_words(speech.words), self._simulated(speech)
         if not text.present:  # only punctuation was heard
             return _SoundStreams.nothing(NO_SPEECH, NO_SPEECH_VOICE)
-        audio = self._voice(speech, clip)
+        audio, heard = self._voice(speech, wave, clip)
         notes = (*speech.notes, *([UNCERTAIN_NOTE] if speech.log_probability < UNCERTAIN else []))
-        return _SoundStreams(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes)
+        return _SoundStreams(text, audio, simulated, speech.transcript, speech.words, speech.translation, notes, heard)
 
     def _listen(self, wave: np.ndarray, clip: _Reading, watch: _Watch) -> Speech:
         """Recognise what was said; the frames always come from the Whisper that the voice networks were trained on."""
@@ -231,9 +234,10 @@ class Extractor:
             return Stream.absent(NOTHING_TO_SIMULATE_FROM)
         return simulated_text.stream(speech, self.projector)
 
-    def _voice(self, speech: Speech, clip: _Reading) -> Stream:
+    def _voice(self, speech: Speech, wave: np.ndarray, clip: _Reading) -> tuple[Stream, Prosody]:
         with _step("voice", clip.timings, clip.watch):
-            return voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+            stream = voice.audio_stream(self.voice_network, speech.frames, speech.frame_times_s)
+            return stream, prosody.measure(wave, speech.words, bool(speech.translation))
 
     def _see(self, clip: _Reading) -> Faces:
         """Read the face stream and the thumbnails from the pictures."""

@@ -3,7 +3,8 @@
 Two rates, never one name: `missing_rate` is the share of (utterance, modality) cells that are absent,
 `frame_missing_rate` the share of frames dropped inside the modalities that are present. Every draw is a hash of
 (seed, epoch, utterance id, modality, frame number): the same for every method, whatever the order of the batch,
-the padding or the worker. Simulated text comes from the voice, so it goes with the audio: that rule stands only here.
+the padding or the worker. Simulated text and prosody come from the voice, so they go with the audio: that rule stands
+only here.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def after_switches(utterance: Utterance, dropped: Collection[str], text_source: str = "transcript") -> Utterance:
-    """Remove from an utterance what is switched off; simulated text goes with the audio.
+    """Remove from an utterance what is switched off; simulated text and prosody go with the audio.
 
     Args:
         utterance: the extracted clip.
@@ -66,7 +67,7 @@ def after_switches(utterance: Utterance, dropped: Collection[str], text_source: 
     if text_source == "none":
         utterance = utterance.without("simulated", SWITCHED_OFF)
     if not utterance.audio.present:
-        utterance = utterance.without("simulated", NO_VOICE)
+        utterance = replace(utterance.without("simulated", NO_VOICE), prosody=None)
     return utterance
 
 

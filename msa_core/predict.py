@@ -188,6 +188,7 @@ class Analyser:
             frame_missing_rate=rates,
             edited=[w.text for w in utterance.words] != [w.text for w in whole.words],
             frames_s=tuple(t.time_s for t in utterance.thumbnails),
+            prosody=left.prosody,
         )
 
     def _method(self, name: str) -> Loaded:

@@ -78,6 +78,40 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
+class Prosody:
+    """How something was said, measured from the sound (`features/prosody.py`) and read by no model.
+
+    A measure is None where there is nothing to measure; `reasons` then tells why, under "voice" for pitch and
+    loudness, under "words" for pace and pauses. A spread is the width of the middle 80 %.
+    """
+
+    pitch_hz: float | None  # median
+    pitch_spread_semitones: float | None
+    loudness_dbfs: float | None  # of the voiced parts, in dB of full scale
+    loudness_spread_db: float | None
+    voiced_share: float  # of the clip's sound, 0 to 1
+    words_per_s: float | None  # from the first word to the last
+    pauses_s: tuple[tuple[float, float], ...] | None  # between words: start and end
+    curve: tuple[tuple[float, float, float], ...]  # pitch over time: start and end in s, Hz; voiced pieces only
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """Convert to the public JSON object (docs/api.md)."""
+        pauses = None if self.pauses_s is None else [{"start_s": a, "end_s": b} for a, b in self.pauses_s]
+        return {
+            "pitch_hz": self.pitch_hz,
+            "pitch_spread_semitones": self.pitch_spread_semitones,
+            "loudness_dbfs": self.loudness_dbfs,
+            "loudness_spread_db": self.loudness_spread_db,
+            "voiced_share": self.voiced_share,
+            "words_per_s": self.words_per_s,
+            "pauses": pauses,
+            "curve": [{"start_s": a, "end_s": b, "hz": hz} for a, b, hz in self.curve],
+            "reasons": dict(self.reasons),
+        }
+
+
+@dataclass(frozen=True)
 class Utterance:
     """Features and words of one clip; nothing in it depends on a method or on what is switched off.
 
@@ -99,6 +133,7 @@ class Utterance:
     label: float | None = None  # human score in [-3, 3] when known
     original: Utterance | None = None
     translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
+    prosody: Prosody | None = None  # of the voice; None without one, or in a file written before it was measured
 
     def stream(self, name: str) -> Stream:
         """Return the stream called `name`, one of STREAMS."""
@@ -187,6 +222,7 @@ class Prediction:
     edited: bool = False  # the words are not those that were heard; struck words alone are no such edit
     frames_s: tuple[float, ...] = ()  # times of the frames that are kept for display
     translation: str = ""  # of the transcript to English; empty when English was spoken
+    prosody: Prosody | None = None  # of the voice; None when it is absent, switched off or was not measured
 
     def to_json(self) -> dict[str, object]:
         """Convert to the public JSON object (docs/api.md); plain floats, null where nothing exists."""
@@ -207,6 +243,7 @@ class Prediction:
             "interval": None if self.interval is None else dict(self.interval),
             "contributions": dict(self.contributions),
             "mechanism": dict(self.mechanism),
+            "prosody": None if self.prosody is None else self.prosody.to_json(),
             "timeline": [dict(t) for t in self.timeline],
             "timings_s": dict(self.timings_s),
             "notes": list(self.notes),

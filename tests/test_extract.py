@@ -1,5 +1,6 @@
 """From file to utterance: what is there, why the rest is not, and extraction of many clips."""
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -226,13 +227,32 @@ def test_saved_features_come_back_whole(quick, clip, tmp_path, name):
     store.save(u, tmp_path / "deep" / "u.npz")
     back = store.load(tmp_path / "deep" / "u.npz")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["u.npz"]
-    for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "label"):
+    for field in ("id", "duration_s", "feature_set", "transcript", "translation", "words", "notes", "label", "prosody"):
         assert getattr(back, field) == getattr(u, field)
     assert dict(back.timings_s) == dict(u.timings_s) and reasons(back) == reasons(u)
     for s in STREAMS:
         if u.stream(s).present:
             assert np.array_equal(back.stream(s).values, u.stream(s).values)
             assert np.array_equal(back.stream(s).times_s, u.stream(s).times_s)
+
+
+def test_prosody_is_measured_with_the_voice(quick, clip):
+    heard = quick.utterance(variants.REAL).prosody
+    assert heard.words_per_s == pytest.approx(2 / 0.8) and heard.pauses_s == () and heard.reasons == {}
+    assert 150 < heard.pitch_hz < 190 and 0.2 < heard.voiced_share < 0.6
+    assert quick.utterance(variants.REAL, spoken="zh").prosody.reasons == {"words": "the words are a translation"}
+    assert [quick.utterance(clip(n)).prosody for n in ("mute.mp4", "black and silent.mp4")] == [None, None]
+
+
+def test_files_written_before_prosody_was_measured_are_read(quick, tmp_path):
+    store.save(quick.utterance(variants.REAL), tmp_path / "u.npz")
+    with np.load(tmp_path / "u.npz") as stored:
+        arrays = dict(stored)
+    facts = json.loads(bytes(arrays.pop("facts")))
+    del facts["prosody"]
+    np.savez(tmp_path / "u.npz", facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+    back = store.load(tmp_path / "u.npz")
+    assert back.prosody is None and back.audio.present
 
 
 def test_a_translation_is_saved(quick, tmp_path):

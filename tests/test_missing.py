@@ -11,7 +11,7 @@ from synthetic import corpus
 from msa_core import missing
 from msa_core.errors import MsaError
 from msa_core.missing import COMPLETE, INCOMPLETE, PATTERNS
-from msa_core.schema import MODALITIES, STREAMS, Stream, Utterance
+from msa_core.schema import MODALITIES, STREAMS, Prosody, Stream, Utterance
 
 CORPUS = corpus(300)
 BATCH = CORPUS.batch(np.arange(300))
@@ -152,10 +152,12 @@ def test_nothing_else_removes_a_stream():
 
 
 @pytest.mark.parametrize("gone", [["audio"], ["text", "audio"]])
-def test_simulated_text_goes_with_the_audio(gone):
+def test_simulated_text_and_prosody_go_with_the_audio(gone):
     there = Stream(np.ones((2, 3), np.float32), np.arange(2, dtype=np.float32))
-    u = Utterance("a", 2.0, "compact-v1", there, there, there, there)
+    spoken = Prosody(200.0, 3.0, -20.0, 9.0, 0.5, 2.0, (), ())
+    u = Utterance("a", 2.0, "compact-v1", there, there, there, there, prosody=spoken)
     left = missing.after_switches(u, gone)
     assert not left.simulated.present and left.simulated.reason == missing.NO_VOICE and left.vision.present
+    assert left.prosody is None and missing.after_switches(u, ["text"]).prosody is spoken
     assert missing.after_switches(u, ["text"]).simulated.present
     assert missing.keep_only(u, ["vision"]).simulated.reason == missing.NO_VOICE

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from msa_core import atomic
 from msa_core.errors import FeatureError
-from msa_core.schema import STREAMS, Stream, Utterance, Word
+from msa_core.schema import STREAMS, Prosody, Stream, Utterance, Word
 
 
 def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
@@ -37,6 +39,7 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         "words": [asdict(w) for w in utterance.words],
         "notes": utterance.notes,
         "timings_s": dict(utterance.timings_s),
+        "prosody": None if utterance.prosody is None else asdict(utterance.prosody),
         "score": utterance.label,
         "reasons": {s: utterance.stream(s).reason for s in STREAMS},
     }
@@ -83,6 +86,7 @@ def load(path: str | Path) -> Utterance:
         notes=tuple(facts["notes"]),
         timings_s=facts["timings_s"],
         label=facts["score"],
+        prosody=_prosody(facts.get("prosody")),  # a file written before it was measured has none
     )
 
 
@@ -92,6 +96,14 @@ def stored_key(path: Path) -> str | None:
         return _read(path)[1].get("key") if path.is_file() else None
     except FeatureError:
         return None
+
+
+def _prosody(stored: Mapping[str, Any] | None) -> Prosody | None:
+    """Restore what JSON keeps of a prosody."""
+    if stored is None:
+        return None
+    spans = {k: None if stored[k] is None else tuple(map(tuple, stored[k])) for k in ("curve", "pauses_s")}
+    return Prosody(**{**stored, **spans})
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:

@@ -1,4 +1,4 @@
-"""The answer panel of the page: sentence, three gauges, contributions, mechanism, words, seconds.
+"""The answer panel of the page: sentence, three gauges, contributions, mechanism, words, voice, seconds.
 
 The structure of the panel does not change from one switch to the next, only numbers and styles do: the page
 updates it in place, so the needles move instead of jumping.
@@ -16,6 +16,7 @@ from msa_core.schema import MODALITIES, Prediction
 from msa_core.views import mechanism, summary
 from msa_core.views.clip import duration, timeline, transcript
 from msa_core.views.gauges import empty_gauges, gauges_of
+from msa_core.views.heard import heard
 from msa_core.views.parts import method_title, signed, tone
 from msa_core.views.template import render
 
@@ -38,7 +39,7 @@ def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
         json=base64.b64encode(prediction.json_text().encode()).decode(),
         stack=Markup(f"{contributions(prediction)}{mechanism.gap(prediction)}{mechanism.beside(prediction)}"),
         mechanism=Markup(mechanism.inside(prediction)),
-        below=Markup(f"{transcript(prediction)}{timeline(prediction)}"),
+        below=Markup(f"{transcript(prediction)}{heard(prediction)}{timeline(prediction)}"),
     )
     return str(html)
 

@@ -61,7 +61,7 @@ def _words_hint(prediction: Prediction) -> str:
             method=method,
         )
     elif not prediction.words or all(w.struck for w in prediction.words):
-        told = _sentence(state["reason"] or "no words were found")
+        told = sentence(state["reason"] or "no words were found")
     elif prediction.text_source == "simulated":
         told = say(
             "Text is off: no model sees these words. {method} reads text simulated from the voice instead.",
@@ -73,7 +73,7 @@ def _words_hint(prediction: Prediction) -> str:
     return " ".join([told, *notes])
 
 
-def _sentence(reason: object) -> str:
+def sentence(reason: object) -> str:
     """Write a reason as the beginning of a line, escaped."""
     told = known(str(reason))
     return escape(told[:1].upper() + told[1:])
@@ -123,7 +123,7 @@ def timeline(prediction: Prediction) -> str:
     shares = json.dumps([round(s, 4) for s in frame_weights(prediction)])
     body = (
         f'<div class="mm-lanes" data-length="{length_s:.3f}">{lanes}<i class="mm-playhead" aria-hidden="true"></i>'
-        f'{_seconds(length_s)}</div><i hidden data-frame-weights="{shares}"></i>'
+        f'{time_axis(length_s)}</div><i hidden data-frame-weights="{shares}"></i>'
     )
     return card(say("Second by second"), hint, body, "mm-time")
 
@@ -204,7 +204,8 @@ def _peak(pieces: Sequence[Mapping[str, object]]) -> str:
     return say("attention peaks at {time:.1f} s", time=_number(top, "start_s"))
 
 
-def _seconds(length_s: float) -> str:
+def time_axis(length_s: float) -> str:
+    """Mark the seconds under the lanes of a clip."""
     step = next(s for s in (1, 2, 5, 10, 20, 60, 120) if length_s / s <= 10)
     marks = "".join(
         f'<span class="{"mm-last" if t > 0.95 * length_s else ""}" style="left:{percent(t, 0, length_s)}%">{t} s</span>'
@@ -242,7 +243,7 @@ def frames(utterance: Utterance) -> str:
     """Draw a strip of sampled frames with the face box; a script adds a method's attention to each."""
     shots, title = utterance.thumbnails, say("What was seen")
     if not shots:
-        return card(title, _sentence(utterance.vision.reason or "this clip has no pictures"), "")
+        return card(title, sentence(utterance.vision.reason or "this clip has no pictures"), "")
     chosen = [shots[i] for i in sampled(len(shots))]
     found = sum(t.box is not None for t in chosen)
     hint = say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msa_core.methods import method_name
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+from msa_core.views.heard import line
 from msa_core.views.summary import DISCLAIMER, dropped_frames, prompts, sentence, transfer, verdicts
 
 
@@ -40,6 +41,8 @@ def summary(prediction: Prediction) -> str:
         lines += ["", f"  “{prediction.transcript}”"]
     if prediction.translation:
         lines += [f"  “{prediction.translation}”"]
+    if told := line(prediction):
+        lines.append(f"  {told}")
     lines += [f"  note: {n}" for n in prediction.notes]
     seconds = "  ".join(f"{k} {v:.2f}" for k, v in prediction.timings_s.items())
     return "\n".join([*lines, "", f"  seconds: {seconds}", f"  {DISCLAIMER}"])

@@ -17,7 +17,7 @@ from msa_core import checkpoint, missing
 from msa_core.i18n import STATIC, active, known, say
 from msa_core.methods import shipped
 from msa_core.schema import Prediction, Utterance
-from msa_core.views import answer, clip, page_parts, summary
+from msa_core.views import answer, clip, heard, page_parts, summary
 from msa_core.views.gauges import KEYS, gauges_of
 from msa_core.views.parts import method_title, modality_title, signed
 from msa_core.views.template import render
@@ -61,6 +61,7 @@ def report_html(
         method=method_title(prediction.method),
         reason=known(str(prediction.modalities["text"]["reason"] or "no words were found")),
         frames=_frames(utterance) if with_pictures else [],
+        heard=heard.line(prediction),
         timeline=Markup(_seconds(prediction)),
         level=next((p.interval["level"] for p in predictions_by_method.values() if p.interval), None),
         rows=_rows(predictions_by_method),

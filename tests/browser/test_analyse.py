@@ -16,7 +16,9 @@ from urllib.request import urlopen
 
 import pytest
 import variants
+from accessibility import findings
 from chromium import (
+    ARTEFACTS,
     CLIP,
     PROMMA,
     ROOT,
@@ -38,6 +40,7 @@ from chromium import (
 
 from msa_core.schema import Word
 from msa_core.views import summary
+from msa_core.views.parts import signed
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
@@ -221,6 +224,34 @@ def test_nothing_overflows(visit: Any) -> None:
     for look in looks(page):
         shown(page, f"{look}-about")
         assert overflow(page) == [], look
+
+
+def test_what_was_heard_is_shown_and_obeys_the_switch(visit: Any, site: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    measured, before = analyser.extract(str(CLIP)).prosody, len(site.extractions)
+    shows = page.locator(".mm-facts b").all_inner_texts()
+    assert shows[:3] == [
+        f"{measured.pitch_hz:.0f} Hz",
+        f"{signed(measured.loudness_dbfs, 0)} dB",
+        f"{measured.voiced_share:.0%}",
+    ]
+    places = [page.locator(f"{card} .mm-lane-body").first.bounding_box() for card in (".mm-heard", ".mm-time")]
+    assert places[0]["x"] == places[1]["x"] and places[0]["width"] == places[1]["width"]
+    page.click(".mm-heard .mm-lane-body")  # half of the way
+    page.wait_for_function("() => document.querySelector('#mm-clip video').currentTime > 0.5")
+    page.evaluate("document.querySelector('#mm-clip video').pause()")
+    for look in looks(page):
+        shown(page, f"{look}-heard")
+        assert overflow(page) == [], look
+        assert findings(page, ".mm-heard") == [], look
+        if os.environ.get("PAGE_PICTURES"):
+            page.locator(".mm-heard").screenshot(path=str(ARTEFACTS / f"{look}-heard-card.png"))
+    switch(page, "#mm-audio input")
+    assert "Audio is off: the voice is not looked at." in page.inner_text(".mm-heard")
+    assert page.locator(".mm-facts").count() == page.locator(".mm-pitch").count() == 0
+    switch(page, "#mm-audio input")
+    assert page.locator(".mm-facts b").all_inner_texts() == shows and len(site.extractions) == before
 
 
 def test_keyboard_reaches_the_switches(visit: Any) -> None:

@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from msa_core.schema import MODALITIES, Prediction, Stream, Thumbnail, Utterance, Word
+from msa_core.schema import MODALITIES, Prediction, Prosody, Stream, Thumbnail, Utterance, Word
 
 NASTY = '<img src=x onerror="alert(1)">'
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
 SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
 WORDS = (Word("don't", 0.2, 0.5), Word(NASTY, 0.5, 0.9), Word("jacket", 1.0, 1.6))
+PROSODY = Prosody(
+    pitch_hz=200.0,
+    pitch_spread_semitones=4.26,
+    loudness_dbfs=-23.4,
+    loudness_spread_db=11.6,
+    voiced_share=0.375,
+    words_per_s=2.04,
+    pauses_s=((0.9, 1.3),),
+    curve=((0.2, 0.4, 100.0), (0.4, 0.6, 200.0), (1.6, 1.8, 400.0)),
+)
 
 
 def second(start: float, score: float | None, **observed: float | None) -> dict[str, object]:
@@ -48,6 +58,7 @@ def prediction(**changes: object) -> Prediction:
             "text_similarity": {"before": None, "after": None},
         },
         "timeline": (second(0, 2.0, text=0.5), second(1, None, text=None)),
+        "prosody": PROSODY,
         "timings_s": {"media": 0.02, "predict": 0.018},
         "notes": (),
     }
@@ -102,4 +113,4 @@ def gone(*names: str) -> dict[str, object]:
     states = {
         m: {"present": m not in names, "reason": "switched off by the user" if m in names else None} for m in MODALITIES
     }
-    return {"dropped": names, "modalities": states}
+    return {"dropped": names, "modalities": states} | ({"prosody": None} if "audio" in names else {})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from msa_core.features.loudness import SAMPLE_RATE_HZ, loud_frames, loudness_dbfs
+from msa_core.features.pitch import autocorrelation
 from msa_core.schema import SCORE_LIMIT
 
 FRAME_S, STEP_S = 0.04, 0.02  # of pitch
@@ -38,8 +39,7 @@ def pitch_hz(sound: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(sound.astype(np.float64), size)[::step]  # (T, size)
     frames = frames - frames.mean(1, keepdims=True)
     # Autocorrelation by lag, each relative to the energy and corrected for the shorter overlap.
-    spectrum = np.fft.rfft(frames, 2 * size)
-    lags = np.fft.irfft(np.abs(spectrum) ** 2)[:, :size]
+    lags = autocorrelation(frames, 2 * size)[:, :size]
     lags = lags / np.maximum(lags[:, :1], 1e-12) * size / (size - np.arange(size))
     low, high = int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ)
     inner = lags[:, low : high + 1]
