@@ -186,11 +186,12 @@ def test_english_replies_stay(reader: SpeechReader, tiny: Any) -> None:
 @pytest.mark.slow
 def test_a_second_opinion_makes_no_speech_of_sounds(reader: SpeechReader, tiny: Any) -> None:
     alone = SpeechReader(tiny)
-    cases = [c for c in speechless_cases.sounds(4) if len(c.sound) < 6 * speech.SAMPLE_RATE_HZ]
-    for case, found in zip(cases, reader.read_many([c.sound for c in cases]), strict=True):
-        assert found.words == (), case.name
-        if found.no_speech_reason != NO_SPEECH:  # vowels that are sung, which may pass for a voice
-            assert alone.read(case.sound).no_speech_reason != NO_SPEECH, case.name
+    for case in speechless_cases.sounds(4):
+        if len(case.sound) < 6 * speech.SAMPLE_RATE_HZ:
+            found = reader.read(case.sound)
+            assert found.words == (), case.name
+            if found.no_speech_reason != NO_SPEECH:  # vowels that are sung, which may pass for a voice
+                assert alone.read(case.sound).no_speech_reason != NO_SPEECH, case.name
 
 
 @pytest.mark.slow
