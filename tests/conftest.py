@@ -8,16 +8,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import chromium
 import pytest
-import torch
-import variants
 
-torch.set_num_threads(1)
 MOST_WORKERS = 4  # of pytest -n auto: each loads all models, about 2 GB
 
 
@@ -26,9 +23,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
+def pytest_collection_finish() -> None:
+    """Use one thread a process. Not at the import: the process that only hands out the tests needs no torch."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`clip("silent.mp4")`: the path of a variant of variants.BUILDERS, made on first use."""
+    import variants
+
     folder = tmp_path_factory.mktemp("clips")
 
     def get(name: str) -> Path:
@@ -41,11 +47,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def analyser():
-    """All shipped models, loaded once."""
+def analyser() -> Iterator[Any]:
+    """All shipped models, loaded once; a shipped example is read once for all tests (readings.Readings)."""
+    from readings import Readings
+
     from msa_core.predict import Analyser
 
-    return Analyser.load("cpu")
+    loaded = Analyser.load("cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded, "extract", Readings(loaded.extract))
+        yield loaded
 
 
 @pytest.fixture(scope="session")
@@ -70,24 +81,18 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 @pytest.fixture(scope="session")
 def serve(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SimpleNamespace]]:
-    """`serve()` opens the real page with the real models on a free port: its address, folder, readings and Blocks.
-
-    A shipped example is read once for all its visitors in the tests; uploads and damaged clips are read every time.
-    """
+    """`serve()` opens the real page with the real models on a free port: its address, folder, readings and Blocks."""
     folder, pages = tmp_path_factory.mktemp("gradio"), list[Any]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
         from msa_core.page.build import build, launch
 
-        readings = chromium.Readings(analyser.extract)
-        patch.setattr(analyser, "extract", readings)
-
         def start() -> SimpleNamespace:
             page = build(analyser)
             pages.append(page)
             _, url, _ = launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-            return SimpleNamespace(url=url, folder=folder, extractions=readings.paths, page=page)
+            return SimpleNamespace(url=url, folder=folder, extractions=analyser.extract.paths, page=page)
 
         yield start
         for page in pages:
@@ -103,6 +108,8 @@ def site(serve: Callable[[], SimpleNamespace]) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium whose camera and microphone play a real talking clip."""
+    import chromium
+
     folder = tmp_path_factory.mktemp("camera")
     chromium.camera(folder / "camera.y4m")
     chromium.microphone(folder / "microphone.wav")
@@ -118,5 +125,30 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def visit(browser: Any, site: SimpleNamespace) -> Iterator[Callable[..., Any]]:
     """`visit(width, height, scheme, ..)` opens the page as a new visitor; outside requests fail the test."""
+    import chromium
+
     with chromium.visitors(browser, site) as open_page:
         yield open_page
+
+
+@pytest.fixture(scope="module")
+def share(browser: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """`share(ready, width, ..)`: a page that the tests of a module use in turn (chromium.Shared)."""
+    import chromium
+
+    with chromium.visitors(browser, site) as open_page:
+        failures = partial(getattr, request.session, "testsfailed")
+        yield lambda ready, **how: chromium.Shared(partial(open_page, **how), failures, ready)
+
+
+@pytest.fixture(scope="module")
+def shared_answer(share: Callable[..., Any]) -> Any:
+    import chromium
+
+    return share(lambda page: chromium.example(page, chromium.CLIP.name))
+
+
+@pytest.fixture
+def answered(shared_answer: Any) -> Any:
+    """A page with the example just read, shared by the tests of a module that leave its settings as they were."""
+    return shared_answer()

@@ -23,16 +23,16 @@ def loaded(analyser, monkeypatch):
     monkeypatch.setattr(Analyser, "load", lambda device, name: analyser if name == "sdumc" else load(device, name))
 
 
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "msa_core", "sing"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "invalid choice: 'sing'" in done.stderr and done.stdout == ""
+
+
 @pytest.mark.slow
-def test_analyse_prints_one_json_object():
-    done = subprocess.run(
-        [sys.executable, "-m", "msa_core", "analyse", HAPPY, "--drop", "text,vision", "--json", "-"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+def test_analyse_prints_one_json_object(capfd, loaded):
+    """Nothing else is written, not by a library either; test_package.py runs the command as a process."""
+    assert main(["analyse", HAPPY, "--drop", "text,vision", "--json", "-"]) == 0
+    answer = json.loads(capfd.readouterr().out)
     assert answer["dropped"] == ["text", "vision"] and answer["text_source"] == "simulated"
 
 

@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ ERRORS = ("MsaError", "MediaError", "FeatureError", "CheckpointError")
 OTHERS = [code for code in i18n.LANGUAGES if code != i18n.ENGLISH]
 
 
+@cache
 def texts(path: Path) -> set[str]:
     """Templates of a file: the literal first arguments of `say`, `message` and of errors that are given values."""
     found = set()
@@ -65,6 +67,7 @@ def test_translations_have_the_same_fields_and_are_no_english(code: str) -> None
         assert translation.strip(), text
 
 
+@cache
 def written(path: Path) -> set[str]:
     """The strings and f-strings of a file, their fields as `FIELD`."""
     found = set()

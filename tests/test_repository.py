@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ def imports_of(path: Path, modules: set[str]) -> set[str]:
     return found - {""}
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Every module of msa_core with those that it imports."""
     names = {}

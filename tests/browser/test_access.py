@@ -16,11 +16,22 @@ TABS = ("analyse", "compare", "learn", "numbers", "about")
 READY = ".mm-examples button"
 
 
+def moving(page: Any) -> list[str]:
+    """What moves by itself, or takes time to change."""
+    return page.evaluate(  # type: ignore[no-any-return]
+        """() => [...document.querySelectorAll('.mm *')].filter(e => {
+            const s = getComputedStyle(e);
+            return s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0.01;
+        }).map(e => e.className.baseVal ?? e.className)"""
+    )
+
+
 @pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "zh-CN")])
-def test_axe_has_no_serious_finding(visit: Any, scheme: str, locale: str) -> None:
+def test_axe_has_no_serious_finding_and_reduced_motion_is_respected(visit: Any, scheme: str, locale: str) -> None:
     page = visit(scheme=scheme, locale=locale, reduced_motion="reduce")
     assert findings(page) == []
     example(page, CLIP.name)
+    assert moving(page) == []
     page.click("#mm-drops button")
     page.click("#mm-changes button")
     switch(page, "#mm-text input")
@@ -72,18 +83,6 @@ def test_the_keyboard_goes_through_the_whole_flow(visit: Any, analyser: Any) -> 
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#mm-answer-{LESSONS[1].name} .mm")
     assert gauges(page) != wanted
-
-
-def test_reduced_motion_is_respected(visit: Any) -> None:
-    page = visit(reduced_motion="reduce")
-    example(page, CLIP.name)
-    moving = page.evaluate(
-        """() => [...document.querySelectorAll('.mm *')].filter(e => {
-            const s = getComputedStyle(e);
-            return s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0.01;
-        }).map(e => e.className.baseVal ?? e.className)"""
-    )
-    assert moving == []
 
 
 @pytest.mark.slow

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 import variants
@@ -21,12 +16,12 @@ from chromium import (
     ARTEFACTS,
     CLIP,
     PROMMA,
-    ROOT,
     choose_method,
     clear,
     example,
     expected,
     finished,
+    forget_finished,
     gauges,
     looks,
     open_tab,
@@ -48,10 +43,8 @@ pytestmark = pytest.mark.browser
 NASTY = '<img src=x onerror="window.hacked=1">'
 
 
-def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    assert gauges(page) == ["–"] * 3
-    example(page, CLIP.name)
+def test_example_and_switches_show_what_the_analyser_says(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
     assert gauges(page) == expected(analyser.predict(utterance))
     assert page.get_by_role("meter").count() == 3
@@ -69,11 +62,11 @@ def test_example_and_switches_show_what_the_analyser_says(visit: Any, site: Any,
     switch(page, "#mm-text input")
     assert gauges(page) == expected(analyser.predict(utterance, dropped=("audio", "vision")))
     assert len(site.extractions) == before
+    page.check("#mm-absent-text input[value=simulated]")
 
 
-def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_teacher_and_student_are_shown(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
     choose_method(page, "CorrKD")
     assert gauges(page) == expected(analyser.predict(utterance, "corrkd"))
@@ -92,9 +85,8 @@ def test_teacher_and_student_are_shown(visit: Any, site: Any, analyser: Any) -> 
     assert len(site.extractions) == before
 
 
-def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_prompts_and_verdicts_are_shown(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
     choose_method(page, PROMMA)
     assert gauges(page) == expected(analyser.predict(utterance, "promma"))
@@ -112,23 +104,24 @@ def test_prompts_and_verdicts_are_shown(visit: Any, site: Any, analyser: Any) ->
     assert page.locator(".mm-matrix rect").count() == 3 * 49
     assert page.locator(".mm-attention .mm-lane-body").count() == 2  # vision, without prompts and with
     assert len(site.extractions) == before
+    choose_method(page, "SDUMC")
 
 
-def test_switches_are_fast(visit: Any) -> None:
+def test_switches_are_fast(answered: Any) -> None:
     """The processor's seconds behind a switch, in the process of the server: they do not grow on a busy machine."""
-    page = visit()
+    page = answered
     example(page, "jfk.flac")
-    for method in ("SDUMC", "CorrKD", PROMMA):
+    for method in ("CorrKD", PROMMA, "SDUMC"):
         choose_method(page, method)
         start = time.process_time()
-        times = [switch(page, "#mm-text input") for _ in range(10)]
-        cost = (time.process_time() - start) / 10
-        print(f"\n{method}: ten switches: median {statistics.median(times):.0f} ms, {1000 * cost:.0f} ms of processor")
+        times = [switch(page, "#mm-text input") for _ in range(4)]
+        cost = (time.process_time() - start) / 4
+        print(f"\n{method}: four switches: median {statistics.median(times):.0f} ms, {1000 * cost:.0f} ms of processor")
         assert cost <= 0.3, method
 
 
-def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -> None:
-    page = visit()
+def test_voice_only_clip_has_its_face_switched_off_with_the_reason(answered: Any) -> None:
+    page = answered
     example(page, "jfk.flac")
     assert page.locator("#mm-vision input").is_disabled()
     assert "no video track" in page.inner_text("#mm-vision")
@@ -136,6 +129,8 @@ def test_voice_only_clip_has_its_face_switched_off_with_the_reason(visit: Any) -
 
 
 def test_upload_is_analysed_and_deleted_when_replaced_or_left(visit: Any, site: Any, clip: Any, tmp_path: Path) -> None:
+    sessions = site.page.state_holder.session_data
+    before = set(sessions)  # a page that tests share stays open
     page = visit()
     mine, other = tmp_path / "my clip.mp4", tmp_path / "other.mp4"
     shutil.copy(CLIP, mine)
@@ -149,13 +144,12 @@ def test_upload_is_analysed_and_deleted_when_replaced_or_left(visit: Any, site: 
     assert [n for n in stored(site.folder) if n.endswith(".mp4")] == ["other.mp4"]
     page.close()
     wait_until(lambda: not stored(site.folder), "the clips of a closed page are left")
-    sessions = site.page.state_holder.session_data
-    wait_until(lambda: not any(s.state_data for s in list(sessions.values())), "the state of a closed page is left")
+    left = "the state of a closed page is left"
+    wait_until(lambda: not any(s.state_data for k, s in list(sessions.items()) if k not in before), left)
 
 
-def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: Any, tmp_path: Path) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_bad_file_is_one_clear_line_and_the_old_answer_stays(answered: Any, site: Any, tmp_path: Path) -> None:
+    page = answered
     before = gauges(page)
     clear(page)
     bad = tmp_path / "broken.mp4"
@@ -169,16 +163,17 @@ def test_bad_file_is_one_clear_line_and_the_old_answer_stays(visit: Any, site: A
     assert gauges(page) != before
 
 
-def test_names_and_transcripts_cannot_run_scripts(visit: Any, analyser: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    page, extract = visit(), analyser.extract
+def test_names_and_transcripts_cannot_run_scripts(answered: Any, analyser: Any, monkeypatch: Any) -> None:
+    page, extract = answered, analyser.extract
 
     def hostile(path: str, **options: Any) -> Any:
         words = (Word(NASTY, 0.1, 0.5), Word("${window.hacked=2}{{x}}", 0.5, 0.9))
         return replace(extract(path, **options), id=f"{NASTY}.mp4", words=words, notes=(NASTY,), transcript=NASTY)
 
     monkeypatch.setattr(analyser, "extract", hostile)
+    forget_finished(page)
     page.click(f'button[data-clip="{CLIP.name}"]')
-    page.wait_for_selector(".mm-done")
+    finished(page, NASTY.replace('"', '\\"'))
     switch(page, "#mm-text input")
     switch(page, "#mm-text input")
     assert page.evaluate("window.hacked") is None
@@ -209,6 +204,7 @@ def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
 
 def test_nothing_overflows(visit: Any) -> None:
     page = visit()
+    assert gauges(page) == ["–"] * 3
     for look in looks(page):
         shown(page, f"{look}-empty")
         assert overflow(page) == [], look
@@ -254,9 +250,8 @@ def test_what_was_heard_is_shown_and_obeys_the_switch(visit: Any, site: Any, ana
     assert page.locator(".mm-facts b").all_inner_texts() == shows and len(site.extractions) == before
 
 
-def test_keyboard_reaches_the_switches(visit: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_keyboard_reaches_the_switches(answered: Any) -> None:
+    page = answered
     before = gauges(page)
     page.focus("#mm-audio input")
     page.keyboard.press("Space")
@@ -264,28 +259,3 @@ def test_keyboard_reaches_the_switches(visit: Any) -> None:
         "before => document.querySelector('.mm-ours .mm-number').textContent !== before", arg=before[2]
     )
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-
-
-@pytest.mark.slow
-def test_the_page_opens_by_its_command(tmp_path: Path) -> None:
-    """`python app.py`: a page that answers, models loaded."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    start = time.monotonic()
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        assert process.poll() is None, "app.py ended"
-        try:
-            return b"Missing-Modality Lab" in urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
-        except OSError:
-            return False
-
-    try:
-        wait_until(answers, "no page", 120)
-        print(f"\npython app.py to first page: {time.monotonic() - start:.1f} s")
-    finally:
-        process.terminate()
-        process.wait(10)

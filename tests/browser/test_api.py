@@ -22,10 +22,14 @@ from msa_core.views import prediction_csv
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def client(site: Any) -> Client:
+    return Client(site.url, verbose=False)
+
+
 @pytest.fixture
-def call(site: Any, tmp_path: Path) -> Any:
+def call(client: Client, site: Any, tmp_path: Path) -> Any:
     """`call("analyse", ..)` with a copy of the example as clip when the first argument is a file."""
-    client = Client(site.url, verbose=False)
     mine = tmp_path / "by api.mp4"
     shutil.copy(CLIP, mine)
 
@@ -38,8 +42,8 @@ def call(site: Any, tmp_path: Path) -> Any:
     return run
 
 
-def test_the_docs_name_the_calls(site: Any) -> None:
-    named = set(Client(site.url, verbose=False).view_api(return_format="dict")["named_endpoints"])
+def test_the_docs_name_the_calls(client: Client) -> None:
+    named = set(client.view_api(return_format="dict")["named_endpoints"])
     table = re.search(r"## From a program.*?\n## ", (ROOT / "docs" / "api.md").read_text(), re.S)
     assert table and named == set(re.findall(r"^\| `(/\w+)` \|", table[0], re.M))
 

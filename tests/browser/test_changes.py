@@ -10,7 +10,21 @@ import threading
 from typing import Any
 
 import pytest
-from chromium import CLIP, download, example, expected, finished, gauges, shown, slide, stored, switch, unfold
+from chromium import (
+    CLIP,
+    download,
+    example,
+    expected,
+    finished,
+    fold,
+    forget_finished,
+    gauges,
+    shown,
+    slide,
+    stored,
+    switch,
+    unfold,
+)
 
 from msa_core.degrade import Degradation
 
@@ -26,9 +40,8 @@ def settled(page: Any, numbers: list[str]) -> None:
     )
 
 
-def test_a_word_is_struck_out_and_taken_back(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_a_word_is_struck_out_and_taken_back(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before = analyser.extract(str(CLIP)), len(site.extractions)
     whole = gauges(page)
     switch(page, '.mm-word[data-word="0"]')
@@ -44,9 +57,8 @@ def test_a_word_is_struck_out_and_taken_back(visit: Any, site: Any, analyser: An
     assert len(site.extractions) == before
 
 
-def test_words_struck_while_one_is_being_answered_count_too(visit: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_words_struck_while_one_is_being_answered_count_too(answered: Any, analyser: Any) -> None:
+    page = answered
     utterance, asked = analyser.extract(str(CLIP)), list[Any]()
 
     def hold_the_first(route: Any) -> None:
@@ -65,11 +77,11 @@ def test_words_struck_while_one_is_being_answered_count_too(visit: Any, analyser
     settled(page, expected(analyser.predict(analyser.edit(utterance, struck=[0, 2]))))
     page.click('.mm-word[data-word="1"]')
     settled(page, expected(analyser.predict(analyser.edit(utterance, struck=[0, 1, 2]))))
+    page.unroute("**/run/**")
 
 
-def test_other_words_are_read_and_taken_back(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_other_words_are_read_and_taken_back(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before, whole = analyser.extract(str(CLIP)), len(site.extractions), gauges(page)
     unfold(page, "mm-changes")
     text = page.input_value("#mm-transcript textarea")
@@ -85,11 +97,11 @@ def test_other_words_are_read_and_taken_back(visit: Any, site: Any, analyser: An
     page.click("#mm-heard")
     settled(page, whole)
     assert len(site.extractions) == before
+    fold(page, "mm-changes")
 
 
-def test_dropped_frames_change_the_answer_at_once(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_dropped_frames_change_the_answer_at_once(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     utterance, before, whole = analyser.extract(str(CLIP)), len(site.extractions), gauges(page)
     unfold(page, "mm-drops")
     slide(page, "#mm-rate-audio", 50)
@@ -100,11 +112,11 @@ def test_dropped_frames_change_the_answer_at_once(visit: Any, site: Any, analyse
     slide(page, "#mm-rate-text", 0)
     settled(page, whole)
     assert len(site.extractions) == before
+    fold(page, "mm-drops")
 
 
-def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_blur_and_noise_are_in_the_media_and_read_again(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     before = len(site.extractions)
     unfold(page, "mm-changes")
     slide(page, "#mm-blur", 4)
@@ -126,6 +138,7 @@ def test_blur_and_noise_are_in_the_media_and_read_again(visit: Any, site: Any, a
     slide(page, "#mm-noise", 0)
     page.click("#mm-apply")
     settled(page, expected(analyser.predict(analyser.extract(str(CLIP)))))
+    fold(page, "mm-changes")
 
 
 def test_what_is_set_while_a_reading_ends_stays(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +171,8 @@ def test_what_is_set_while_a_reading_ends_stays(visit: Any, monkeypatch: pytest.
     assert gauges(page) == without_text and page.inner_text("#mm-status") == status
 
 
-def test_files_are_saved_as_shown(visit: Any, site: Any, analyser: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_files_are_saved_as_shown(answered: Any, site: Any, analyser: Any) -> None:
+    page = answered
     switch(page, "#mm-vision input")
     own = analyser.predict(analyser.extract(str(CLIP)), dropped=["vision"])
     name, text = download(page, 'a[download="prediction.json"]')
@@ -174,12 +186,13 @@ def test_files_are_saved_as_shown(visit: Any, site: Any, analyser: Any) -> None:
     assert text.count("<img") >= 3
     page.uncheck("#mm-pictures input")
     assert "<img" not in download(page, "#mm-save-report")[1]
+    page.check("#mm-pictures input")
     assert CLIP.name in text and "ProMMA (reconstruction)" in text and "http" not in text.split("<body")[1]
     assert [n for n in stored(site.folder) if n.endswith((".html", ".csv", ".json"))] == []
 
 
-def test_the_speech_of_a_clip_is_chosen(visit: Any, analyser: Any, monkeypatch: Any) -> None:
-    page, asked, extract = visit(), [], analyser.extract
+def test_the_speech_of_a_clip_is_chosen(answered: Any, analyser: Any, monkeypatch: Any) -> None:
+    page, asked, extract = answered, [], analyser.extract
 
     def listening(path: str, **options: Any) -> Any:
         asked.append((options["spoken"], options["any_language"]))
@@ -190,6 +203,7 @@ def test_the_speech_of_a_clip_is_chosen(visit: Any, analyser: Any, monkeypatch: 
     example(page, CLIP.name)
     page.get_by_label("English").last.check()
     page.get_by_label("Use the words even if they sound like another language").check()
+    forget_finished(page)
     page.click("#mm-analyse")
     for _ in range(300):
         if len(asked) == 2:
@@ -197,11 +211,11 @@ def test_the_speech_of_a_clip_is_chosen(visit: Any, analyser: Any, monkeypatch: 
         page.wait_for_timeout(100)
     assert asked == [("zh", False), ("en", True)]
     finished(page, CLIP.name)
+    page.get_by_label("Use the words even if they sound like another language").uncheck()
 
 
-def test_the_playhead_follows_the_video(visit: Any) -> None:
-    page = visit()
-    example(page, CLIP.name)
+def test_the_playhead_follows_the_video(answered: Any) -> None:
+    page = answered
     page.evaluate("document.querySelector('#mm-clip video').currentTime = 1.2")
     page.wait_for_function(
         """() => { const head = document.querySelector('#mm-answer .mm-playhead'), lanes = head.parentElement;

@@ -7,7 +7,20 @@ import threading
 from typing import Any
 
 import pytest
-from chromium import CLIP, PATIENCE_MS, example, finished, gauges, open_tab, overflow, shown, switch, upload, wait_until
+from chromium import (
+    CLIP,
+    PATIENCE_MS,
+    clear,
+    example,
+    finished,
+    gauges,
+    open_tab,
+    overflow,
+    shown,
+    switch,
+    upload,
+    wait_until,
+)
 
 from msa_core.lessons import LESSONS
 from msa_core.page.session import Shipped
@@ -29,16 +42,29 @@ def english(page: Any, part: str) -> list[str]:
     return [m[0] for m in ENGLISH.finditer(NAMES.sub("·", text))]
 
 
-def test_a_chinese_browser_sees_chinese(visit: Any) -> None:
-    page = visit(locale="zh-CN")
-    page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-head')?.innerText)")
+@pytest.fixture(scope="module")
+def shared_chinese(share: Any) -> Any:
+    def ready(page: Any) -> None:
+        page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-head')?.innerText)")
+        example(page, CLIP.name)
+
+    return share(ready, locale="zh-CN")
+
+
+@pytest.fixture
+def chinese(shared_chinese: Any) -> Any:
+    """A page in a Chinese browser with the example just read, shared by tests that leave its settings as they were."""
+    return shared_chinese()
+
+
+def test_a_chinese_browser_sees_chinese(chinese: Any) -> None:
+    page = chinese
     assert page.evaluate("document.documentElement.lang").startswith("zh")
     for tab in TABS:
         open_tab(page, tab)
         label = page.inner_text(f'button[role=tab][data-tab-id="{tab}"] >> nth=0')
         assert re.search(r"[一-龥]", label), label
     open_tab(page, "analyse")
-    example(page, CLIP.name)
     switch(page, "#mm-text input")
     shown(page, "zh-analyse")
     assert re.search(r"[一-龥]", page.inner_text(".mm-verdict"))
@@ -54,6 +80,7 @@ def test_a_chinese_browser_sees_chinese(visit: Any) -> None:
             wait_until(lambda: english(page, "main") == [], tab)
         except AssertionError:
             assert english(page, "main") == [], tab
+    open_tab(page, "analyse")
 
 
 def test_the_language_is_changed_without_losing_the_answer(visit: Any) -> None:
@@ -74,21 +101,22 @@ def test_the_language_is_changed_without_losing_the_answer(visit: Any) -> None:
     assert page.inner_text(".mm-verdict") == english_text
 
 
-def test_chinese_fits_a_phone(visit: Any) -> None:
-    page = visit(390, 844, locale="zh-CN")
-    page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-head')?.innerText)")
-    example(page, CLIP.name)
+def test_chinese_fits_a_phone(chinese: Any) -> None:
+    page = chinese
+    page.set_viewport_size({"width": 390, "height": 844})
     for tab in TABS:
         open_tab(page, tab)
         shown(page, f"zh-phone-{tab}")
         assert overflow(page) == [], tab
+    open_tab(page, "analyse")
+    page.set_viewport_size({"width": 1366, "height": 900})
 
 
-def test_chinese_errors_are_chinese(visit: Any, tmp_path: Any) -> None:
-    page = visit(locale="zh-CN")
+def test_chinese_errors_are_chinese(chinese: Any, tmp_path: Any) -> None:
+    page = chinese
     bad = tmp_path / "broken.mp4"
     bad.write_bytes(b"not a video " * 100)
-    page.wait_for_function("() => /[一-龥]/.test(document.querySelector('#mm-head')?.innerText)")
+    clear(page)
     upload(page, bad)
     page.get_by_role("alert").wait_for()
     line = page.get_by_role("alert").inner_text()

@@ -75,14 +75,9 @@ def test_lessons_on_the_visitors_own_clip(visit: Any, analyser: Any) -> None:
     )
 
 
-def test_a_lesson_has_its_own_address(visit: Any) -> None:
+def test_a_lesson_has_its_own_address_and_the_teachers_sheet_is_there(visit: Any, tmp_path: Any) -> None:
     page = visit(hash=f"#learn/{LESSONS[2].name}")
     page.wait_for_selector(f"#mm-lesson-{LESSONS[2].name}", state="visible")
-
-
-def test_the_teachers_sheet_is_there(visit: Any, tmp_path: Any) -> None:
-    page = visit()
-    open_tab(page, "learn")
     for kind, start in (("pdf", b"%PDF"), ("md", b"#")):
         with page.expect_download() as saved:
             page.click(f"#mm-sheet-{kind}")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from chromium import looks, shown, stored, visitors
+from chromium import Shared, looks, shown, stored, visitors
 from evaluations import NASTY, sample, write
 
 from msa_core.evaluation import results
@@ -32,18 +32,32 @@ def numbers_site(serve: Callable[[], SimpleNamespace], tmp_path_factory: pytest.
         yield serve()
 
 
-@pytest.fixture
-def tab(browser: Any, numbers_site: SimpleNamespace) -> Iterator[Any]:
-    """`tab(width, height, scheme)`: a new visitor on the Numbers tab."""
+@pytest.fixture(scope="module")
+def shared(browser: Any, numbers_site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Shared]:
     with visitors(browser, numbers_site) as visit:
 
-        def open_tab(*window: Any) -> Any:
-            page = visit(*window)
+        def open_numbers() -> Any:
+            page = visit()
             page.get_by_role("tab", name="Numbers").click()
             page.wait_for_selector("#mm-numbers .mm-table")
             return page
 
-        yield open_tab
+        yield Shared(open_numbers, lambda: request.session.testsfailed)
+
+
+@pytest.fixture
+def page(shared: Shared) -> Any:
+    """A visitor on the Numbers tab; a test that leaves other choices takes the page with it."""
+    return shared()
+
+
+def put_back(page: Any) -> None:
+    """Choose what the tab opens with."""
+    start = {"corpus": "made-up", "protocol": results.PROTOCOLS["patterns"]}
+    start |= {"metric": results.METRICS["mae"], "rows": numbers_view.ROWS["main"]}
+    for name, text in start.items():
+        if page.input_value(f"#mm-{name} input") != text:
+            choose(page, name, text)
 
 
 def choose(page: Any, name: str, text: str) -> None:
@@ -65,8 +79,7 @@ def sorts(page: Any) -> list[str]:
     return page.eval_on_selector_all("#mm-numbers thead th", "heads => heads.map(h => h.getAttribute('aria-sort'))")
 
 
-def test_table_is_the_file_and_every_choice_redraws_it(tab: Any) -> None:
-    page = tab()
+def test_table_is_the_file_and_every_choice_redraws_it(page: Any) -> None:
     page.evaluate("window.same = true")
     own = results.table(sample(), "patterns")
     assert column(page, 0) == [line.title for line in own.lines]
@@ -84,10 +97,10 @@ def test_table_is_the_file_and_every_choice_redraws_it(tab: Any) -> None:
     assert page.evaluate("window.same") is True and page.evaluate("window.hacked") is None
     choose(page, "protocol", "patterns")
     assert "mean of two" in page.inner_text("#mm-numbers thead")
+    put_back(page)
 
 
-def test_heads_sort_by_click_and_by_keyboard_and_stay_sorted(tab: Any) -> None:
-    page = tab()
+def test_heads_sort_by_click_and_by_keyboard_and_stay_sorted(page: Any) -> None:
     before = column(page, 0)
     page.click("#mm-numbers thead th:nth-child(8) button")
     assert sorts(page) == ["none"] * 7 + ["ascending", "none"]
@@ -104,20 +117,23 @@ def test_heads_sort_by_click_and_by_keyboard_and_stay_sorted(tab: Any) -> None:
     assert sorts(page) == ["none"] * 9 and column(page, 0) == before
     page.click("#mm-numbers thead th:nth-child(1) button")
     assert column(page, 0) == sorted(before, key=str.lower) and sorts(page)[0] == "ascending"
+    page.click("#mm-numbers thead th:nth-child(1) button")
+    page.click("#mm-numbers thead th:nth-child(1) button")
+    put_back(page)
+    assert sorts(page) == ["none"] * 9 and column(page, 0) == before
 
 
-def test_lists_answer_to_the_keyboard(tab: Any) -> None:
-    page = tab()
+def test_lists_answer_to_the_keyboard(page: Any) -> None:
     page.focus("#mm-metric input")
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#mm-numbers').innerText.includes('Test Pearson')")
     assert page.input_value("#mm-metric input") == "Pearson's r"
+    put_back(page)
 
 
-def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, numbers_site: SimpleNamespace, tmp_path: Path) -> None:
-    page = tab()
+def test_downloads_are_the_numbers_and_leave_nothing(page: Any, numbers_site: SimpleNamespace, tmp_path: Path) -> None:
     kept = stored(numbers_site.folder)
     with page.expect_download() as table:
         page.click("text=Save this table (CSV)")
@@ -133,8 +149,7 @@ def test_downloads_are_the_numbers_and_leave_nothing(tab: Any, numbers_site: Sim
     assert stored(numbers_site.folder) == kept
 
 
-def test_reported_tables_stand_apart(tab: Any) -> None:
-    page = tab()
+def test_reported_tables_stand_apart(page: Any) -> None:
     assert "Reported by the papers (not measured here)" in page.inner_text("#mm-papers h2")
     assert page.locator("#mm-papers .mm-card").count() == len(results.reported())
     assert page.locator("#mm-papers .mm-table").count() == 0
@@ -142,8 +157,7 @@ def test_reported_tables_stand_apart(tab: Any) -> None:
     assert page.evaluate(below, "#mm-papers")["top"] >= page.evaluate(below, "#mm-numbers")["bottom"]
 
 
-def test_nothing_overflows(tab: Any) -> None:
-    page = tab()
+def test_nothing_overflows(page: Any) -> None:
     for protocol, text in results.PROTOCOLS.items():
         if protocol != "patterns":
             choose(page, "protocol", text)

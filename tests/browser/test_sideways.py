@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from chromium import CLIP, example, open_tab
+from chromium import open_tab
 from PIL import Image
 
 pytestmark = pytest.mark.browser
-PHONE = (390, 844)
+PHONE, DESKTOP = (390, 844), (1366, 900)
 TABS = ("analyse", "compare", "learn", "numbers", "about")
 SIDEWAYS = """() => [...document.querySelectorAll('.gradio-container *')]
     .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
@@ -39,9 +40,24 @@ def even(image: np.ndarray, at: int) -> bool:
     return bool(high - low < 12)
 
 
+def looked_at(page: Any, width: int, height: int, scheme: str = "light") -> None:
+    """Show the page in a window, light or dark, as a visitor's device does."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
+
+
+@pytest.fixture
+def page(answered: Any) -> Iterator[Any]:
+    """The page with an answer; it is put back for the next test."""
+    yield answered
+    open_tab(answered, "analyse")
+    looked_at(answered, *DESKTOP)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_wide_table_has_a_shadow_where_there_is_more(visit: Any, scheme: str) -> None:
-    page = visit(*PHONE, scheme)
+def test_a_wide_table_has_a_shadow_where_there_is_more(page: Any, scheme: str) -> None:
+    looked_at(page, *PHONE, scheme)
     open_tab(page, "numbers")
     for which in ("#mm-numbers", "#mm-papers"):
         box = page.locator(f"{which} .mm-scroll").first
@@ -55,8 +71,7 @@ def test_a_wide_table_has_a_shadow_where_there_is_more(visit: Any, scheme: str) 
     assert [(shaded(i, 1), shaded(i, -2)) for i in (start, middle, end)] == [(False, True), (True, True), (True, False)]
 
 
-def test_a_table_that_fits_has_none(visit: Any) -> None:
-    page = visit()
+def test_a_table_that_fits_has_none(page: Any) -> None:
     open_tab(page, "numbers")
     for box in page.locator("#mm-numbers .mm-scroll").all():
         image = picture(box, 0)
@@ -64,9 +79,8 @@ def test_a_table_that_fits_has_none(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures_fade_where_there_are_more(visit: Any, scheme: str) -> None:
-    page = visit(*PHONE, scheme)
-    example(page, CLIP.name)
+def test_pictures_fade_where_there_are_more(page: Any, scheme: str) -> None:
+    looked_at(page, *PHONE, scheme)
     for tab, which in (("analyse", ".mm-examples"), ("analyse", ".mm-strip"), ("learn", ".mm-lessons ol")):
         open_tab(page, tab)
         box = page.locator(which).first
@@ -79,9 +93,8 @@ def test_pictures_fade_where_there_are_more(visit: Any, scheme: str) -> None:
         assert whole["x"] + whole["width"] - last["x"] - last["width"] >= 28, f"{which}: the last one is faded"
 
 
-def test_what_scrolls_sideways_has_a_name_and_the_keyboard(visit: Any) -> None:
-    page = visit(*PHONE)
-    example(page, CLIP.name)
+def test_what_scrolls_sideways_has_a_name_and_the_keyboard(page: Any) -> None:
+    looked_at(page, *PHONE)
     found = set()
     for tab in TABS:
         open_tab(page, tab)

@@ -88,16 +88,6 @@ class Second:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Any:
-    return weights.whisper("tiny.en")
-
-
-@pytest.fixture(scope="module")
-def base() -> weights.Once[TranslatingReader]:
-    return weights.Once(lambda: TranslatingReader(weights.whisper("base")))
-
-
-@pytest.fixture(scope="module")
 def reader(tiny: Any, base: weights.Once[TranslatingReader]) -> SpeechReader:
     return SpeechReader(tiny, second=lambda: if_at_hand(base))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from whisper.tokenizer import get_tokenizer
 
 from msa_core import media
 from msa_core.errors import FeatureError
-from msa_core.features import speech, weights, whisper_decoding
+from msa_core.features import speech, whisper_decoding
 from msa_core.features.speech import SpeechReader
 
 RATE = speech.SAMPLE_RATE_HZ
@@ -20,8 +22,8 @@ SAID = "and so my fellow americans ask not what your country can do for you ask 
 
 
 @pytest.fixture(scope="module")
-def reader() -> SpeechReader:
-    return SpeechReader(weights.whisper("tiny.en"))
+def reader(tiny: Any) -> SpeechReader:
+    return SpeechReader(tiny)
 
 
 @pytest.fixture(scope="module")

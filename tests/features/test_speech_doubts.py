@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from whisper.tokenizer import get_tokenizer
 from msa_core import media
 from msa_core.evaluation import speechless_cases, spoken_cases
 from msa_core.evaluation.spoken_cases import coloured, silence
-from msa_core.features import loops, loudness, speech, surplus, weights, whisper_decoding
+from msa_core.features import loops, loudness, speech, surplus, whisper_decoding
 from msa_core.features.speech import SpeechReader
 from msa_core.features.whisper_decoding import Decoded, doubt
 
@@ -21,8 +22,8 @@ needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="esp
 
 
 @pytest.fixture(scope="module")
-def reader() -> SpeechReader:
-    return SpeechReader(weights.whisper("tiny.en"))
+def reader(tiny: Any) -> SpeechReader:
+    return SpeechReader(tiny)
 
 
 def sound(name: str) -> np.ndarray:

@@ -15,8 +15,8 @@ from msa_core.schema import Word
 
 
 @pytest.fixture(scope="module")
-def reader() -> TranslatingReader:
-    return TranslatingReader(weights.whisper("base"))
+def reader(base: weights.Once[TranslatingReader]) -> TranslatingReader:
+    return base()
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import variants
 from paths import EXAMPLES
 
-from msa_core.features import voice, weights, windows
+from msa_core.features import voice, windows
 from msa_core.features.loudness import SAMPLE_RATE_HZ
 from msa_core.features.speech import SpeechReader
 
@@ -15,8 +17,8 @@ FRAME = windows.POOL * windows.FRAME_SAMPLES  # samples of a pooled frame
 
 
 @pytest.fixture(scope="module")
-def reader() -> SpeechReader:
-    return SpeechReader(weights.whisper())
+def reader(tiny: Any) -> SpeechReader:
+    return SpeechReader(tiny)
 
 
 @pytest.fixture(scope="module")

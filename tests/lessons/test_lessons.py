@@ -68,19 +68,12 @@ def test_starts_are_legal(lesson: Lesson) -> None:
 
 @pytest.mark.slow
 @each
-def test_answered_on_its_own_clip(lesson: Lesson, analyser: Any, read: Mapping[str, Utterance]) -> None:
-    answer = lesson.answer(analyser, read[lesson.clip])
-    assert answer.correct in range(len(lesson.choices)) and answer.said and answer.html
-
-
-@pytest.mark.slow
-@each
 def test_answered_on_every_clip(lesson: Lesson, analyser: Any, read: Mapping[str, Utterance]) -> None:
     for name, utterance in read.items():
         answer = lesson.answer(analyser, utterance)
         assert answer.said and (answer.correct is None) == (answer.html == ""), name
-        assert answer.correct is None or 0 <= answer.correct < len(lesson.choices)
-    assert lesson.answer(analyser, read[lesson.clip]).correct is not None
+        assert answer.correct in range(len(lesson.choices)) or answer.correct is None and name != lesson.clip
+    assert lesson.clip in read
 
 
 @pytest.mark.slow

@@ -29,13 +29,14 @@ from msa_core.schema import MODALITIES, STREAMS, Batch
 
 CORPUS = corpus(40)
 COMPLETE_ROWS = np.flatnonzero(CORPUS.batch(np.arange(40)).present.all(1).numpy())
+STATISTICS = CORPUS.statistics(CORPUS.rows("train"))
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
 def build(name, **settings_):
     torch.manual_seed(0)
     model = methods.build(name, {**asdict(METHODS[name].Config.debug()), **settings_}, DIMS)
-    model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+    model.set_statistics(STATISTICS)
     return model
 
 
@@ -58,7 +59,7 @@ def terms_of(model, full, left, out=None):
 def teacher_of(student):
     torch.manual_seed(1)
     model = methods.build(student.name, {**asdict(student.config), **AS_TEACHER[student.name]}, DIMS)
-    model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+    model.set_statistics(STATISTICS)
     return model.requires_grad_(False)
 
 

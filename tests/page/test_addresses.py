@@ -33,6 +33,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         blocks.close()
 
 
+@pytest.fixture(scope="module")
+def client(page: Any) -> Client:
+    return Client(page.url, verbose=False)
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Another server: `.url`, and `.asked`, the requests that it received or that gradio began."""
@@ -65,8 +70,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", ["analyse", "compare", "report", "csv"])
-def test_an_address_is_refused_in_one_line(page: Any, elsewhere: Any, name: str, caplog: Any, capfd: Any) -> None:
-    client = Client(page.url, verbose=False)
+def test_an_address_is_refused_in_one_line(client: Client, elsewhere: Any, name: str, caplog: Any, capfd: Any) -> None:
     capfd.readouterr()
     with caplog.at_level(logging.WARNING), pytest.raises(Exception, match="fetches nothing") as told:
         client.predict(handle_file(elsewhere.url), api_name=f"/{name}")

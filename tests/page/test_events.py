@@ -151,12 +151,22 @@ def test_a_damaged_copy_that_cannot_be_made_leaves_no_folder(uploads: Uploads, m
     assert [p.name for p in tmp_path.iterdir()] == ["upload"]
 
 
-@pytest.fixture
-def actions(services: Services) -> dict[str, Callable[..., Any]]:
-    """The actions for programs by name, as gradio calls them."""
+@pytest.fixture(scope="module")
+def wired(analyser: Any) -> SimpleNamespace:
+    """The actions for programs by name, as gradio calls them, and `.folder`, where their uploads lie."""
+    found = SimpleNamespace(folder=Path("nowhere"))
+    services = Services(analyser, Shipped(EXAMPLES, analyser.extract), Uploads(lambda: found.folder), Presence())
     with gr.Blocks() as page:
         named_calls(services)
-    return {f.api_name: f.fn for f in page.fns.values()}
+    found.actions = {f.api_name: f.fn for f in page.fns.values()}
+    return found
+
+
+@pytest.fixture
+def actions(wired: SimpleNamespace, tmp_path: Path) -> dict[str, Callable[..., Any]]:
+    """The same with uploads in a folder of the test."""
+    wired.folder = tmp_path
+    return wired.actions  # type: ignore[no-any-return]
 
 
 BAD = [

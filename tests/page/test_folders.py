@@ -1,44 +1,28 @@
-"""The page opens as an ordinary user in a container that gives no home."""
+"""Folders for a user without a home; test_other_user.py opens the page as one."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from paths import ROOT
 
 from msa_core.page import folders
 
-WITHOUT_HOME = """
-import os, pwd
-from types import SimpleNamespace
 
-def nobody(*_):
-    raise KeyError("uid not found")
+def test_a_user_of_no_list_without_a_home_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pwd = pytest.importorskip("pwd", reason="users of a Unix")
 
-pwd.getpwuid = nobody
-import app
-import httpx
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-analyser = SimpleNamespace(methods=("sdumc",), extract=None, reads_simulated_text=lambda _: True)
-_, url, _ = app.launch(app.build(analyser), prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-print(httpx.get(url).status_code, os.access(os.path.expanduser("~"), os.W_OK))
-os._exit(0)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="users of a Unix")
-def test_the_page_opens_without_a_home(tmp_path: Path) -> None:
-    left = {k: v for k, v in os.environ.items() if k not in ("HOME", "USER", "LOGNAME", "GRADIO_TEMP_DIR")}
-    script = WITHOUT_HOME.replace("os._exit(0)", "import sys; sys.stdout.flush(); os._exit(0)")
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=left | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True
-    )
-    assert done.stdout.split()[-2:] == ["200", "True"], done.stdout + done.stderr
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("USERPROFILE", raising=False)
+    folders.ensure()
+    made = Path(os.environ["HOME"])
+    assert made.is_dir() and os.access(made, os.W_OK) and os.path.expanduser("~") == str(made)
+    made.rmdir()
 
 
 def test_a_home_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

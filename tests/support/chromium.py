@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ import pytest
 import variants
 from paths import ROOT, TESTS
 
-from msa_core.degrade import Degradation
 from msa_core.lessons.handout import printing
 
 ARTEFACTS = TESTS / "artefacts"
@@ -57,25 +55,6 @@ def microphone(path: Path) -> None:
         f.setsampwidth(2)
         f.setframerate(48_000)
         f.writeframes(samples.tobytes())
-
-
-class Readings:
-    """`Analyser.extract` that remembers the shipped examples as they are, and what it was asked to read."""
-
-    def __init__(self, extract: Callable[..., Any]) -> None:
-        self.paths: list[str] = []
-        self._extract, self._known, self._lock = extract, dict[Path, Any](), threading.Lock()
-
-    def __call__(self, path: str | Path, *limits: Any, **options: Any) -> Any:
-        """See `Analyser.extract`."""
-        self.paths.append(str(path))
-        changes = [v for k, v in options.items() if k != "progress" and v not in (None, False, "en", Degradation())]
-        if limits or changes or Path(path).parent != EXAMPLES:
-            return self._extract(path, *limits, **options)
-        with self._lock:
-            if Path(path) not in self._known:
-                self._known[Path(path)] = self._extract(path, **options)
-        return self._known[Path(path)]
 
 
 def wait_until(done: Callable[[], bool], otherwise: str, seconds: float = 20) -> None:
@@ -122,6 +101,53 @@ def stored(folder: Path) -> list[str]:
     return [name for _, _, names in os.walk(folder) for name in names]  # the server may be deleting folders meanwhile
 
 
+class Shared:
+    """A page that tests use one after another, as long as each leaves it as it was: `shared()` hands it out.
+
+    What counts is what a visitor can set: fields, tabs, accordions, the language, the window and the theme. A test that
+    leaves any of it changed, or that fails, takes its page with it: the next one gets a page just opened. Fields that
+    gradio draws when a tab or an accordion is first opened are the test's to put back.
+    """
+
+    def __init__(
+        self,
+        open_page: Callable[[], Any],
+        failures: Callable[[], int],
+        ready: Callable[[Any], None] = lambda page: None,
+    ) -> None:
+        """Args: failures: counts failed tests. ready: what is done before each test; it may set fields."""
+        self._open, self._failures, self._ready = open_page, failures, ready
+        self._page, self._state, self._failed = None, dict[str, Any](), 0
+
+    def __call__(self) -> Any:
+        if self._page is not None and self._failed == self._failures():
+            self._ready(self._page)
+            if self._state.items() <= self._set_now().items():
+                return self._page
+        if self._page is not None:
+            self._page.close()
+        self._page, self._failed = self._open(), self._failures()
+        self._ready(self._page)
+        self._state = self._set_now()
+        return self._page
+
+    def _set_now(self) -> dict[str, Any]:
+        settled(self._page)
+        return self._page.evaluate(  # type: ignore[no-any-return]
+            """() => {
+                const html = document.documentElement, dark = document.body.classList.contains('dark'), number = {};
+                const found = {screen: [innerWidth, innerHeight, html.lang, dark].join()};
+                for (const e of document.querySelectorAll('input, textarea, [role=tab], button.label-wrap')) {
+                    const name = e.dataset.tabId ?? e.closest('[id^=mm-]')?.id ?? '';
+                    const key = `${e.tagName} ${name} ${number[name] = (number[name] ?? 0) + 1}`;
+                    const value = e.type === 'file' ? '' : e.value;
+                    found[key] = [value, e.checked, e.disabled, e.ariaSelected, e.classList.contains('open')].join();
+                }
+                return found;
+            }"""
+        )
+
+
 def settled(page: Any) -> None:
     """Wait until nothing moves any more: colours fade, too."""
     page.evaluate(
@@ -140,21 +166,29 @@ def shown(page: Any, name: str) -> None:
 
 
 def example(page: Any, name: str) -> None:
+    """Choose an example and wait for its answer."""
+    forget_finished(page)
     page.click(f'button[data-clip="{name}"]')
     finished(page, name)
 
 
+def forget_finished(page: Any) -> None:
+    """Mark the line about an earlier reading, which may be of the same clip."""
+    page.evaluate("document.querySelector('#mm-status .mm-done')?.setAttribute('data-earlier', '')")
+
+
 def finished(page: Any, name: str) -> None:
     """Wait for the line that says so: it is set after everything else."""
-    page.wait_for_selector(f'.mm-done:has-text("{name}")')
+    page.wait_for_selector(f'.mm-done:not([data-earlier]):has-text("{name}")')
 
 
 def upload(page: Any, path: Path) -> None:
+    forget_finished(page)
     page.set_input_files("#mm-clip input[type=file]", str(path))
 
 
 def clear(page: Any) -> None:
-    page.click('#mm-clip button[aria-label="Clear"]')
+    page.click('#mm-clip button:is([aria-label="Clear"], [aria-label="清除"])')  # gradio's own, in its languages
 
 
 def gauges(page: Any) -> list[str]:
@@ -215,6 +249,11 @@ def unfold(page: Any, name: str) -> None:
     page.wait_for_timeout(500)
 
 
+def fold(page: Any, name: str) -> None:
+    """Close an accordion that `unfold` opened."""
+    page.click(f"#{name} button >> nth=0")
+
+
 def slide(page: Any, selector: str, value: float) -> None:
     """Set a slider as a visitor who types its number."""
     box = page.locator(f"{selector} input[type=number]")
@@ -230,8 +269,13 @@ def download(page: Any, selector: str) -> tuple[str, str]:
 
 
 def looks(page: Any) -> Iterator[str]:
-    """Show an open page as on a light, a dark and a small screen: the name of each."""
-    screens = (("light", 1366, 900, False), ("dark", 1366, 900, True), ("phone", 390, 844, False))
+    """Show an open page as on a wide and a small screen, and for kept pictures on a dark one: the name of each.
+
+    A dark screen has other colours and the same sizes (tests/page/test_dark.py).
+    """
+    screens = [("light", 1366, 900, False), ("phone", 390, 844, False)]
+    if os.environ.get("PAGE_PICTURES"):
+        screens.insert(1, ("dark", 1366, 900, True))
     for name, width, height, dark in screens:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)

@@ -15,6 +15,7 @@ import media_matrix as matrix
 import numpy as np
 import variants
 from paths import ROOT
+from sounds import correlations
 
 from msa_core import media, tables
 from msa_core.page import preview
@@ -172,10 +173,9 @@ def late(wave: np.ndarray, other: np.ndarray, longest_s: float = 0.08) -> tuple[
     """Return how much later a sound is, in s, and its correlation then, whatever the sign."""
     lag = round(longest_s * 16_000)
     n = min(len(wave), len(other)) - lag
-    middle = other[lag:n]
-    found = [(abs(float(np.corrcoef(wave[lag + k : n + k], middle)[0, 1])), k) for k in range(-lag, lag + 1, 4)]
-    likeness, k = max(found)
-    return k / 16_000, likeness
+    likeness = np.abs(correlations(wave[: n + lag], other[lag:n])[::4])
+    at = int(likeness.argmax())
+    return (4 * at - lag) / 16_000, float(likeness[at])
 
 
 def nearest_original(image: np.ndarray, time_s: float, originals: Any, turned: int) -> tuple[float, float]:
