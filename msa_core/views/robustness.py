@@ -6,44 +6,41 @@ hues only help. The numbers follow as a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable
+
+from markupsafe import Markup
 
 from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
 from msa_core.evaluation import line_chart
 from msa_core.evaluation.curve_svg import written
 from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.i18n import known, say
-from msa_core.views.parts import card, method_title, signed
+from msa_core.views.parts import method_title, signed
+from msa_core.views.template import render
 
 WIDTH, HEIGHT = 560, 360  # of one chart; its names stand in the right margin, which a phone cuts off
 LEFT, BOTTOM = 48, 48
 FRAME = Frame(WIDTH, HEIGHT, LEFT, right=170, top=14, bottom=BOTTOM, name_gap=22, wrap=20, prefix="mm-")
 
 
-def curve(robustness: Robustness) -> str:
+def curve(robustness: Robustness) -> Markup:
     """Draw move and score of every model against the share of dropped frames: two charts, a key, a table."""
-    lines, said = robustness.lines, _weathered(robustness)
-    move, score = say("distance from its own full answer"), say("score")
-    charts = (
-        f"<figure><figcaption>{escape(move)}</figcaption>{_chart(robustness, move, _move)}</figure>"
-        f"<figure><figcaption>{escape(score)}</figcaption>{_chart(robustness, score, _score)}</figure>"
+    titles = [_line_title(robustness, line) for line in robustness.lines]
+    swatches = [Markup(line_chart.swatch(look, "mm-fan", FRAME.prefix)) for look in _looks(robustness)]
+    return render(
+        "robustness",
+        told=_weathered(robustness),
+        draws=robustness.draws,
+        charts=[
+            _chart(robustness, say("distance from its own full answer"), _move),
+            _chart(robustness, say("score"), _score),
+        ],
+        width=WIDTH,
+        height=HEIGHT,
+        key=list(zip(swatches, titles, strict=True)),
+        rates=[f"{p.rate:.0%}" for p in robustness.lines[0].points],
+        table=_table(robustness),
     )
-    keys = "".join(
-        f"<li>{line_chart.swatch(look, 'mm-fan', FRAME.prefix)}"
-        f"<span>{escape(_line_title(robustness, line))}</span></li>"
-        for line, look in zip(lines, _looks(robustness), strict=True)
-    )
-    hint = say(
-        "Frames, sounds and words are dropped at random from every modality; mean of {n} draws, shaded from the "
-        "smallest to the largest. Solid: missing-modality models; dashed: complete models.",
-        n=robustness.draws,
-    )
-    body = (
-        f'<p class="mm-transfer">{escape(said)}</p><div class="mm-fan-charts">{charts}</div>'
-        f'<ul class="mm-curve-key">{keys}</ul>{_curve_table(robustness)}'
-    )
-    return card(escape(say("What if only part of the input is lost?")), escape(hint), body, "mm-robust")
 
 
 def _weathered(robustness: Robustness) -> str:
@@ -95,7 +92,7 @@ def _line_title(robustness: Robustness, line: RobustnessCurve) -> str:
     return known(robustness.complete[line.methods[0]])
 
 
-def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> str:
+def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> dict[str, str]:
     """Draw one value of every model against the share of dropped frames; the first method lies on top."""
     rates = [p.rate for p in robustness.lines[0].points]
     edges = [v for line in robustness.lines for p in line.points for v in _edges(line, of(p))]
@@ -118,11 +115,8 @@ def _chart(robustness: Robustness, what: str, of: Callable[[Point], Spread]) -> 
         for line, look in zip(robustness.lines, _looks(robustness), strict=True)
     ]
     spoken = "; ".join(f"{n.name}: {signed(n.points[0][1])} → {signed(n.points[-1][1])}" for n in lines)
-    label, drawn = escape(f"{what}. {spoken}", quote=True), line_chart.drawn(FRAME, axes, lines[::-1])
-    return (
-        f'<div class="mm-fan-window"><svg class="mm-fan" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{label}">{drawn}</svg></div>'
-    )
+    drawn = Markup(line_chart.drawn(FRAME, axes, lines[::-1]))
+    return {"caption": what, "spoken": f"{what}. {spoken}", "drawn": drawn}
 
 
 def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
@@ -130,32 +124,11 @@ def _edges(line: RobustnessCurve, spread_of: Spread) -> tuple[float, float]:
     return (spread_of.low, spread_of.high) if line.flow == "missing" else (spread_of.mean, spread_of.mean)
 
 
-def _curve_table(robustness: Robustness) -> str:
-    rates = [p.rate for p in robustness.lines[0].points]
+def _table(robustness: Robustness) -> list[tuple[str, str, list[str]]]:
+    """Write the numbers of both charts as rows: model, what, values."""
     rows = []
     for line in robustness.lines:
-        name = escape(_line_title(robustness, line))
-        shown = {say("move"): [f"{p.move.mean:.2f}" for p in line.points]}
-        shown[say("score")] = [signed(p.score.mean) for p in line.points]
-        for what, values in shown.items():
-            rows.append(
-                f'<tr><th scope="row">{name}</th><td class="mm-text">{escape(what)}</td>{table_cells(values)}</tr>'
-            )
-    title = say("What if only part of the input is lost?")
-    return values_table(title, [say("model"), "", *(f"{r:.0%}" for r in rates)], rows)
-
-
-def table_cells(values: Sequence[str]) -> str:
-    """Draw table cells of finished HTML."""
-    return "".join(f"<td>{v}</td>" for v in values)
-
-
-def values_table(title: str, heads: Sequence[str], rows: Sequence[str]) -> str:
-    """Draw a table that opens under its picture; its first two columns are words. title: of the picture."""
-    sides = ("", ' class="mm-text"', *[""] * (len(heads) - 2))
-    head = "".join(f'<th scope="col"{side}>{escape(h)}</th>' for h, side in zip(heads, sides, strict=True))
-    return (
-        f'<details class="mm-compare-values"><summary>{escape(say("The same numbers as a table"))}</summary>'
-        f'<div class="mm-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
-    )
+        name = _line_title(robustness, line)
+        rows.append((name, say("move"), [f"{p.move.mean:.2f}" for p in line.points]))
+        rows.append((name, say("score"), [signed(p.score.mean) for p in line.points]))
+    return rows

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from parsed import Parsed
 
 from msa_core import i18n
 from msa_core.compare import Comparison, Condition, PatternScores, Point, Robustness, RobustnessCurve, Spread
@@ -81,12 +82,14 @@ def test_rows_go_from_everything_to_one_modality() -> None:
 
 
 def test_the_table_holds_the_same_numbers() -> None:
-    html = figures_compare.board(comparison())
-    rows = re.findall(r"<tr><th scope='row'>(.*?)</th>(.*?)</tr>", html)
-    assert len(rows) == 21
-    cells = [re.findall(r"<td[^>]*>(.*?)</td>", body) for name, body in rows if name == "audio"]
+    board = Parsed(figures_compare.board(comparison()))
+    head, *rows = board.rows
+    heads = ["what is left", "method", "score", "interval", "move from its full answer", "no simulated text"]
+    assert head == [*heads, "complete model"] and len(rows) == 21
+    cells = [cells for name, *cells in rows if name == "audio"]
     assert cells[0] == ["SDUMC", "−1.00", "−1.50 … −0.50", "−2.00", "−1.25", "+0.25"]
     assert cells[2] == ["ProMMA (reconstruction)", "−0.25", "–", "−0.50", "−1.25", "+0.25"]
+    assert [a["aria-label"] for a in board.role("region")] == ["All patterns of missing modalities at once"]
 
 
 def test_sentence_of_the_board_is_computed() -> None:
@@ -136,8 +139,13 @@ def test_curves_start_at_nothing_and_tell_who_moved() -> None:
     }
     bottom = figures_robustness.HEIGHT - figures_robustness.BOTTOM
     assert all((float(x), float(y)) == (figures_robustness.LEFT, bottom) for _, x, y, _ in drawn)
-    table = re.findall(r'<tr><th scope="row">(.*?)</th><td class="mm-text">(\w+)</td>(.*?)</tr>', html)
-    assert len(table) == 12 and "<td>0.18</td>" in table[0][2] and "<td>+0.82</td>" in table[1][2]
+    parsed = Parsed(html)
+    head, *table = parsed.rows
+    assert head[:3] == ["model", "", "0%"] and len(table) == 12
+    assert table[0][:2] == ["SDUMC", "move"] and table[0][-1] == "0.18"
+    assert table[1][:2] == ["SDUMC", "score"] and table[1][-1] == "+0.82"
+    spoken = [a["aria-label"] for a in parsed.role("img")]
+    assert spoken[0].startswith("distance from its own full answer. SDUMC: 0.00 → +0.18; CorrKD")
 
 
 def test_names_and_lines_stay_in_the_picture() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from parsed import Parsed
 from predictions import NASTY, PROSODY, gone, prediction
 
 from msa_core.features import prosody
@@ -19,39 +19,8 @@ from msa_core.views.heard import heard, line
 NOTHING = Prosody(None, None, None, None, 0.0, None, None, (), {"voice": prosody.NO_VOICE, "words": prosody.NO_WORDS})
 
 
-class Card(HTMLParser):
-    """The tags of a card with their attributes, and its texts by the innermost tag."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.texts: dict[str, list[str]] = {}
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == [], "every tag is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {k: v or "" for k, v in attrs}))
-        self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {k: v or "" for k, v in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.setdefault(self._open[-1], []).append(data.strip())
-
-    def of(self, css: str) -> list[dict[str, str]]:
-        """The attributes of the tags of a class."""
-        return [a for _, a in self.tags if css in a.get("class", "").split()]
-
-
 def test_the_measures_are_said() -> None:
-    card = Card(heard(prediction()))
+    card = Parsed(heard(prediction()))
     assert card.texts["h3"] == ["What was heard"] and "No model reads these numbers" in card.texts["p"][0]
     assert card.texts["dt"] == ["Pitch", "Loudness", "Voiced", "Pace", "Pauses"]
     assert card.texts["b"] == ["200 Hz", "−23 dB", "38%", "2.0 words/s", "1"]
@@ -66,7 +35,7 @@ def test_the_measures_are_said() -> None:
 
 def test_the_pitch_is_drawn_over_the_seconds_of_the_clip() -> None:
     """Two octaves from 100 Hz: 10 % of room, so that 100, 200 and 400 Hz lie at 95.5, 50 and 4.5 %; 2 s are 100 %."""
-    card = Card(heard(prediction()))
+    card = Parsed(heard(prediction()))
     (path,) = [a["d"] for tag, a in card.tags if tag == "path"]
     assert path == "M10.0 95.5H15.00L25.00 50.0M80.0 4.5H85.00"
     assert card.of("mm-median")[0]["y1"] == "50.0" and card.of("mm-lanes")[0]["data-length"] == "2.000"
@@ -80,26 +49,26 @@ def test_the_pitch_is_drawn_over_the_seconds_of_the_clip() -> None:
 
 def test_a_flat_voice_is_drawn_flat() -> None:
     flat = replace(PROSODY, curve=((0.0, 1.0, 199.0), (1.0, 2.0, 201.0)))
-    (path,) = [a["d"] for tag, a in Card(heard(prediction(prosody=flat))).tags if tag == "path"]
+    (path,) = [a["d"] for tag, a in Parsed(heard(prediction(prosody=flat))).tags if tag == "path"]
     heights = [float(y) for y in re.findall(r" ([\d.]+)", path)]
     assert max(heights) - min(heights) < 2 and all(abs(y - 50) < 2 for y in heights)
 
 
 def test_what_cannot_be_measured_has_its_reason() -> None:
-    card = Card(heard(prediction(prosody=NOTHING)))
+    card = Parsed(heard(prediction(prosody=NOTHING)))
     assert card.texts["b"] == ["–", "–", "0%", "–", "–"] and not card.of("mm-pitch")
     assert [card.texts["small"][i] for i in (0, 1, 3, 4)] == [prosody.NO_VOICE] * 2 + [prosody.NO_WORDS] * 2
-    card = Card(heard(prediction(prosody=replace(PROSODY, pauses_s=()))))
+    card = Parsed(heard(prediction(prosody=replace(PROSODY, pauses_s=()))))
     assert card.texts["b"][-1] == "0" and "none lasts 0.25 s" in card.texts["small"] and not card.of("mm-pause")
 
 
 def test_the_card_obeys_the_switch() -> None:
-    card = Card(heard(prediction(**gone("audio"))))
+    card = Parsed(heard(prediction(**gone("audio"))))
     assert card.texts["p"] == ["Audio is off: the voice is not looked at."] and "dt" not in card.texts
     absent = {m: {"present": m != "audio", "reason": f"sound without {NASTY}"} for m in MODALITIES}
     html = heard(prediction(prosody=None, modalities=absent))
     assert "Sound without &lt;img" in html and NASTY not in html
-    old = Card(heard(prediction(prosody=None)))
+    old = Parsed(heard(prediction(prosody=None)))
     assert old.texts["p"][0].startswith("Not measured") and "dt" not in old.texts
 
 
