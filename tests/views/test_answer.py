@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+from parsed import Parsed
 from predictions import NASTY, SCORES, gone, prediction, utterance
 
 from msa_core import i18n
@@ -72,7 +73,7 @@ def test_structure_is_the_same_for_every_switch() -> None:
 
 def test_contributions_are_a_waterfall_that_ends_at_the_score() -> None:
     html = answer.contributions(prediction())
-    assert re.findall(r'mm-value">([^<]+)', html) == ["+0.05", "+1.00", "−0.50", "+0.20", "+0.75"]
+    assert Parsed(html).text("mm-value")[:5] == ["+0.05", "+1.00", "−0.50", "+0.20", "+0.75"]
     bars = re.findall(r"mm-bar [^>]*left:([\d.]+)%;width:max\(2px,([\d.]+)%\)", html)
     spans = [(float(a), float(a) + float(b)) for a, b in bars]
     steps = [float(v) for v in re.findall(r'mm-step" style="left:([\d.]+)%', html)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from parsed import Parsed
 from predictions import WORDS, prediction, second, utterance
 
 from msa_core.edit import VOICE_STAYS
@@ -23,9 +24,9 @@ def test_words_carry_their_share_of_attention() -> None:
 def test_words_are_buttons_and_struck_ones_are_pressed() -> None:
     words = (*WORDS[:2], replace(WORDS[2], struck=True))
     html = clip.transcript(prediction(words=words, notes=(VOICE_STAYS,)))
-    found = re.findall(r'<button type="button" class="mm-word" data-word="(\d)" aria-pressed="(\w+)"', html)
-    assert found == [("0", "false"), ("1", "false"), ("2", "true")]
-    assert re.findall(r'data-from="([\d.]+)" data-to="([\d.]+)"', html)[2] == ("1.00", "1.60")
+    buttons = [a for tag, a in Parsed(html).tags if tag == "button"]
+    assert [(b["data-word"], b["aria-pressed"]) for b in buttons] == [("0", "false"), ("1", "false"), ("2", "true")]
+    assert (buttons[2]["data-from"], buttons[2]["data-to"]) == ("1.00", "1.60")
     assert "data-seek" not in html and VOICE_STAYS in html
     assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "1.000", "0.000"]  # a struck word has no attention
 

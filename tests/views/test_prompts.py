@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parsed import Parsed
 from predictions import prediction
 
 from msa_core.schema import MODALITIES, Prediction
@@ -82,7 +83,7 @@ def evidence_file(path: Path, *rows: tuple[str, dict[str, Any], dict[str, Any]])
 
 
 def values(html: str) -> list[str]:
-    return re.findall(r'mm-value">([^<]*)<', html)
+    return Parsed(html).text("mm-value")
 
 
 def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
@@ -99,10 +100,14 @@ def test_weights_are_the_predictions() -> None:
     html = prompts.inside(p)
     assert values(html)[:3] == ["50 · 0", "30 · 60", "20 · 40"]
     assert "text: 50% with everything, 0% with what is left" in html
+    parsed = Parsed(html)
+    spoken = [a["aria-label"] for a in parsed.role("img")]
+    theirs, ours = ([a["style"] for a in parsed.of(css) if "style" in a] for css in ("mm-by-teacher", "mm-by-student"))
+    bars = list(zip(theirs, ours, strict=True))
     for m, now in (("text", 0), ("audio", 60), ("vision", 40)):
         full = round(100 * FULL[m])
-        bars = rf'{m}: {full}% with.*?mm-by-teacher" style="width:{full}\.0%.*?mm-by-student" style="width:{now}\.0%'
-        assert re.search(bars, html), m
+        assert f"{m}: {full}% with everything, {now}% with what is left" in spoken
+        assert (f"width:{full}.0%", f"width:{now}.0%") in bars, m
     alone = prompts.inside(prompted(["text"], facts={"prompt_weights_full": None}))
     assert values(alone)[:3] == ["0 · 0", "60 · 60", "40 · 40"]  # no full reading to compare with
 
@@ -114,8 +119,8 @@ def test_what_the_prompts_say_is_the_posterior_and_the_push() -> None:
     assert html.count(f'aria-label="{told}"') == 2 and "+3 27%" in told
     heights = re.findall(r"<i style=\"height:([\d.]+)%", html)
     assert [float(h) for h in heights] == pytest.approx([100 * s for s in SHARES] * 2)
-    axis = re.search(r'mm-point-axis"[^>]*>(.*?)</div>', html)
-    assert axis is not None and re.findall(r"<span>([^<]+)", axis[1]) == [p.replace("-", "−") for p in POINTS]
+    axis = Parsed(html).text("mm-point-axis")
+    assert ["".join(texts.split()) for texts in axis] == ["".join(POINTS).replace("-", "−")] * len(axis) and axis
 
 
 def test_similarity_is_a_square_of_cosines_for_every_modality() -> None:
@@ -164,7 +169,9 @@ def test_a_left_out_modality_is_said_in_words() -> None:
         and said["audio"] in html
         and said["audio"] in prediction_text.summary(prompted(["audio"]))
     )
-    assert re.findall(r'mm-label">(.*?)</span>', html) == ["generated", '<b title="chosen">left out ✓</b>']
+    parsed = Parsed(html)
+    assert parsed.text("mm-label") == ["generated", "left out ✓"]
+    assert [a["title"] for tag, a in parsed.tags if tag == "b"] == ["chosen"]
     assert values(html) == ["+1.50", "+0.70"]
     assert re.findall(r'mm-bar (mm-\w+)"', html) == ["mm-plain", "mm-weight"]
 
