@@ -191,17 +191,37 @@ def train(
     return best.eval().requires_grad_(False), history
 
 
-class _Run:
+class Updates:
     """Network in training with its optimiser, its learning rate and its averaged copy."""
 
-    def __init__(self, network: TextNetwork, known: Rated, settings: TextTraining) -> None:
-        self.network, self.known, self.settings = network, known, settings
-        nn.init.constant_(network.score.bias, float(known.ratings.mean()))
+    def __init__(
+        self, network: TextNetwork, groups: list[dict[str, Any]], n_sentences: int, settings: TextTraining
+    ) -> None:
+        self.network, self.settings = network, settings
         self.average, self.steps = copy.deepcopy(network), 0
         self.rng = np.random.default_rng(settings.seed)
-        self.optimizer = torch.optim.AdamW(network.rates(settings), weight_decay=settings.weight_decay, fused=True)
-        n = settings.epochs * math.ceil(len(known.states) / settings.batch_size)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+        n = settings.epochs * math.ceil(n_sentences / settings.batch_size)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda k: _rate(k, n, settings.warm_up))
+
+    def update(self, loss: Tensor) -> None:
+        """Step against the gradient of a loss and move the averaged copy."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.steps += 1
+        _move(self.average, self.network, min(self.settings.ema, self.steps / (self.steps + 10)))
+
+
+class _Run(Updates):
+    """Training on the states of rated sentences."""
+
+    def __init__(self, network: TextNetwork, known: Rated, settings: TextTraining) -> None:
+        nn.init.constant_(network.score.bias, float(known.ratings.mean()))
+        super().__init__(network, network.rates(settings), len(known.states), settings)
+        self.known = known
 
     def epoch(self) -> float:
         """Train on every sentence once and return the mean loss."""
@@ -211,13 +231,7 @@ class _Run:
             scores, _ = self.network(*pad([self.known.states[i] for i in rows]))
             target = torch.from_numpy(self.known.ratings[rows])
             loss = F.smooth_l1_loss(scores, target, beta=self.settings.smooth)
-            self.optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.steps += 1
-            _move(self.average, self.network, min(self.settings.ema, self.steps / (self.steps + 10)))
+            self.update(loss)
             total += float(loss.detach()) * len(rows)
         return total / len(self.known.states)
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from msa_core import checkpoint
 from msa_core.errors import MsaError
-from msa_core.feature_training.text import Rated, TextNetwork, TextTraining, _batches, _move, _rate, lower, pad, predict
+from msa_core.feature_training.text import Rated, TextNetwork, TextTraining, Updates, _batches, lower, pad, predict
 from msa_core.feature_training.text_noise import Noise
 from msa_core.features import weights
 from msa_core.features.text import TextEncoder
@@ -122,11 +122,13 @@ def train(
     return best.eval().requires_grad_(False), history
 
 
-class _Run:
-    """Network in training with its optimiser, its learning rate and its averaged copy."""
+class _Run(Updates):
+    """Training on the noisy sentences of several corpora."""
+
+    settings: LayersTraining
 
     def __init__(self, encoder: TextEncoder, corpora: Mapping[str, Corpus], settings: LayersTraining) -> None:
-        self.encoder, self.settings = encoder, settings
+        self.encoder = encoder
         self.texts = [text for c in corpora.values() for text in c.texts]
         self.ratings = torch.from_numpy(np.concatenate([c.ratings for c in corpora.values()]))
         sizes = [len(c.texts) for c in corpora.values()]
@@ -134,14 +136,10 @@ class _Run:
         self.classes = torch.tensor([c.classes for c in corpora.values()]).repeat_interleave(torch.tensor(sizes))
         self.lengths = [len(t.split()) for t in self.texts]
         self.noise = Noise(self.texts, settings.noisy)
-        self.network, self.logit = TextNetwork(encoder, settings), OrderedLogit()
-        nn.init.zeros_(self.network.score.bias)
-        self.average, self.steps = copy.deepcopy(self.network), 0
-        self.rng = np.random.default_rng(settings.seed)
-        groups = [*self.network.rates(settings), {"params": list(self.logit.parameters()), "lr": settings.head_rate}]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
-        n = settings.epochs * math.ceil(len(self.texts) / settings.batch_size)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda k: _rate(k, n, settings.warm_up))
+        network, self.logit = TextNetwork(encoder, settings), OrderedLogit()
+        nn.init.zeros_(network.score.bias)
+        groups = [*network.rates(settings), {"params": list(self.logit.parameters()), "lr": settings.head_rate}]
+        super().__init__(network, groups, len(self.texts), settings)
 
     def epoch(self, say: Callable[[str], None]) -> float:
         """Train on every sentence once and return the mean loss."""
@@ -152,13 +150,7 @@ class _Run:
                 states = lower(self.encoder, [self.noise(self.texts[i], self.rng) for i in rows], self.settings.layers)
             scores, _ = self.network(*pad(states))
             loss = self.loss(scores, torch.from_numpy(rows))
-            self.optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.steps += 1
-            _move(self.average, self.network, min(self.settings.ema, self.steps / (self.steps + 10)))
+            self.update(loss)
             total, seen = total + float(loss.detach()) * len(rows), seen + len(rows)
             if self.steps % 100 == 0:
                 say(f"step {self.steps}: {seen:,} of {len(self.texts):,} sentences, loss {total / seen:.3f}")
