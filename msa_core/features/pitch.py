@@ -40,14 +40,17 @@ def pitch_hz(sound: np.ndarray) -> np.ndarray:
     """Find the pitch of every STEP_S of a sound (N,) at 16 kHz: (T,) in Hz, NaN where there is none."""
     if not len(sound):
         return np.zeros(0)
+    # One frame a step, with its step in its middle.
     n = -(-len(sound) // STEP)
     padded = np.zeros(n * STEP + SIZE)
-    before = (SIZE - STEP) // 2  # a frame has its step in its middle
+    before = (SIZE - STEP) // 2
     padded[before : before + len(sound)] = sound
     frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE)[::STEP][:n]
+    # Candidates of every frame; frames as soft as pauses have none.
     parts = [_candidates(frames[i : i + CHUNK]) for i in range(0, n, CHUNK)]
     hz, strength = (np.concatenate(p) for p in zip(*parts, strict=True))  # (T, CANDIDATES)
     strength[~loud_frames(loudness_dbfs(sound, STEP_S))] = NEVER
+    # Best path, and once more near its median, without multiples and fractions of the pitch.
     track = _path(hz, strength)
     if np.isnan(track).all():
         return track
@@ -57,17 +60,20 @@ def pitch_hz(sound: np.ndarray) -> np.ndarray:
 
 def _candidates(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the strongest peaks of frames (T, SIZE): pitch in Hz and strength, (T, CANDIDATES) each."""
+    # Autocorrelation relative to that of the window, up to one lag beyond the lowest pitch.
     window = np.hanning(SIZE + 2)[1:-1]
     low, high = int(SAMPLE_RATE_HZ / HIGHEST_HZ * FINE), int(SAMPLE_RATE_HZ / LOWEST_HZ * FINE) + 1
     own = autocorrelation(window[None], POINTS, FINE)[0, : high + 2]
     found = autocorrelation((frames - frames.mean(1, keepdims=True)) * window, POINTS, FINE)[:, : high + 2]
     found = found / np.maximum(found[:, :1], 1e-20) / (own / own[0])
+    # Peaks, and the top of the parabola through each and its neighbours.
     at, before, after = found[:, low : high + 1], found[:, low - 1 : high], found[:, low + 1 : high + 2]
     peak = (at >= before) & (at > after) & (at > VOICED / 2)
-    bend = np.where(peak, before - 2 * at + after, -1.0)  # a parabola through three points has its top between them
+    bend = np.where(peak, before - 2 * at + after, -1.0)
     shift = np.where(peak, 0.5 * (before - after) / bend, 0.0)
     lag_s = (np.arange(low, high + 1) + shift) / (FINE * SAMPLE_RATE_HZ)
     top = np.minimum(at - 0.25 * (before - after) * shift, 1.0)
+    # Strength of a candidate; the lower of two octaves pays a little.
     strength = np.where(peak, top - OCTAVE_COST * np.log2(LOWEST_HZ * lag_s), NEVER)
     best = np.argsort(-strength, 1)[:, :CANDIDATES]
     return 1 / np.take_along_axis(lag_s, best, 1), np.take_along_axis(strength, best, 1)
@@ -76,8 +82,10 @@ def _candidates(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _path(hz: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Choose a candidate (T, K) of each frame or none, by the Viterbi algorithm: (T,) in Hz, NaN for none."""
     n, k = hz.shape
+    # Pitch in octaves and worth of every state of a frame; the first state is silence.
     octave = np.concatenate([np.zeros((n, 1)), np.log2(hz)], 1)
-    worth = np.concatenate([np.full((n, 1), VOICED), strength], 1)  # (T, K + 1): the first is silence
+    worth = np.concatenate([np.full((n, 1), VOICED), strength], 1)  # (T, K + 1)
+    # Forward: best sum up to every state, and where it came from.
     total, came_from = worth[0], np.zeros((n, k + 1), int)
     for t in range(1, n):
         cost = JUMP_COST * np.abs(octave[t][None] - octave[t - 1][:, None])
@@ -86,6 +94,7 @@ def _path(hz: np.ndarray, strength: np.ndarray) -> np.ndarray:
         ways = total[:, None] - cost
         came_from[t] = ways.argmax(0)
         total = ways.max(0) + worth[t]
+    # Back along the best path.
     track, now = np.full(n, np.nan), int(total.argmax())
     for t in range(n - 1, -1, -1):
         if now:

@@ -13,6 +13,7 @@ from msa_core.schema import Prosody, Word
 NO_VOICE = "no voiced sound"
 NO_WORDS = "no words were recognised"
 ONE_WORD = "it takes two words or more"
+NO_LENGTH = "the words have no length in time"
 TRANSLATED = "the words are a translation"
 PAUSE_S = 0.25  # between two words; shorter silence belongs to plosives
 SPREAD = (10, 90)  # percentiles: a few wrong frames move neither
@@ -66,9 +67,11 @@ def _pace(words: Sequence[Word]) -> tuple[float | None, tuple[tuple[float, float
     if len(words) < 2:
         return None, None, ONE_WORD if words else NO_WORDS
     seconds = words[-1].end_s - words[0].start_s
+    if seconds < STEP_S:
+        return None, None, NO_LENGTH
     gaps = ((a.end_s, b.start_s) for a, b in zip(words, words[1:], strict=False))
     pauses = tuple((float(a), float(b)) for a, b in gaps if b - a >= PAUSE_S - 1e-6)
-    return float(len(words) / max(seconds, STEP_S)), pauses, ""
+    return float(len(words) / seconds), pauses, ""
 
 
 def _curve(track: np.ndarray) -> tuple[tuple[float, float, float], ...]:

@@ -186,3 +186,8 @@ def test_an_actor_is_higher_in_anger_and_joy_than_in_sadness() -> None:
     assert (
         (found["sad"].loudness_dbfs or 0) < (found["neutral"].loudness_dbfs or 0) < (found["angry"].loudness_dbfs or 0)
     )
+
+
+def test_words_without_any_length_tell_no_pace() -> None:
+    found = prosody.measure(np.zeros(SAMPLE_RATE_HZ), [Word("so", 0.5, 0.5), Word("it", 0.5, 0.5)])
+    assert (found.words_per_s, found.pauses_s, found.reasons["words"]) == (None, None, prosody.NO_LENGTH)
