@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from msa_core import batch as data
-from msa_core import methods, missing
+from msa_core import methods, missing, people
 from msa_core.errors import MsaError
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser
-from msa_core.schema import MODALITIES, Batch, Utterance
+from msa_core.schema import MODALITIES, Batch, Utterance, Votes
 
 RATES = tuple(round(0.1 * i, 1) for i in range(10))
 DRAWS = 5  # random choices of the dropped frames at each rate
@@ -40,11 +40,15 @@ class PatternScores:
 
 @dataclass(frozen=True)
 class Condition:
-    """One of missing.PATTERNS. lacks: its modalities that the clip never had, with reasons; then no answers."""
+    """One of missing.PATTERNS. lacks: its modalities that the clip never had, with reasons; then no answers.
+
+    people: votes of those who had the same, where anybody had.
+    """
 
     pattern: str
     lacks: Mapping[str, str]
     answers: Mapping[str, PatternScores]  # by method
+    people: Votes | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,18 @@ class Comparison:
         return {m: _mean([abs(self.move(m, c.pattern, flow)) for c in found]) for m in self.methods} if found else {}
 
     @property
+    def judged(self) -> tuple[Condition, ...]:
+        """The incomplete patterns on which people voted."""
+        return tuple(c for c in self.incomplete if c.people is not None)
+
+    def errors(self, flow: str = "missing") -> dict[str, float]:
+        """Average each method's distance from the mean vote over the patterns of `judged`; empty without any."""
+        found = [(c.answers, c.people.mean) for c in self.judged if c.people is not None]
+        return (
+            {m: _mean([abs(getattr(a[m], flow) - truth) for a, truth in found]) for m in self.methods} if found else {}
+        )
+
+    @property
     def nearest(self) -> str | None:
         """Method that moves least, the first of equals; a steady method is not an accurate one."""
         moves = self.moves()
@@ -110,6 +126,7 @@ class Comparison:
                 {
                     "pattern": c.pattern,
                     "lacks": dict(c.lacks),
+                    "people": None if c.people is None else c.people.to_json(),
                     "answers": {
                         m: {
                             "complete_model": a.complete,
@@ -124,6 +141,9 @@ class Comparison:
             ],
             "mean_move": {m: {f: self.moves(f).get(m) for f in ("missing", "complete")} for m in self.methods},
             "nearest_to_its_full_answer": self.nearest,
+            "mean_distance_from_people": {
+                m: {f: self.errors(f).get(m) for f in ("missing", "complete")} for m in self.methods
+            },
             "mean_move_without": self.effect_of_removing(),
         }
 
@@ -228,7 +248,13 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
         full="+".join(has),
         complete=complete_titles(analyser),
         conditions=tuple(
-            Condition(p, lacks[p], {} if lacks[p] else {m: answer(m, p) for m in analyser.methods}) for p in PATTERNS
+            Condition(
+                p,
+                lacks[p],
+                {} if lacks[p] else {m: answer(m, p) for m in analyser.methods},
+                None if lacks[p] or utterance.original else utterance.people.get(people.channel_of(p) or ""),
+            )
+            for p in PATTERNS
         ),
     )
 

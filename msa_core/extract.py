@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from msa_core import checkpoint, media
+from msa_core import checkpoint, media, people
 from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError, message
@@ -188,6 +188,7 @@ class Extractor:
             vision=_verified(faces.stream, "vision", info.name),
             simulated=_verified(heard.simulated, "simulated", info.name),
             prosody=heard.prosody,
+            people=people.of(path) if clip.degradation == Degradation() else {},
         )
 
     def _hear(self, clip: _Reading) -> _SoundStreams:

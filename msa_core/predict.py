@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from msa_core import edit, missing
+from msa_core import edit, missing, people
 from msa_core.batch import collate
 from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
@@ -26,7 +26,7 @@ from msa_core.extract import Extractor
 from msa_core.methods import Method
 from msa_core.methods.shipped import COMPLETE_MODEL, Loaded, checkpoint_of, load_verified, shipped_methods
 from msa_core.missing import after_switches, frame_rates, keep_only, nothing_left, one_text, switches
-from msa_core.schema import MODALITIES, Batch, Output, Prediction, Utterance, Word
+from msa_core.schema import MODALITIES, Batch, Output, Prediction, Utterance, Votes, Word
 
 NOT_CALIBRATED = "The interval is calibrated without dropped frames; with them it may be too narrow."
 
@@ -189,6 +189,7 @@ class Analyser:
             edited=[w.text for w in utterance.words] != [w.text for w in whole.words],
             frames_s=tuple(t.time_s for t in utterance.thumbnails),
             prosody=left.prosody,
+            people=_people(utterance, everything, left, rates),
         )
 
     def _method(self, name: str) -> Loaded:
@@ -209,6 +210,20 @@ class Analyser:
             {"start_s": start, "end_s": end, "score": by_second.get(i), "observed": seen}
             for i, ((start, end), seen) in enumerate(seconds)
         )
+
+
+def _people(
+    utterance: Utterance, everything: Utterance, left: Utterance, rates: Mapping[str, float]
+) -> dict[str, tuple[str, Votes]]:
+    """Look up what people said who had everything ("full"), and who had what is left ("left"), where anybody had."""
+    edited = utterance.original is not None and left.text.present
+    damaged = edited or any(rate and left.stream(m).present for m, rate in rates.items())
+    found = {}
+    for name, one in (("full", everything), *(() if damaged else (("left", left),))):
+        channel = people.channel_of("+".join(m for m in MODALITIES if one.stream(m).present))
+        if channel in utterance.people:
+            found[name] = channel, utterance.people[channel]
+    return found
 
 
 def _dropping(utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Batch:

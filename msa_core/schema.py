@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -112,6 +113,36 @@ class Prosody:
 
 
 @dataclass(frozen=True)
+class Votes:
+    """What people said of a clip from one channel (`people.py`): counts by emotion, and the points a vote counts."""
+
+    counts: Mapping[str, int]
+    points: Mapping[str, float]
+
+    @property
+    def n(self) -> int:
+        """Number of voters."""
+        return sum(self.counts.values())
+
+    @property
+    def mean(self) -> float:
+        """Mean vote on the scale of the scores."""
+        return sum(n * self.points[e] for e, n in self.counts.items()) / self.n
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the votes; 0 for a single one."""
+        if self.n < 2:
+            return 0.0
+        squares = sum(n * (self.points[e] - self.mean) ** 2 for e, n in self.counts.items())
+        return math.sqrt(squares / (self.n - 1))
+
+    def to_json(self) -> dict[str, object]:
+        """Convert to the public JSON object (docs/api.md)."""
+        return {"mean": self.mean, "spread": self.spread, "n": self.n, "votes": dict(self.counts)}
+
+
+@dataclass(frozen=True)
 class Utterance:
     """Features and words of one clip; nothing in it depends on a method or on what is switched off.
 
@@ -134,6 +165,7 @@ class Utterance:
     original: Utterance | None = None
     translation: str = ""  # of the transcript to English, when something else was spoken: then `words` are its words
     prosody: Prosody | None = None  # of the voice; None without one, or in a file written before it was measured
+    people: Mapping[str, Votes] = field(default_factory=dict)  # by channel: "voice", "face", "both"; empty for most
 
     def stream(self, name: str) -> Stream:
         """Return the stream called `name`, one of STREAMS."""
@@ -223,6 +255,7 @@ class Prediction:
     frames_s: tuple[float, ...] = ()  # times of the frames that are kept for display
     translation: str = ""  # of the transcript to English; empty when English was spoken
     prosody: Prosody | None = None  # of the voice; None when it is absent, switched off or was not measured
+    people: Mapping[str, tuple[str, Votes]] = field(default_factory=dict)  # "full", "left" -> channel and votes
 
     def to_json(self) -> dict[str, object]:
         """Convert to the public JSON object (docs/api.md); plain floats, null where nothing exists."""
@@ -244,6 +277,7 @@ class Prediction:
             "contributions": dict(self.contributions),
             "mechanism": dict(self.mechanism),
             "prosody": None if self.prosody is None else self.prosody.to_json(),
+            "people": {k: {"channel": channel, **votes.to_json()} for k, (channel, votes) in self.people.items()},
             "timeline": [dict(t) for t in self.timeline],
             "timings_s": dict(self.timings_s),
             "notes": list(self.notes),

@@ -19,8 +19,9 @@ from msa_core import i18n
 from msa_core.edit import ALL_STRUCK, TYPED, VOICE_STAYS
 from msa_core.errors import MediaError, MsaError, message
 from msa_core.i18n import known, say, use
+from msa_core.people import EMOTIONS
 from msa_core.schema import MODALITIES
-from msa_core.views import answer, parts, summary
+from msa_core.views import answer, parts, people, summary
 
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "msa_core").rglob("*.py"))]
 ERRORS = ("MsaError", "MediaError", "FeatureError", "CheckpointError")
@@ -56,6 +57,8 @@ def test_the_names_shown_by_known_are_translated() -> None:
         ALL_STRUCK,
         TYPED,
         VOICE_STAYS,
+        *people.HAD.values(),
+        *EMOTIONS.values(),
     ]
     assert set(names) <= set(i18n.catalogue("zh"))
 

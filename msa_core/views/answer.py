@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from msa_core.i18n import known, say
 from msa_core.schema import MODALITIES, Prediction
-from msa_core.views import mechanism, summary
+from msa_core.views import mechanism, people, summary
 from msa_core.views.clip import duration, timeline, transcript
 from msa_core.views.gauges import empty_gauges, gauges_of
 from msa_core.views.heard import heard
@@ -26,13 +26,14 @@ WELCOME = "Record yourself, upload a clip or choose an example: the answer appea
 def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
     """Draw the whole panel as HTML; without a prediction three empty gauges under `message`, an English text."""
     if prediction is None:
-        empty = {"sentence": known(message), "gauges": empty_gauges(), "disclaimer": summary.DISCLAIMER}
+        empty = {"sentence": known(message), "people": None, "gauges": empty_gauges(), "disclaimer": summary.DISCLAIMER}
         return str(render("answer", prediction=None, **empty))
     seconds = prediction.timings_s.get("predict")
     html = render(
         "answer",
         prediction=prediction,
         sentence=summary.sentence(prediction),
+        people=people.sentence(prediction),
         gauges=gauges_of(prediction),
         disclaimer=summary.DISCLAIMER,
         seconds=None if seconds is None else duration(seconds),

@@ -16,6 +16,7 @@ from msa_core.compare import Comparison, Condition, PatternScores, Robustness
 from msa_core.i18n import known, say
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
+from msa_core.views import people
 from msa_core.views.comparison_text import as_csv, as_json
 from msa_core.views.parts import method_title, signed
 from msa_core.views.robustness import curve
@@ -40,6 +41,7 @@ class Line(NamedTuple):
     is_whole: bool
     lacks: str
     cells: tuple[Cell, ...]
+    people: float | None = None
 
 
 def empty() -> Markup:
@@ -53,6 +55,7 @@ def screen(comparison: Comparison, robustness: Robustness | None = None, other: 
         "compare",
         board=board(comparison),
         beside=pair(comparison, other) if other else "",
+        people=judged(comparison),
         nearest=nearest(comparison),
         curves=curve(robustness) if robustness else "",
         disclaimer=known(DISCLAIMER),
@@ -99,7 +102,8 @@ def _line(comparison: Comparison, condition: Condition) -> Line:
     """Collect one row of the board."""
     cells = tuple(_cell(comparison, condition, m) for m in comparison.methods if condition.answers)
     is_whole = condition.pattern == comparison.full
-    return Line(PATTERNS[condition.pattern], is_whole, _lacks(condition), cells)
+    mean = None if condition.people is None else condition.people.mean
+    return Line(PATTERNS[condition.pattern], is_whole, _lacks(condition), cells, mean)
 
 
 def _lacks(condition: Condition) -> str:
@@ -154,6 +158,8 @@ def _legend(comparison: Comparison) -> list[tuple[str, str]]:
         entries.append(("mm-board-bare", say("the method without text simulated from the voice")))
     if level:
         entries.append(("mm-board-band", say("{level} interval", level=level)))
+    if any(c.people for c in comparison.conditions):
+        entries.append(("mm-board-people", say("mean vote of people who had the same")))
     return entries
 
 
@@ -181,6 +187,16 @@ def nearest(comparison: Comparison) -> Markup:
         for m in sorted(moves, key=lambda m: moves[m])
     ]
     return render("nearest", told=said, hint=hint, lines=lines, limit=max(1e-6, *moves.values(), *complete.values()))
+
+
+def judged(comparison: Comparison) -> Markup:
+    """Rank the models by their distance from people who had as little as they; nothing where nobody voted."""
+    lines = people.nearer(comparison)
+    if not lines:
+        return Markup("")
+    limit = max(1e-6, *(max(n.ours, n.theirs) for n in lines))
+    best = min(min(n.ours, n.theirs) for n in lines)
+    return render("judged", told=people.told(comparison), lines=lines, limit=limit, best=best)
 
 
 def pair(a: Comparison, b: Comparison) -> Markup:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from msa_core.i18n import known, say
 from msa_core.schema import SCORE_LIMIT, Prediction
-from msa_core.views import mechanism, summary
+from msa_core.views import mechanism, people, summary
 from msa_core.views.parts import meaning, method_title, percent, present, signed, tone
 
 KEYS = ("complete_model_full", "complete_model_left", "missing_model_left")  # scores that are shown
@@ -18,7 +18,7 @@ class Gauge:
     """A score on [-3, 3] with its texts, for the template `gauges`.
 
     full: the model's own score of the complete input, drawn as a tick. interval: keys low, high. ours: the
-    missing-modality model's.
+    missing-modality model's. people: mean vote of people who had the same, drawn as a mark.
     """
 
     title: str
@@ -28,6 +28,7 @@ class Gauge:
     interval: Mapping[str, float] | None = None
     notes: tuple[str, ...] = ()
     ours: bool = False
+    people: float | None = None
 
     @property
     def number(self) -> str:
@@ -53,6 +54,11 @@ class Gauge:
     def full_angle(self) -> float:
         """Rotation of the tick, in degrees."""
         return _angle(self.full or 0.0)
+
+    @property
+    def people_angle(self) -> float:
+        """Rotation of the people's mark, in degrees."""
+        return _angle(self.people or 0.0)
 
     @property
     def width(self) -> float:
@@ -87,8 +93,10 @@ def gauges_of(prediction: Prediction) -> list[Gauge]:
     for (title, what), key, full in zip(titles, KEYS, fulls, strict=True):
         ours = key == KEYS[2]
         interval = prediction.interval if ours else None
+        voted = prediction.people.get("full" if key == KEYS[0] else "left")
         notes = _shift(scores[key], full) + (_interval_notes(prediction, interval) if interval else ())
-        gauges.append(Gauge(title, what, scores[key], full, interval, notes, ours))
+        mean = None if voted is None else voted[1].mean
+        gauges.append(Gauge(title, what, scores[key], full, interval, notes + people.note(voted), ours, mean))
     return gauges
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msa_core.methods import method_name
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction
+from msa_core.views import people
 from msa_core.views.heard import line
 from msa_core.views.summary import DISCLAIMER, dropped_frames, prompts, sentence, transfer, verdicts
 
@@ -35,6 +36,7 @@ def summary(prediction: Prediction) -> str:
         lines.append(f"  {i['level']:.0%} interval{'':<30}{i['low']:+.2f} .. {i['high']:+.2f}")
     parts = "  ".join(f"{k} {v:+.2f}" for k, v in prediction.contributions.items())
     lines += ["", f"  contributions  {parts}", "", f"  {sentence(prediction)}"]
+    lines += [f"  {told}"] if (told := people.sentence(prediction)) else []
     lines += [f"  {told}" for told in (transfer(prediction), prompts(prediction)) if told]
     lines += [f"  {told}" for told in verdicts(prediction).values()]
     if prediction.transcript:

@@ -85,10 +85,10 @@ def test_the_table_holds_the_same_numbers() -> None:
     board = Parsed(figures_compare.board(comparison()))
     head, *rows = board.rows
     heads = ["what is left", "method", "score", "interval", "move from its full answer", "no simulated text"]
-    assert head == [*heads, "complete model"] and len(rows) == 21
+    assert head == [*heads, "complete model", "people"] and len(rows) == 21
     cells = [cells for name, *cells in rows if name == "audio"]
-    assert cells[0] == ["SDUMC", "−1.00", "−1.50 … −0.50", "−2.00", "−1.25", "+0.25"]
-    assert cells[2] == ["ProMMA (reconstruction)", "−0.25", "–", "−0.50", "−1.25", "+0.25"]
+    assert cells[0] == ["SDUMC", "−1.00", "−1.50 … −0.50", "−2.00", "−1.25", "+0.25", "–"]
+    assert cells[2] == ["ProMMA (reconstruction)", "−0.25", "–", "−0.50", "−1.25", "+0.25", "–"]
     assert [a["aria-label"] for a in board.role("region")] == ["All patterns of missing modalities at once"]
 
 

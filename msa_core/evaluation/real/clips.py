@@ -13,16 +13,11 @@ import numpy as np
 from msa_core.errors import MsaError
 from msa_core.media import SUFFIXES
 from msa_core.missing import PATTERNS
+from msa_core.people import CHANNELS, POINTS
 from msa_core.schema import SCORE_LIMIT
 
 LABELS = "labels.csv"
 VOTES = "cremad_votes/votes.csv"
-VOTE_POINTS = {"H": 2.0, "N": 0.0, "A": -2.0, "D": -2.0, "F": -2.0, "S": -2.0}  # happy, neutral, the negative ones
-CHANNELS = {  # what the voters had -> the patterns that give a model the same
-    "voice": ("audio", "text+audio"),
-    "face": ("vision",),
-    "both": ("audio+vision", "text+audio+vision"),
-}
 
 
 @dataclass(frozen=True)
@@ -47,12 +42,12 @@ def cremad(data: Path, media: Path) -> list[LabelledClip]:
     """
     with (data / VOTES).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    if lost := [c for c in ("fileName", "channel", *VOTE_POINTS) if not rows or rows[0].get(c) is None]:
+    if lost := [c for c in ("fileName", "channel", *POINTS) if not rows or rows[0].get(c) is None]:
         raise MsaError(f"{VOTES} has no column {lost[0]!r}. Use the table as it is published.")
     votes: dict[str, dict[str, np.ndarray]] = {}
     for row in rows:
-        counts = [int(row[name]) for name in VOTE_POINTS]
-        given = np.repeat(list(VOTE_POINTS.values()), counts)
+        counts = [int(row[name]) for name in POINTS]
+        given = np.repeat(list(POINTS.values()), counts)
         votes.setdefault(row["fileName"], {})[row["channel"]] = given
     return [_voted(path, votes[path.stem]) for path in _files(media / "cremad") if path.stem in votes]
 
