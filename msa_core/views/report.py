@@ -17,7 +17,7 @@ from msa_core import checkpoint, missing
 from msa_core.i18n import STATIC, active, known, say
 from msa_core.methods import shipped
 from msa_core.schema import Prediction, Utterance
-from msa_core.views import answer, clip, heard, page_parts, summary
+from msa_core.views import answer, clip, heard, page_parts, people, summary
 from msa_core.views.gauges import KEYS, gauges_of
 from msa_core.views.parts import method_title, modality_title, signed
 from msa_core.views.template import render
@@ -54,6 +54,7 @@ def report_html(
         day=(day or date.today()).isoformat(),
         seconds=utterance.duration_s,
         sentence=summary.sentence(prediction),
+        people=people.sentence(prediction),
         changes=[*_switched(prediction), *map(known, prediction.notes)],
         gauges=gauges_of(prediction),
         contributions=answer.contributions(prediction),
