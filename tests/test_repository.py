@@ -42,7 +42,7 @@ def test_gradio_is_imported_in_the_page_only():
 
 # The straight line from file to score, its ground before it and what stands beside it after it.
 RANKS = """
-    errors atomic tables i18n schema config checkpoint media degrade features extract edit missing batch methods explain
+    errors atomic tables i18n schema config checkpoint people media degrade features extract edit missing batch methods explain
     predict compare feature_training corpora training evaluation views lessons page cli __main__
 """.split()
 
