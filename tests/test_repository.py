@@ -42,8 +42,8 @@ def test_gradio_is_imported_in_the_page_only():
 
 # The straight line from file to score, its ground before it and what stands beside it after it.
 RANKS = """
-    errors atomic tables i18n schema config checkpoint people media degrade features extract edit missing batch methods explain
-    predict compare feature_training corpora training evaluation views lessons page cli __main__
+    errors atomic tables i18n schema config checkpoint people media degrade features extract edit missing batch methods
+    explain predict compare feature_training corpora training evaluation views lessons page cli __main__
 """.split()
 
 
