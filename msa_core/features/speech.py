@@ -27,10 +27,10 @@ from msa_core.features.loudness import (
     is_silent,
     loud_seconds,
     near_loud,
-    trimmed,
 )
 from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus
+from msa_core.features.turns import word_times
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
@@ -344,7 +344,7 @@ class SpeechReader:
             if (aligned := heard.aligned) is None:
                 continue
             # Words lose the pauses beside them; their tokens stay inside them.
-            spans = trimmed([(s, e) for _, s, e in aligned.words], window.sound)
+            spans = word_times(aligned.words, window.sound)
             token_times = aligned.token_times_s.mean(axis=1)
             low, high = np.array(spans)[aligned.token_words].T
             times.append(np.clip(token_times, low, high) + window.start_s)
