@@ -15,6 +15,8 @@ ABOVE_FLOOR_DB, BELOW_LOUD_DB = 8.0, 15.0  # speech is so far above the noise; a
 BESIDE_S = 0.5  # soft sound so near to loud sound may belong to a word
 LONG_WORD_S = 1.5  # a longer span holds a pause or a noise besides its word
 CARRY_S, PAUSE_FRAMES = 0.4, 4  # the end of a word is carried on so far, over so short pauses
+PAUSE_S = 0.14  # quiet between words, at least; the closure of a consonant is shorter
+OVER_S = 0.3  # sound after a pause that the alignment gives to the word before it, at most
 WORD_GAP_S = 0.2  # within a word; longer quiet divides a long span
 
 
@@ -68,12 +70,42 @@ def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tup
             left = slice(int(round(before / FRAME_S)), int(round(after / FRAME_S)))
             inside = np.flatnonzero(loud[left]) + left.start
         if inside.size and end - start > LONG_WORD_S:
-            inside = _longest(np.flatnonzero(loud[first:last]) + first, inside)
+            follows = k == 0 and len(spans) > 1 and bool(loud[last - 1 : last + 1].all())
+            inside = _longest(np.flatnonzero(loud[first:last]) + first, inside, follows)
         if inside.size:
             stop = spans[k + 1][0] if k + 1 < len(spans) else len(level) * FRAME_S
             start, end = int(inside[0]) * FRAME_S, _carried_on(loud, int(inside[-1]) + 1, stop) * FRAME_S
         answers.append((round(start, 3), round(max(end, start + FRAME_S), 3)))
     return answers
+
+
+def in_pauses(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
+    """Move the borders of words (s) that come late after a pause back to the pause.
+
+    The alignment gives the first sound of a word to the word before it. A stretch of sound that begins after a pause
+    and less than OVER_S before a border belongs to the next word, when the word before has as much before the pause.
+    """
+    loud = loud_frames(loudness_dbfs(sound, FRAME_S))
+    begins = np.array(after_pauses(sound), dtype=np.int64)
+    moved = list(spans)
+    for k, (start, end) in enumerate(spans[1:], start=1):
+        before, border = int(round(moved[k - 1][0] / FRAME_S)), int(round(start / FRAME_S))
+        late = begins[(begins < border) & (begins > border - OVER_S / FRAME_S)]
+        if late.size and loud[before : late[-1]].sum() >= border - late[-1]:
+            begin = int(late[-1]) * FRAME_S
+            moved[k - 1], moved[k] = (moved[k - 1][0], min(moved[k - 1][1], begin)), (begin, end)
+    return moved
+
+
+def after_pauses(sound: np.ndarray) -> list[int]:
+    """List the frames at which loud sound begins after a pause."""
+    return [begin for _, begin in pauses(loud_frames(loudness_dbfs(sound, FRAME_S)))]
+
+
+def pauses(loud: np.ndarray) -> list[tuple[int, int]]:
+    """List the pauses between loud frames (T,) bool as their first frame and the first loud one after it."""
+    edges = np.flatnonzero(np.diff(loud.astype(int), prepend=0, append=0))  # begin, end of each stretch of sound
+    return [(int(a), int(b)) for a, b in zip(edges[1::2], edges[2::2], strict=False) if (b - a) * FRAME_S >= PAUSE_S]
 
 
 def _carried_on(loud: np.ndarray, end: int, stop_s: float) -> int:
@@ -86,8 +118,12 @@ def _carried_on(loud: np.ndarray, end: int, stop_s: float) -> int:
     return end
 
 
-def _longest(loud: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """Choose the group with the most loud frames, groups being divided by more than WORD_GAP_S of quiet."""
+def _longest(loud: np.ndarray, otherwise: np.ndarray, follows: bool) -> np.ndarray:
+    """Choose the group with the most loud frames, groups being divided by more than WORD_GAP_S of quiet.
+
+    The first word of a window takes all sound before it: where the next one follows at once, it is in the last group.
+    """
     if not loud.size:
         return otherwise
-    return max(np.split(loud, np.flatnonzero(np.diff(loud) > WORD_GAP_S / FRAME_S) + 1), key=len)
+    groups = np.split(loud, np.flatnonzero(np.diff(loud) > WORD_GAP_S / FRAME_S) + 1)
+    return groups[-1] if follows else max(groups, key=len)

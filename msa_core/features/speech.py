@@ -27,10 +27,11 @@ from msa_core.features.loudness import (
     is_silent,
     loud_seconds,
     near_loud,
-    trimmed,
 )
+from msa_core.features.pieces import CONFIRMED, confirmed, joined, pieces, refused_loop
 from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus
+from msa_core.features.turns import word_times
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
@@ -254,9 +255,21 @@ class SpeechReader:
             refused = [answers[i].reason is not None for i in again]
             for i, heard in zip(again, self._once_more([windows[i] for i in again], refused, poll), strict=True):
                 answers[i] = heard if heard is not None else answers[i]
-        if retry:  # a loop without an end, however it is heard
+        # 5. A loop without an end, however it is heard, is refused unless its pieces say it too.
+        if retry:
+            answers = [self._in_pieces(w, a, poll) or a for w, a in zip(windows, answers, strict=True)]
             answers = [DecodedWindow(reason=NOT_UNDERSTOOD) if a.unfinished else a for a in answers]
         return answers
+
+    def _in_pieces(self, window: Window, looped: DecodedWindow, poll: Callable[[], None]) -> DecodedWindow | None:
+        """Hear a window with a loop piece by piece; None when the pieces do not say the phrase again."""
+        parts = pieces(window) if refused_loop(looped) else []
+        if looped.decoded is None or len(parts) < CONFIRMED:
+            return None
+        _, encoded = self.encode(mel(parts, self.model, max(p.padded_s for p in parts)))
+        heard = self._listen(parts, encoded, poll, False)
+        phrase = tokenizers(self.model, encoded[:1], self.language)[0].decode(list(looped.decoded.tokens))
+        return joined(window, parts, heard) if confirmed(phrase, parts, heard) else None
 
     def _judged(
         self,
@@ -344,7 +357,7 @@ class SpeechReader:
             if (aligned := heard.aligned) is None:
                 continue
             # Words lose the pauses beside them; their tokens stay inside them.
-            spans = trimmed([(s, e) for _, s, e in aligned.words], window.sound)
+            spans = word_times(aligned.words, window.sound)
             token_times = aligned.token_times_s.mean(axis=1)
             low, high = np.array(spans)[aligned.token_words].T
             times.append(np.clip(token_times, low, high) + window.start_s)

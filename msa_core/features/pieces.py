@@ -1,0 +1,92 @@
+"""Pieces of a window between its pauses: what a decoder heard in a loop is heard again in each of them alone.
+
+A decoder that repeats a phrase goes on from its own words. Each piece is decoded without the words before it, so a
+phrase that is heard again in several of them was said again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loud_frames, loudness_dbfs, pauses
+from msa_core.features.whisper_decoding import NOT_UNDERSTOOD, Aligned
+from msa_core.features.windows import DecodedWindow, Window
+
+SHORTEST_S, LONGEST_S = 0.8, 3.0  # of a piece; a longer one is cut where it has a pause
+CONFIRMED = 2  # pieces in which the phrase of a loop has to be heard
+UNDERSTOOD = 0.6  # share of the loud sound that lies in pieces with words
+
+
+def pieces(window: Window) -> list[Window]:
+    """Cut a window at its longest pauses until no piece is longer than LONGEST_S, or has no pause to cut at."""
+    loud = loud_frames(loudness_dbfs(window.sound, FRAME_S))
+    size = int(FRAME_S * SAMPLE_RATE_HZ)
+    edges = [0, *_cuts(loud, 0, len(loud)), len(loud)]
+    return [
+        Window(window.clip, window.start_s + a * FRAME_S, window.sound[a * size : b * size])
+        for a, b in zip(edges, edges[1:], strict=False)
+    ]
+
+
+def _cuts(loud: np.ndarray, start: int, stop: int) -> list[int]:
+    """Find the frames at which loud frames (T,) bool from start to stop are cut."""
+    if (stop - start) * FRAME_S <= LONGEST_S:
+        return []
+    near, middle = SHORTEST_S / FRAME_S, (start + stop) / 2
+    cuts = [(b - a, start + (a + b) // 2) for a, b in pauses(loud[start:stop])]
+    some = [(n, -abs(at - middle), at) for n, at in cuts if at - start >= near and stop - at >= near]
+    if not some:
+        return []
+    cut = max(some)[2]
+    return [*_cuts(loud, start, cut), cut, *_cuts(loud, cut, stop)]
+
+
+def confirmed(phrase: str, parts: Sequence[Window], heard: Sequence[DecodedWindow]) -> bool:
+    """Tell whether pieces that were heard alone say again what the decoder repeated.
+
+    Args:
+        phrase: one turn of its loop.
+        parts: the pieces.
+        heard: the words of each.
+    """
+    believed = [h.aligned is not None and not _looped(h) for h in heard]
+    wanted = set(_plain(phrase))
+    again = [b and bool(wanted & set(_plain(_text(h)))) for b, h in zip(believed, heard, strict=True)]
+    loud = np.array([loud_frames(loudness_dbfs(p.sound, FRAME_S)).sum() for p in parts], dtype=float)
+    return sum(again) >= CONFIRMED and float(loud[believed].sum()) >= UNDERSTOOD * float(loud.sum())
+
+
+def joined(window: Window, parts: Sequence[Window], heard: Sequence[DecodedWindow]) -> DecodedWindow:
+    """Join the words of the pieces of a window, at least one of which has words."""
+    words: list[tuple[str, float, float]] = []
+    states, times, owners, certainty = [], [], [], []
+    for part, found in zip(parts, heard, strict=True):
+        if found.aligned is None or _looped(found):
+            continue
+        shift = part.start_s - window.start_s
+        states.append(found.aligned.states)
+        times.append(found.aligned.token_times_s + shift)
+        owners.append(found.aligned.token_words + len(words))
+        words += [(text, start + shift, end + shift) for text, start, end in found.aligned.words]
+        certainty.append(found.log_probability)
+    aligned = Aligned(tuple(words), np.concatenate(states), np.concatenate(times), np.concatenate(owners))
+    return DecodedWindow(aligned, None, min(certainty))
+
+
+def refused_loop(heard: DecodedWindow) -> bool:
+    """Tell whether a window was refused, or says too little, because its decoder repeated itself."""
+    return _looped(heard) and (heard.unfinished or heard.reason == NOT_UNDERSTOOD)
+
+
+def _looped(heard: DecodedWindow) -> bool:
+    return heard.decoded is not None and heard.decoded.loop
+
+
+def _text(heard: DecodedWindow) -> str:
+    return "" if heard.aligned is None else " ".join(text for text, _, _ in heard.aligned.words)
+
+
+def _plain(text: str) -> list[str]:
+    return "".join(c for c in text.lower() if c.isalnum() or c == " ").split()

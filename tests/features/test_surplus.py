@@ -1,0 +1,37 @@
+"""Words said again where there is time for one turn only."""
+
+from __future__ import annotations
+
+import pytest
+from bursts import bursts
+
+from msa_core.features.surplus import surplus_words
+
+SOUND = bursts([(0.0, 0.5), (0.9, 1.4), (1.8, 2.3), (2.7, 3.9)], 4.2)
+END = ([" That", " was", " all."], [(2.7, 3.1), (3.1, 3.5), (3.5, 3.9)])
+
+
+@pytest.mark.parametrize(
+    "texts, spans, expected",
+    [
+        ([" No,", " no,", " no,"], [(0.0, 0.5), (0.9, 1.4), (1.8, 2.3)], set()),
+        ([" No,", " no,", " no,", " no."], [(0.0, 0.5), (0.9, 1.4), (1.8, 2.1), (2.1, 2.3)], {3}),
+        ([" No", " no", " no", " no"], [(0.0, 0.25), (0.25, 0.5), (0.9, 1.15), (1.15, 1.4)], set()),
+        ([" No,", " no,", " no."], [(0.0, 0.5), (1.8, 2.0), (2.0, 2.3)], set()),
+        (
+            [" Go", " away,", " go", " away,", " go", " away,"],
+            [(0.0, 0.2), (0.2, 0.5), (0.9, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4)],
+            {4, 5},
+        ),
+    ],
+    ids=["one each", "two in the last", "two in each", "one late", "a phrase"],
+)
+def test_turns_that_share_the_time_of_one_are_surplus(
+    texts: list[str], spans: list[tuple[float, float]], expected: set[int]
+) -> None:
+    assert surplus_words([*texts, *END[0]], [*spans, *END[1]], SOUND) == expected
+
+
+def test_a_longer_stretch_holds_more_turns() -> None:
+    sound = bursts([(0.0, 0.5), (0.9, 2.4)], 2.6)
+    assert surplus_words([" No,", " no,", " no,"], [(0.0, 0.5), (0.9, 1.6), (1.6, 2.4)], sound) == set()
