@@ -57,6 +57,11 @@ class MsaError(Exception):
         return self.args[0] if self.args else ""
 
 
+def fault(error: Exception) -> str:
+    """Write what failed with one item of a run: the sentence of an expected error, or the name of a fault."""
+    return str(error) if isinstance(error, MsaError) else f"a fault of the program ({type(error).__name__}: {error})"
+
+
 class MediaError(MsaError):
     """A file that cannot be opened, decoded or accepted as a clip."""
 

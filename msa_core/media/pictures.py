@@ -12,7 +12,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import VideoReformatter
 
-from msa_core.media.opening import decoded, main_streams, open_clip, packets, unordered
+from msa_core.media.opening import decoded, main_streams, open_clip, packets, readable, unordered
 from msa_core.schema import MediaInfo
 
 EARLY_S = 1e-3  # a picture this much before its step counts as at it
@@ -22,23 +22,32 @@ ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}  
 Matrix = tuple[int, int, int, int]
 PLAIN: Matrix = (1, 0, 0, 1)
 
+
 def frames(
     path: str | Path, info: MediaInfo, fps: float = 5.0, max_side: int = 640
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second.
 
-    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. The
-    pictures end where decoding ends.
+    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. One
+    that cannot be converted is left out as a damaged one is. The pictures end where decoding ends.
 
     Args:
         path: the media file.
         info: from `probe`.
         fps: pictures a second, at most.
         max_side: longer side of a picture in pixels, at most.
+
+    Raises:
+        MediaError: the video cannot be decoded.
     """
+    with readable(Path(path)):
+        yield from _frames(Path(path), info, fps, max_side)
+
+
+def _frames(path: Path, info: MediaInfo, fps: float, max_side: int) -> Iterator[tuple[float, np.ndarray]]:
     if not info.has_video:
         return
-    path, due_s, upright_rgb = Path(path), 0.0, _Upright(info.pixel_aspect, max_side)
+    due_s, upright_rgb = 0.0, _Upright(info.pixel_aspect, max_side)
     wanted = _wanted(path, info, fps) if info.fps >= SKIP_RATIO * fps else []
     # Leave out what nobody refers to while the rest comes in time; from the first late picture on decode those wanted.
     ways = [lambda packet: False, {pts for _, pts in wanted}.__contains__] if wanted else [None]
@@ -48,8 +57,11 @@ def frames(
                 continue
             if number + 1 < len(ways) and time_s > _first(wanted, due_s) + LATE_S:
                 break
+            image = upright_rgb(frame)
+            if image is None:
+                continue
             due_s = _next_due(time_s, fps)
-            yield time_s, upright_rgb(frame)
+            yield time_s, image
         else:
             if _first(wanted, due_s) == np.inf:
                 return
@@ -116,13 +128,19 @@ class _Upright:
         self._scaler = Scaler()
         self._matrix: Matrix | None = None
 
-    def __call__(self, frame: Any) -> np.ndarray:
-        """Convert to RGB (H, W, 3), upright, with square pixels and a longer side of at most `max_side`."""
+    def __call__(self, frame: Any) -> np.ndarray | None:
+        """Convert to RGB (H, W, 3), upright, with square pixels and a longer side of at most `max_side`.
+
+        Returns: None for a pixel format or a size that FFmpeg cannot convert.
+        """
         self._matrix = self._matrix or matrix(frame)
         width, height = frame.width * self._pixel_aspect, float(frame.height)
         scale = min(1.0, self._max_side / max(width, height))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        scaled = self._scaler(frame, *size, "rgb24", "AREA" if scale < 1 else "BILINEAR")
+        try:
+            scaled = self._scaler(frame, *size, "rgb24", "AREA" if scale < 1 else "BILINEAR")
+        except (av.FFmpegError, ValueError):
+            return None
         return upright(scaled.to_ndarray(), self._matrix)
 
 

@@ -32,7 +32,7 @@ def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
     Raises: MediaError when it cannot be read or written; no partial file is left.
     """
     path, out_dir = media.check_file(path, MediaLimits.command_line()), Path(out_dir)
-    with media.open_clip(path) as container:
+    with media.readable(path), media.open_clip(path) as container:
         several = len(container.streams.audio) > 1
         info = media.probe(path, MediaLimits.command_line()) if several else None
         streams = media.main_streams(container, info.audio_index if info else None)
@@ -84,7 +84,7 @@ def _decoding_times(path: Path, info: MediaInfo) -> dict[int, deque[int]]:
 
     Raises: MediaError: a packet has neither.
     """
-    with media.open_clip(path) as container:
+    with media.readable(path), media.open_clip(path) as container:
         streams = media.main_streams(container, info.audio_index)
         if any(media.unordered(container, s) for s in streams):
             raise MediaError(
