@@ -153,7 +153,7 @@ class Door:
 def _path(scope: Scope) -> str:
     """Return the path below the one that the page is served at."""
     path, root = scope["path"], scope.get("root_path", "").rstrip("/")
-    return str(path.removeprefix(root) if root and path.startswith(f"{root}/") else path) or "/"
+    return str(path.removeprefix(root) if root and f"{path}/".startswith(f"{root}/") else path) or "/"
 
 
 def _said(why: Message, languages: str) -> str:

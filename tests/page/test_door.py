@@ -104,7 +104,9 @@ def test_the_page_is_kept_by_no_cache(page: Any) -> None:
     assert httpx.get(page.url + "/config").headers["cache-control"] == "no-store"
 
 
-async def _asked(headers: dict[str, str], path: str = "/config", hosts: str = "", limits: Any = None) -> Any:
+async def _asked(
+    headers: dict[str, str], path: str = "/config", hosts: str = "", limits: Any = None, root: str = ""
+) -> Any:
     """Ask a door for a path. Returns: status and text; 200 and "in" when the request went through."""
     said: list[Any] = []
 
@@ -115,7 +117,12 @@ async def _asked(headers: dict[str, str], path: str = "/config", hosts: str = ""
     async def send(message: Any) -> None:
         said.append(message)
 
-    scope = {"type": "http", "path": path, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    scope = {
+        "type": "http",
+        "path": path,
+        "root_path": root,
+        "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSA_HOSTS", hosts)
         await door.Door(inside, limits)(scope, None, send)  # type: ignore[arg-type]
@@ -126,6 +133,13 @@ def asked(*args: Any, **how: Any) -> tuple[int, str]:
     import asyncio
 
     return asyncio.run(_asked(*args, **how))
+
+
+@pytest.mark.parametrize("path", ["/lab", "/lab/", "/lab/config", "/config", "/lab/gradio_api/queue/join"])
+def test_a_page_below_a_path_is_offered(path: str) -> None:
+    assert asked({"host": "a"}, path=path, root="/lab") == (200, "in")
+    assert asked({"host": "a"}, path="/lab/monitoring", root="/lab") == (404, door.NOT_OFFERED)
+    assert asked({"host": "a"}, path="/laboratory", root="/lab") == (404, door.NOT_OFFERED)
 
 
 def test_with_a_list_of_names_others_are_refused() -> None:
