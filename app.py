@@ -16,4 +16,6 @@ from msa_core.page.build import build, launch  # noqa: E402
 from msa_core.page.gpu import load  # noqa: E402
 
 if __name__ == "__main__":
-    launch(build(load()))
+    folders.end_on_sigterm()
+    with suppress(KeyboardInterrupt):
+        launch(build(load()))

@@ -27,9 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MsaError as e:
         print(f"msa_core {args.command}: {' '.join(str(e).split())}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
+    except BrokenPipeError:  # before OSError, which it is one of
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as e:  # a full disk, a folder without rights: nothing half written is left
+        where = f": {e.filename}" if e.filename else ""
+        print(f"msa_core {args.command}: {e.strerror or type(e).__name__}{where}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"msa_core {args.command}: interrupted", file=sys.stderr)
         return 130

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PART = re.compile(r"\.part-[0-9a-f]{12}(\..{0,15})?")
+STALE_S = 86_400.0  # a part that nothing has changed for so long belongs to a process that was killed
+_swept: set[Path] = set()
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -81,7 +87,20 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
 
 def _beside(path: Path) -> Path:
     """Make a free hidden name in the folder of `path`, short however long its name is."""
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        _sweep(path.parent)
     return path.with_name(f".part-{uuid.uuid4().hex[:12]}{path.suffix[:16]}")
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what processes that were killed have left half written in a folder."""
+    for part in folder.iterdir() if folder.is_dir() else ():
+        try:
+            if PART.fullmatch(part.name) and time.time() - part.lstat().st_mtime > STALE_S:
+                _remove(part)
+        except OSError:  # gone meanwhile, or not ours
+            continue
 
 
 def _remove(path: Path) -> None:

@@ -26,6 +26,18 @@ TEACHER = "-teacher"  # ending of the name of a shipped student's teacher
 REPAIR = "Restore it with 'git checkout -- checkpoints', or train it again (docs/training.md)."
 
 
+class Manifest(dict[str, Any]):
+    """Facts of a checkpoint; one that is asked for and not there is a CheckpointError, wherever it is asked for."""
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.name = name
+
+    def __missing__(self, key: str) -> Any:
+        """Name the field that is missing. Raises: CheckpointError."""
+        raise CheckpointError(f"{self.name}/{MANIFEST} has no {key!r}. {REPAIR}")
+
+
 def directory(name: str | Path) -> Path:
     """Find the folder of a checkpoint.
 
@@ -80,13 +92,15 @@ def write(
 
 
 def read_manifest(name: str | Path) -> dict[str, Any]:
-    """Read the manifest alone. Raises: CheckpointError when it is missing or not JSON."""
+    """Read the manifest alone. Raises: CheckpointError when it is missing or no JSON object, or a field is missing."""
     path = directory(name) / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise CheckpointError(f"{path.parent.name}/{MANIFEST} is not JSON ({e}). {REPAIR}") from e
-    return manifest
+    if not isinstance(found, dict) or not isinstance(found.get("sha256", {}), dict):
+        raise CheckpointError(f"{path.parent.name}/{MANIFEST} is not the manifest of a checkpoint. {REPAIR}")
+    return Manifest(path.parent.name, found)
 
 
 def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+MOST_VALUE, MOST_TEXT = 400, 4000  # characters of a value, such as a name that was given, and of a whole sentence
+
 
 class Message(str):
     """A finished English sentence that keeps the template and the values it was made from.
@@ -27,6 +29,11 @@ class Message(str):
         return str, (str.__str__(self),)
 
 
+def shortened(text: str, most: int) -> str:
+    """Cut the middle out of a text that is longer than anybody reads."""
+    return text if len(text) <= most else f"{text[: most * 3 // 4]} [...] {text[-most // 5 :]}"
+
+
 def message(template: str, /, **values: object) -> Message:
     """Make an English sentence that can be translated later.
 
@@ -34,6 +41,7 @@ def message(template: str, /, **values: object) -> Message:
         template: a template of `str.format`, a key of the catalogues in `static/`.
         values: its fields; a value may be a message itself.
     """
+    values = {name: shortened(v, MOST_VALUE) if type(v) is str else v for name, v in values.items()}
     made = Message(template.format(**values) if values else template)
     made.template, made.values = template, values
     return made
@@ -49,12 +57,18 @@ class MsaError(Exception):
             text: the finished sentence, or with `values` the template of a `message`.
             values: its fields.
         """
-        super().__init__(message(text, **values) if values else text)
+        plain = text if isinstance(text, Message) else shortened(text, MOST_TEXT)
+        super().__init__(message(text, **values) if values else plain)
 
     @property
     def message(self) -> str:
         """The text of the error: a `Message` where it can be translated."""
         return self.args[0] if self.args else ""
+
+
+def fault(error: Exception) -> str:
+    """Write what failed with one item of a run: the sentence of an expected error, or the name of a fault."""
+    return str(error) if isinstance(error, MsaError) else f"a fault of the program ({type(error).__name__}: {error})"
 
 
 class MediaError(MsaError):

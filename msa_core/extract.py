@@ -21,7 +21,7 @@ from tqdm import tqdm
 from msa_core import checkpoint, media, people
 from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
-from msa_core.errors import FeatureError, MediaError, MsaError, message
+from msa_core.errors import FeatureError, MsaError, fault, message
 from msa_core.features import COMPACT, expression, prosody, simulated_text, voice, weights
 from msa_core.features.face import FaceReader, Faces
 from msa_core.features.second_opinion import UNCERTAIN
@@ -283,7 +283,7 @@ def folder(
         any_language: see `Extractor.utterance`.
 
     Returns:
-        The number of clips with features, and the reason for each clip that could not be read.
+        The number of clips with features, and the reason for each clip that could not be read; none ends the run.
 
     Raises:
         MediaError: there is no clip.
@@ -295,16 +295,21 @@ def folder(
     clips = media.files(source)
     for clip in tqdm(clips, desc="extract", unit="clip"):
         name = str(clip.relative_to(source))
-        key = f"{checkpoint.sha256(clip)} {COMPACT.id} {' '.join(COMPACT.extractors)}" + any_language * " any language"
         target = out / f"{name}.npz"
+        try:
+            key = " ".join([checkpoint.sha256(clip), COMPACT.id, *COMPACT.extractors]) + any_language * " any language"
+        except OSError as e:
+            failed[name] = f"{media.label(clip)} cannot be read ({e.strerror})."
+            continue
         if stored_key(target) == key:
             continue
         extractor = extractor or Extractor.load(device)
         try:
             read = extractor.utterance(clip, limits or MediaLimits.command_line(), any_language=any_language)
-            save(read, target, key)
-        except MediaError as e:
-            failed[name] = str(e)
+        except Exception as e:
+            failed[name] = fault(e)
+            continue
+        save(read, target, key)
     return len(clips) - len(failed), failed
 
 

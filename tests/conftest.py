@@ -86,6 +86,7 @@ def serve(analyser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.5")
+        patch.setenv("MSA_EMBEDDERS", "http://course.localhost")
         from msa_core.page.build import build, launch
 
         def start() -> SimpleNamespace:

@@ -142,3 +142,15 @@ def test_a_failed_rename_leaves_the_old_folder(tmp_path, monkeypatch, failing):
     with pytest.raises(OSError, match="No space"):
         write_folder(tmp_path / "f", "new")
     assert names(tmp_path) == ["f"] and (tmp_path / "f" / "sub" / "a").read_text() == "old"
+
+
+def test_what_a_killed_process_left_half_written_is_deleted_after_a_day(tmp_path):
+    old, new, other = (tmp_path / n for n in (".part-0123456789ab.csv", ".part-ba9876543210.csv", ".part-of mine.csv"))
+    for path in (old, new, other):
+        path.write_text("half")
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    (tmp_path / ".part-aaaaaaaaaaaa").mkdir()
+    os.utime(tmp_path / ".part-aaaaaaaaaaaa", (1, 1))
+    atomic.write_text(tmp_path / "a.csv", "whole")
+    assert names(tmp_path) == sorted([new.name, other.name, "a.csv"])

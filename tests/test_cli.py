@@ -28,6 +28,15 @@ def test_the_module_is_the_command():
     assert done.returncode == 2 and "invalid choice: 'sing'" in done.stderr and done.stdout == ""
 
 
+def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("msa_core.extract.folder", full)
+    assert main(["extract", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "msa_core extract: No space left on device: somewhere\n"
+
+
 @pytest.mark.slow
 def test_analyse_prints_one_json_object(capfd, loaded):
     """Nothing else is written, not by a library either; test_package.py runs the command as a process."""

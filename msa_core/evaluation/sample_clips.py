@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msa_core import media
 from msa_core.config import MediaLimits
-from msa_core.errors import MsaError
+from msa_core.errors import fault
 from msa_core.methods import method_name
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction
@@ -28,8 +28,8 @@ def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
     try:
         utterance = analyser.extract(path, MediaLimits.command_line())
         full = analyser.predict(utterance, method)
-    except MsaError as e:
-        return [path.name, "-", "-", "-", "-", "-", str(e), ""]
+    except Exception as e:  # of any kind: the other clips are worth their rows
+        return [path.name, "-", "-", "-", "-", "-", fault(e), ""]
     alone = []
     for keep in MODALITIES:
         if utterance.stream(keep).present:

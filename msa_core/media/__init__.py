@@ -3,14 +3,25 @@
 Times are decoded presentation times (pts) counted from the clip's earliest picture or sound.
 """
 
-from msa_core.media.opening import SUFFIXES, check_file, files, label, main_streams, open_clip, packets, unordered
-from msa_core.media.pictures import frames
+from msa_core.media.opening import (
+    SUFFIXES,
+    check_file,
+    files,
+    label,
+    main_streams,
+    open_clip,
+    packets,
+    readable,
+    unordered,
+)
+from msa_core.media.pictures import Scaler, frames
 from msa_core.media.probing import probe
 from msa_core.media.sound import SAMPLE_RATE_HZ, waveform
 
 __all__ = [
     "SAMPLE_RATE_HZ",
     "SUFFIXES",
+    "Scaler",
     "check_file",
     "files",
     "frames",
@@ -19,6 +30,7 @@ __all__ = [
     "open_clip",
     "packets",
     "probe",
+    "readable",
     "unordered",
     "waveform",
 ]

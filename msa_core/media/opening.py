@@ -7,6 +7,7 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,21 @@ def check_file(path: str | Path, limits: MediaLimits) -> Path:
     if still:
         raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
     return path
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn whatever PyAV raises while a clip is read into a sentence about the clip. Raises: MediaError."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except (av.FFmpegError, ArithmeticError, AssertionError, LookupError, MemoryError, OSError, ValueError) as e:
+        raise MediaError(
+            "{name} cannot be decoded ({why}). Export it again as mp4.",
+            name=label(path),
+            why=f"{type(e).__name__}: {e}"[:160],
+        ) from e
 
 
 def open_clip(path: Path) -> Any:

@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
+from av.video.reformatter import VideoReformatter
 
-from msa_core.media.opening import decoded, main_streams, open_clip, packets, unordered
+from msa_core.media.opening import decoded, main_streams, open_clip, packets, readable, unordered
 from msa_core.schema import MediaInfo
 
 EARLY_S = 1e-3  # a picture this much before its step counts as at it
 LATE_S = 0.05  # a picture this much later than the first at its step stands for another moment
 SKIP_RATIO = 4  # pictures nobody refers to are not decoded when the video has this many times the wanted rate
+ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}  # before, a scaler had one anyway
+Matrix = tuple[int, int, int, int]
+PLAIN: Matrix = (1, 0, 0, 1)
 
 
 def frames(
@@ -22,18 +28,26 @@ def frames(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second.
 
-    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. The
-    pictures end where decoding ends.
+    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. One
+    that cannot be converted is left out as a damaged one is. The pictures end where decoding ends.
 
     Args:
         path: the media file.
         info: from `probe`.
         fps: pictures a second, at most.
         max_side: longer side of a picture in pixels, at most.
+
+    Raises:
+        MediaError: the video cannot be decoded.
     """
+    with readable(Path(path)):
+        yield from _frames(Path(path), info, fps, max_side)
+
+
+def _frames(path: Path, info: MediaInfo, fps: float, max_side: int) -> Iterator[tuple[float, np.ndarray]]:
     if not info.has_video:
         return
-    path, due_s = Path(path), 0.0
+    due_s, upright_rgb = 0.0, _Upright(info.pixel_aspect, max_side)
     wanted = _wanted(path, info, fps) if info.fps >= SKIP_RATIO * fps else []
     # Leave out what nobody refers to while the rest comes in time; from the first late picture on decode those wanted.
     ways = [lambda packet: False, {pts for _, pts in wanted}.__contains__] if wanted else [None]
@@ -43,8 +57,11 @@ def frames(
                 continue
             if number + 1 < len(ways) and time_s > _first(wanted, due_s) + LATE_S:
                 break
+            image = upright_rgb(frame)
+            if image is None:
+                continue
             due_s = _next_due(time_s, fps)
-            yield time_s, upright(_scaled(frame, info.pixel_aspect, max_side), matrix(frame))
+            yield time_s, image
         else:
             if _first(wanted, due_s) == np.inf:
                 return
@@ -92,30 +109,66 @@ def _next_due(time_s: float, fps: float) -> float:
     return float(np.floor(time_s * fps + 1e-2) + 1) / fps
 
 
-def _scaled(frame: Any, pixel_aspect: float, max_side: int) -> np.ndarray:
-    """Convert to RGB (H, W, 3) with square pixels and a longer side of at most `max_side`."""
-    width, height = frame.width * pixel_aspect, float(frame.height)
-    scale = min(1.0, max_side / max(width, height))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return frame.reformat(*size, format="rgb24", interpolation="AREA" if scale < 1 else "BILINEAR").to_ndarray()
+class Scaler:
+    """One scaler with one thread for many pictures: PyAV would give each its own, with a thread a core."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any, width: int, height: int, format: str, interpolation: str = "BILINEAR") -> Any:
+        """Return a frame of another size and pixel format."""
+        return self._reformatter.reformat(frame, width, height, format, interpolation=interpolation, **ONE_THREAD)
 
 
-def matrix(frame: Any) -> tuple[int, int, int, int]:
-    """Read (a, b, c, d) of the display matrix: picture (x, y) is shown at (a x + c y, b x + d y)."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+class _Upright:
+    """Conversion of a clip's pictures: one scaler, and the display matrix of the first picture."""
+
+    def __init__(self, pixel_aspect: float, max_side: int) -> None:
+        self._pixel_aspect, self._max_side = pixel_aspect, max_side
+        self._scaler = Scaler()
+        self._matrix: Matrix | None = None
+
+    def __call__(self, frame: Any) -> np.ndarray | None:
+        """Convert to RGB (H, W, 3), upright, with square pixels and a longer side of at most `max_side`.
+
+        Returns: None for a pixel format or a size that FFmpeg cannot convert.
+        """
+        self._matrix = self._matrix or matrix(frame)
+        width, height = frame.width * self._pixel_aspect, float(frame.height)
+        scale = min(1.0, self._max_side / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        try:
+            scaled = self._scaler(frame, *size, "rgb24", "AREA" if scale < 1 else "BILINEAR")
+        except (av.FFmpegError, ValueError):
+            return None
+        return upright(scaled.to_ndarray(), self._matrix)
+
+
+def matrix(frame: Any) -> Matrix:
+    """Read (a, b, c, d) of the display matrix: picture (x, y) is shown at (a x + c y, b x + d y).
+
+    Nothing is left on the frame: `frame.side_data` would keep it, and the picture in it, until Python collects cycles.
+    """
+    try:
+        found: Any = SideDataContainer
+        data = found(frame).get("DISPLAYMATRIX")
+    except ValueError:  # a kind of side data that PyAV has no name for, such as EXIF: the turn alone is known
+        turn = np.radians(-frame.rotation)
+        a, b = round(np.cos(turn)), round(np.sin(turn))
+        return a, b, -b, a
     if data is None:
-        return (1, 0, 0, 1)
+        return PLAIN
     m = np.frombuffer(bytes(data), "<i4")
     return int(m[0]), int(m[1]), int(m[3]), int(m[4])
 
 
-def turns(matrix: tuple[int, int, int, int]) -> int:
+def turns(matrix: Matrix) -> int:
     """Return the clockwise turn in degrees that shows the picture upright: 0, 90, 180 or 270."""
     a, b, _, _ = matrix
     return round(np.degrees(np.arctan2(b, a)) / 90) % 4 * 90
 
 
-def upright(image: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+def upright(image: np.ndarray, matrix: Matrix) -> np.ndarray:
     """Apply the quarter turns and mirrorings of the display matrix."""
     a, b, c, d = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):

@@ -14,7 +14,17 @@ import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError, Message, message
-from msa_core.media.opening import SUPPORTED, check_file, decode, label, main_streams, open_clip, packets, unordered
+from msa_core.media.opening import (
+    SUPPORTED,
+    check_file,
+    decode,
+    label,
+    main_streams,
+    open_clip,
+    packets,
+    readable,
+    unordered,
+)
 from msa_core.media.pictures import matrix, turns
 from msa_core.media.sound import level_dbfs
 from msa_core.schema import MediaInfo
@@ -33,7 +43,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
     limits = limits or MediaLimits()
     path = check_file(path, limits)
     name = label(path)
-    with open_clip(path) as container:
+    with readable(path), open_clip(path) as container:
         audio_index = _audible(path, container, limits)
         tracks = {s.type: _Track(s, unordered(container, s)) for s in main_streams(container, audio_index)}
         if not tracks:

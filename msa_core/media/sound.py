@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from msa_core.errors import MediaError
-from msa_core.media.opening import decoded
+from msa_core.media.opening import decoded, readable
 from msa_core.schema import MediaInfo
 
 SAMPLE_RATE_HZ = 16_000
@@ -31,16 +31,17 @@ def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
     a channel out (low frequency effects), the loudest channel stands in for the mix.
 
     Raises:
-        MediaError: there are NaN or infinite samples.
+        MediaError: the sound cannot be decoded, or has NaN or infinite samples.
     """
     if not info.has_audio:
         return np.zeros(0, np.float32)
     path, channels = Path(path), _Channels()
-    out = _placed(path, info, channels.mixed)
-    if channels.find_lost(out):
-        alone = _placed(path, info, channels.loudest)
-        share = channels.share(len(out))
-        out = out * (1 - share) + alone * share
+    with readable(path):
+        out = _placed(path, info, channels.mixed)
+        if channels.find_lost(out):
+            alone = _placed(path, info, channels.loudest)
+            share = channels.share(len(out))
+            out = out * (1 - share) + alone * share
     if not np.isfinite(out).all():
         raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
     return np.clip(out, -1.0, 1.0)

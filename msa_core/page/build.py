@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 
 from msa_core.i18n import ENGLISH, LANGUAGES, STATIC, say
 from msa_core.page import scripts
@@ -12,14 +17,17 @@ from msa_core.page.analyse import analyse_tab
 from msa_core.page.api import named_calls
 from msa_core.page.compare import compare_tab
 from msa_core.page.components import Words, html
-from msa_core.page.files import EXAMPLES, has_address
+from msa_core.page.door import Door
+from msa_core.page.files import EXAMPLES, Uploads, has_address
 from msa_core.page.languages import Languages
 from msa_core.page.learn import learn_tab
 from msa_core.page.numbers import numbers_tab
+from msa_core.page.quota import Quota
 from msa_core.page.services import KEEP_S, Services, leaving
 from msa_core.predict import Analyser
 from msa_core.views import page_parts
 
+SWEEP_S = 60.0  # between two sweeps of what was left behind
 NO_ADDRESS = "A clip is named by an address, and this page fetches nothing. Upload the file: handle_file(PATH)."
 
 
@@ -62,7 +70,7 @@ def build(analyser: Analyser) -> gr.Blocks:
         Languages(services.presence, words, language).wire(page, [analyse, compare, learn, numbers])
         named_calls(services)
         page.unload(leaving(page, services))
-    page.words = words.i18n  # `launch` hands it to gradio
+    page.words, page.uploads = words.i18n, services.uploads  # for `launch`
     return page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
 
 
@@ -89,23 +97,59 @@ def theme() -> gr.themes.Base:
     return base.set(**{part + dark: f"var(--mm-{name})" for part, name in colours.items() for dark in ("", "_dark")})
 
 
+async def _teaching(request: Request) -> Response:
+    """Answer with a teacher's sheet as a file to save."""
+    name = request.path_params["name"]
+    found = {path.name: path for path in (EXAMPLES / "teaching").iterdir()}.get(name)
+    return Response(status_code=404) if found is None else FileResponse(found, filename=name)
+
+
+def _opened(uploads: Uploads) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Return what happens while the server runs: the door stands before gradio, and leftovers are swept."""
+
+    async def sweeping() -> None:
+        while True:
+            await asyncio.to_thread(uploads.sweep, KEEP_S)
+            await asyncio.sleep(SWEEP_S)
+
+    @asynccontextmanager
+    async def running(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = Door(app.middleware_stack, Quota(uploads.folder, KEEP_S))  # around gradio's own
+        app.add_route("/teaching/{name}", _teaching)
+        task = asyncio.create_task(sweeping())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            uploads.clear()
+
+    return running
+
+
 def launch(page: gr.Blocks, **extra: Any) -> Any:
     """Open the page with its safe settings: no analytics, no outside request, bounded uploads, no leaked errors."""
     first, report = STATIC / "page.css", STATIC / "report.css"
-    return page.launch(
-        share=False,
-        ssr_mode=False,
-        pwa=False,
-        run_history=False,
-        enable_monitoring=False,
-        show_error=False,
-        footer_links=["api"],
-        max_file_size="50mb",
-        state_session_capacity=64,
-        allowed_paths=[str(EXAMPLES)],
-        theme=theme(),
-        css_paths=[first, *sorted(set(STATIC.glob("*.css")) - {first, report})],
-        head=scripts.head(),
-        i18n=page.words,  # type: ignore[attr-defined]
-        **extra,
-    )
+    try:
+        return page.launch(
+            share=False,
+            ssr_mode=False,
+            pwa=False,
+            run_history=False,
+            enable_monitoring=False,
+            show_error=False,
+            footer_links=["api"],
+            max_file_size="50mb",
+            state_session_capacity=64,
+            allowed_paths=[str(EXAMPLES)],
+            theme=theme(),
+            css_paths=[first, *sorted(set(STATIC.glob("*.css")) - {first, report})],
+            head=scripts.head(),
+            i18n=page.words,  # type: ignore[attr-defined]
+            app_kwargs={"lifespan": _opened(page.uploads)},  # type: ignore[attr-defined]
+            **extra,
+        )
+    finally:
+        if not extra.get("prevent_thread_lock"):  # the server has ended
+            page.uploads.clear()  # type: ignore[attr-defined]

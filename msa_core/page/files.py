@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -58,6 +59,18 @@ class Uploads:
         for clip, token in claims:
             self.release(clip, token)
 
+    def sweep(self, older_than_s: float) -> None:
+        """Delete what lies unclaimed for longer: broken-off uploads, clips that nobody analysed, empty folders."""
+        with self._lock:
+            claimed = {path for path, claims in self._claims.items() if claims}
+            _delete(self.folder(), claimed, time.time() - older_than_s)
+
+    def clear(self) -> None:
+        """Delete everything, claimed or not: the server ends."""
+        with self._lock:
+            self._claims.clear()
+            _delete(self.folder(), set(), float("inf"))
+
     def check(self, clip: str) -> str:
         """Return the path when it is an upload or an example. Raises: MsaError for any other file of this computer."""
         path = Path(clip).resolve()
@@ -78,6 +91,20 @@ class Uploads:
                 folder.rmdir()
                 raise
         return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
+
+
+def _delete(folder: Path, kept: set[Path], before: float) -> None:
+    """Delete the files under a folder that were last changed before a time, then the folders that are empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
+        try:
+            if path in kept or path.lstat().st_mtime >= before:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
+        except OSError:  # not empty, or gone meanwhile
+            continue
 
 
 def has_address(value: Any) -> bool:

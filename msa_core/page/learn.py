@@ -160,13 +160,13 @@ def _choices(words: Words) -> gr.Radio:
             elem_id="mm-whose",
         )
         for kind, title in (("pdf", "Teacher's sheet (PDF)"), ("md", "Teacher's sheet (Markdown)")):
-            words.put(gr.DownloadButton, partial(_sheet, kind, title), elem_id=f"mm-sheet-{kind}", scale=0,
-                      min_width=220)  # fmt: skip
+            words.put(gr.Button, partial(_sheet, kind, title), elem_id=f"mm-sheet-{kind}", scale=0, min_width=220,
+                      link_target="_self")  # fmt: skip
     return whose  # type: ignore[no-any-return]
 
 
 def _sheet(kind: str, title: str) -> dict[str, Any]:
-    return {"label": known(title), "value": str(sheet.path(active(), kind))}
+    return {"value": known(title), "link": f"teaching/{sheet.path(active(), kind).name}"}
 
 
 def _lesson(words: Words, number: int, lesson: lessons.Lesson) -> LessonScreen:

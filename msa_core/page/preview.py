@@ -32,7 +32,7 @@ def browser_copy(path: str | Path, out_dir: str | Path) -> Path:
     Raises: MediaError when it cannot be read or written; no partial file is left.
     """
     path, out_dir = media.check_file(path, MediaLimits.command_line()), Path(out_dir)
-    with media.open_clip(path) as container:
+    with media.readable(path), media.open_clip(path) as container:
         several = len(container.streams.audio) > 1
         info = media.probe(path, MediaLimits.command_line()) if several else None
         streams = media.main_streams(container, info.audio_index if info else None)
@@ -84,7 +84,7 @@ def _decoding_times(path: Path, info: MediaInfo) -> dict[int, deque[int]]:
 
     Raises: MediaError: a packet has neither.
     """
-    with media.open_clip(path) as container:
+    with media.readable(path), media.open_clip(path) as container:
         streams = media.main_streams(container, info.audio_index)
         if any(media.unordered(container, s) for s in streams):
             raise MediaError(
@@ -140,7 +140,7 @@ def encode(path: str | Path, out: str | Path, picture: Change | None = None, sou
     path, out = Path(path), Path(out)
     info = media.probe(path, MediaLimits.command_line())
     pictures = media.frames(path, info, fps=PREVIEW_FPS)
-    first = next(pictures, None)
+    first, scaler = next(pictures, None), media.Scaler()
     with _writing(path, out) as target:
         packets: list[Any] = []
         if first is not None:
@@ -156,7 +156,7 @@ def encode(path: str | Path, out: str | Path, picture: Change | None = None, sou
             packets += [*audio.encode(block), *audio.encode(None)]
         for time_s, image in [] if first is None else chain([first], pictures):
             shown = av.VideoFrame.from_ndarray(image if picture is None else picture(image), format="rgb24")
-            shown = shown.reformat(video.width, video.height, "yuv420p")
+            shown = scaler(shown, video.width, video.height, "yuv420p")
             shown.pts, shown.time_base = round(time_s * 1000), Fraction(1, 1000)
             packets += video.encode(shown)
         packets += [] if first is None else video.encode(None)

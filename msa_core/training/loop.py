@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -259,8 +260,14 @@ class TrainingRun:
         """Continue the state beside the checkpoint, if there is one."""
         if not self.state_path.exists():
             return
-        state = torch.load(self.state_path, map_location=self.device, weights_only=True)
-        if state["fingerprint"] != self.fingerprint:
+        try:
+            state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+            fingerprint = state["fingerprint"]
+        except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as e:
+            raise MsaError(
+                f"{self.state_path} is cut off or damaged ({type(e).__name__}). Delete it; the run then begins anew."
+            ) from e
+        if fingerprint != self.fingerprint:
             raise MsaError(
                 f"{self.state_path} is a half-done run with other settings, another corpus or another teacher. "
                 f"Delete it to start again, or give another output folder."

@@ -19,6 +19,7 @@ from msa_core.views.parts import STEPS, TITLES, card, icon, method_name, percent
 
 MAX_FRAMES = 12  # shown of one clip
 FRAME_HEIGHT = 220  # pixels, twice the drawn size
+FLATTEST = 8  # a picture more times as wide as high is drawn between bars: JPEG has a largest width
 BOX_COLOUR = (255, 221, 87)  # RGB; drawn over a dark line so that it shows on any picture
 LANE_BINS = 120
 
@@ -293,10 +294,13 @@ def _frame(shot: Thumbnail) -> str:
 def boxed(shot: Thumbnail) -> np.ndarray:
     """Draw the face box into a frame at display height: (FRAME_HEIGHT, W, 3) uint8 RGB."""
     height, width = shot.image.shape[:2]
-    scale = FRAME_HEIGHT / height
-    image = cv2.resize(shot.image, (max(1, round(width * scale)), FRAME_HEIGHT), interpolation=cv2.INTER_AREA)
+    bars = max(0, -(-width // FLATTEST) - height)  # black rows
+    scale = FRAME_HEIGHT / (height + bars)
+    filled = cv2.copyMakeBorder(shot.image, bars // 2, bars - bars // 2, 0, 0, cv2.BORDER_CONSTANT)
+    image = cv2.resize(filled, (max(1, round(width * scale)), FRAME_HEIGHT), interpolation=cv2.INTER_AREA)
     if shot.box is not None:
-        x, y, w, h = (round(v * scale) for v in shot.box)
+        left, top, *size = shot.box
+        x, y, w, h = (round(v * scale) for v in (left, top + bars // 2, *size))
         cv2.rectangle(image, (x, y), (x + w, y + h), (20, 20, 24), 4, cv2.LINE_AA)
         cv2.rectangle(image, (x, y), (x + w, y + h), BOX_COLOUR, 2, cv2.LINE_AA)
     return np.asarray(image)

@@ -26,6 +26,7 @@ for (const name of ['localStorage', 'sessionStorage'])
 KEPT = """[() => localStorage, () => sessionStorage, () => document.cookie, () => caches.keys].map(read => {
     try { read(); return 'kept'; } catch (error) { return error.name; }
 })"""
+COURSE = "http://course.localhost/"  # the page around the frame; the server names it in MSA_EMBEDDERS
 SANDBOX = '<iframe sandbox="allow-scripts allow-forms allow-popups allow-downloads" width=1300 height=800 src="%s">'
 
 
@@ -45,7 +46,8 @@ def framed(browser: Any, site: Any) -> Iterator[Callable[[str], tuple[Any, Any]]
         page = context.new_page()
         page.set_default_timeout(chromium.PATIENCE_MS)
         page.add_init_script(FAULTS)
-        page.set_content(SANDBOX % url)
+        page.route(COURSE, lambda route: route.fulfill(body=SANDBOX % url, content_type="text/html"))
+        page.goto(COURSE)
         return page.frames[1], page
 
     yield show
@@ -82,4 +84,12 @@ def test_a_page_of_one_s_own_machine_opens_in_no_sandboxed_frame(framed: Any, si
     page, window = framed("about:blank")
     with window.expect_event("console", lambda m: "'null' has been blocked by CORS policy" in m.text):
         page.goto(site.url)
+    assert page.locator(".mm-examples").count() == 0
+
+
+def test_a_page_that_is_not_named_cannot_frame_it(framed: Any, site: Any) -> None:
+    page, window = framed("about:blank")
+    window.route("http://other.localhost/", lambda r: r.fulfill(body=SANDBOX % site.url, content_type="text/html"))
+    with window.expect_event("console", lambda m: "frame-ancestors" in m.text):
+        window.goto("http://other.localhost/")
     assert page.locator(".mm-examples").count() == 0

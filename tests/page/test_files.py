@@ -1,5 +1,9 @@
 """Identical uploads share a path: it stays until the last visitor has left."""
 
+import os
+import time
+from pathlib import Path
+
 from msa_core.page.files import Uploads
 
 
@@ -37,3 +41,35 @@ def test_nothing_is_remembered_of_files_that_someone_else_deleted(tmp_path):
     uploads.release(str(clip), lost)
     uploads.release(str(other), kept)
     assert not other.exists() and uploads._claims == {}
+
+
+def test_what_nobody_claims_is_swept_by_its_age(tmp_path: Path) -> None:
+    """A broken-off upload, a clip that was never analysed and an empty folder go; a claimed or a new file stays."""
+    now, uploads = time.time(), Uploads(lambda: tmp_path)
+    files = {name: tmp_path / name for name in ("tmpbroken", "a/never analysed.mp4", "b/claimed.mp4", "c/new.mp4")}
+    for path in files.values():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    kept = uploads.claim(str(files["b/claimed.mp4"]))
+    for path in tmp_path.rglob("*"):
+        if path.name != "new.mp4":
+            os.utime(path, (now - 1000, now - 1000))
+    uploads.sweep(900)
+    assert {p.name for p in tmp_path.rglob("*")} == {"a", "b", "claimed.mp4", "c", "new.mp4"}  # a has just changed
+    os.utime(tmp_path / "a", (now - 1000, now - 1000))
+    uploads.sweep(900)
+    assert not (tmp_path / "a").exists()
+    uploads.release(str(files["b/claimed.mp4"]), kept)
+    uploads.clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    mine, folder = tmp_path / "mine", tmp_path / "uploads"
+    mine.mkdir()
+    folder.mkdir()
+    (mine / "file").write_bytes(b"x")
+    (folder / "link").symlink_to(mine, target_is_directory=True)
+    Uploads(lambda: folder).clear()
+    assert list(folder.iterdir()) == [] and (mine / "file").exists()

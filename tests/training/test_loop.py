@@ -218,3 +218,15 @@ def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch)
         list(command.command("corrkd", where[0], tiny, 1, where[1], None, teacher="nobody"))
     taught = where[1] / f"teacher-seed{shipped['seed']}"
     assert checkpoint.read("c-v1-teacher")[1]["sha256"] == checkpoint.read_manifest(taught)["sha256"]
+
+
+def test_a_state_that_is_cut_off_is_a_sentence(tmp_path):
+    debug = METHODS["baseline"].Config.debug()
+    with pytest.raises(Killed):
+        fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug, progress=kill_after(1))
+    state = tmp_path / ".run.state.pt"
+    whole = state.read_bytes()
+    for part in (b"", whole[:100], whole[: len(whole) // 2], whole[:-10], b"x" * 100):
+        state.write_bytes(part)
+        with pytest.raises(MsaError, match="cut off or damaged.*Delete it"):
+            fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug)
