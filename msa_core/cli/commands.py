@@ -98,7 +98,7 @@ def corpus(args: Namespace) -> None:
     from msa_core.corpora.corpus import needs_place
 
     needs_place(Path(args.out))  # before minutes of work
-    built = build(args.name, Path(args.data), Path(args.out), args.seed)
+    built = build(args.name, Path(args.data), Path(args.out), args.seed, args.jobs)
     print(f"{built.name}: {len(built.ids)} utterances in {args.out}")
 
 
@@ -152,10 +152,22 @@ def train(args: Namespace) -> None:
 def study(args: Namespace) -> None:
     """Train every method's recipes on a corpus."""
     from msa_core.evaluation.study import command
+    from msa_core.training.command import ship_study
 
     for line in command(
         Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only, _scores(args)
     ):
+        print(line, flush=True)
+    for line in ship_study(Path(args.out)) if args.ship else ():
+        print(line)
+
+
+def rebuild(args: Namespace) -> None:
+    """Rebuild every network, corpus, checkpoint and table."""
+    from msa_core.cli.rebuild import command
+
+    work = _folder(args.work, "--work")
+    for line in command(Path(args.data), Path(args.media), work, args.seeds, args.jobs, not args.no_ablations):
         print(line, flush=True)
 
 
@@ -271,12 +283,12 @@ def _scores(args: Namespace) -> Path | None:
     return None if args.scores is None else Path(args.scores)
 
 
-def _folder(path: str) -> Path:
+def _folder(path: str, option: str = "--out") -> Path:
     """Make a folder to write to before any work is done. Raises: MsaError."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another --out.") from e
+        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another {option}.") from e
     return Path(path)
 
 

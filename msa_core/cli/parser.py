@@ -74,8 +74,9 @@ def _add_corpus_commands(add: Add) -> None:
     """Add the commands that make and check corpora."""
     p = add("corpus", commands.corpus, "build a corpus from research data")
     p.add_argument("name", help="composite, ravdess, mosi, mosi-cv, mosei-922, mmmo-120, mosi-text or mosei-text")
-    p.add_argument("--data", required=True, help="folder with ch-sims, ferplus, mmmo, mosei, mosi, ravdess, urdu")
+    p.add_argument("--data", required=True, help="folder with the research data (docs/corpora.md)")
     p.add_argument("--out", required=True)
+    p.add_argument("--jobs", type=_positive, default=1, help="processes that listen to sentences (composite)")
     p.add_argument("--seed", type=int, default=0, help="of what is drawn: pairs, folds")
     p = add("import", commands.import_features, "feature files (MMSA pickle, .npz, a folder of `extract`) to a corpus")
     p.add_argument("path")
@@ -128,6 +129,16 @@ def _add_training_commands(add: Add) -> None:
     p.add_argument("--no-ablations", action="store_true")
     p.add_argument("--only", action="append", default=[], metavar="METHOD", help="may be repeated")
     p.add_argument("--scores", help="folder of kept scores; what is kept there is not trained again")
+    p.add_argument("--ship", action="store_true", help="ship the best seed of each shipped method (composite)")
+    p = add(
+        "rebuild", commands.rebuild, "every network, corpus, checkpoint and table from the research data, resumable"
+    )
+    p.add_argument("--data", required=True, help="folder with the research data (docs/corpora.md)")
+    p.add_argument("--media", required=True, help="folder with real clips, as for evaluate-real")
+    p.add_argument("--work", required=True, help="folder for corpora, runs, caches and the log")
+    p.add_argument("--seeds", type=_positive, default=5)
+    p.add_argument("--jobs", type=_positive, default=1, help="processes, one thread each")
+    p.add_argument("--no-ablations", action="store_true")
 
 
 def _add_evaluation_commands(add: Add) -> None:

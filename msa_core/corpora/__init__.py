@@ -19,8 +19,12 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 
 
-def build(name: str, data: Path, out: Path, seed: int = 0) -> Corpus:
+def build(name: str, data: Path, out: Path, seed: int = 0, jobs: int = 1) -> Corpus:
     """Build a corpus by name from the research data below `data` and store it in folder `out`.
+
+    Args:
+        seed: of what is drawn.
+        jobs: number of processes, where a corpus can use several.
 
     Raises:
         MsaError: an unknown name, or data that are missing or not as expected.
@@ -28,7 +32,7 @@ def build(name: str, data: Path, out: Path, seed: int = 0) -> Corpus:
     from msa_core.corpora import composite, mmmo, mosei_videos, mosi, ravdess, sentences
 
     builders: dict[str, Callable[[], Corpus]] = {
-        composite.NAME: lambda: composite.build(data, out, seed=seed),
+        composite.NAME: lambda: composite.build(data, out, seed=seed, jobs=jobs),
         ravdess.NAME: lambda: ravdess.build(data, out),
         **{n: lambda split=split: mosi.build(data, out, split, seed) for split, n in mosi.NAMES.items()},  # type: ignore[misc]
         mosei_videos.NAME: lambda: mosei_videos.build(data, out, seed),

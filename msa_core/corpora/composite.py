@@ -237,26 +237,39 @@ def decorrelated(rows: Sequence[RatedClip], limit: float = 0.05, fewest: int = 1
 
 
 def build(
-    data: Path, out: Path, seed: int = 0, draws: tuple[int, ...] = (6, 3, 5), progress: CountProgress = quiet
+    data: Path,
+    out: Path,
+    seed: int = 0,
+    draws: tuple[int, ...] = (6, 3, 5),
+    progress: CountProgress = quiet,
+    jobs: int = 1,
 ) -> Corpus:
     """Build the corpus from the research data below `data` and store it in folder `out`.
 
-    Features are cached beside `out` (`<out>.cache`), so that a rebuild, or one with another recipe, is quick.
+    Features are cached beside `out` (`<out>.cache`, `voices.cache`), so that a rebuild, or one with another recipe, is
+    quick.
 
     Args:
         draws: utterances per CH-SIMS row in train, valid, test.
         progress: called with (what, done, of).
+        jobs: number of processes that listen to the sentences.
 
     Raises:
         MsaError: data, a synthesiser or a checkpoint of the feature extractors is missing.
     """
     recipe = CompositionConfig(seed=seed, draws=draws)
     rows = read_rows(data)
-    pools = build_pools(data, {s: [r.text for r in rows if r.split == s] for s in SPLITS}, cache_of(out), progress)
+    ratings = {s: [r.text for r in rows if r.split == s] for s in SPLITS}
+    pools = build_pools(data, ratings, cache_of(out), voices_of(out), progress, jobs)
     progress("composing", 0, 1)
     corpus = assemble(compose(rows, pools, recipe), pools, recipe)
     corpus.save(out)
     return Corpus.load(out)
+
+
+def voices_of(out: Path) -> Path:
+    """Return the folder of encoded voices beside corpus folder `out`: corpora share it with the voice networks."""
+    return out.with_name("voices.cache")
 
 
 def cache_of(out: Path) -> Path:

@@ -90,21 +90,28 @@ class Pools:
 
 
 def build_pools(
-    data: Path, ratings: Mapping[str, Sequence[float]], cache: Path, progress: CountProgress = quiet
+    data: Path,
+    ratings: Mapping[str, Sequence[float]],
+    cache: Path,
+    voices_cache: Path,
+    progress: CountProgress = quiet,
+    jobs: int = 1,
 ) -> Pools:
     """Build all pools from the research data.
 
     Args:
         ratings: text ratings wanted, per split.
         cache: folder for everything that is slow.
+        voices_cache: folder for encoded voices.
+        jobs: number of processes that listen to the sentences.
 
     Raises:
         MsaError: data, a synthesiser or a checkpoint is missing.
     """
     chosen = chosen_texts(data, ratings)
-    texts, simulated, facts = text_pools(chosen, heard_texts(chosen, cache, progress), cache, progress)
+    texts, simulated, facts = text_pools(chosen, heard_texts(chosen, cache, progress, jobs), cache, progress)
     faces, gap = face_pool(data, cache, progress)
-    return Pools(texts, simulated, voice_pool(data, cache, progress), faces, gap, facts)
+    return Pools(texts, simulated, voice_pool(data, voices_cache, progress), faces, gap, facts)
 
 
 def chosen_texts(data: Path, ratings: Mapping[str, Sequence[float]]) -> list[Text]:
@@ -116,12 +123,14 @@ def chosen_texts(data: Path, ratings: Mapping[str, Sequence[float]]) -> list[Tex
     return chosen
 
 
-def heard_texts(chosen: Sequence[Text], cache: Path, progress: CountProgress) -> dict[int, HeardSentence]:
+def heard_texts(
+    chosen: Sequence[Text], cache: Path, progress: CountProgress, jobs: int = 1
+) -> dict[int, HeardSentence]:
     """Speak and recognise the first SPOKEN texts of every split; return what was heard by number of the text."""
     numbers = []
     for split, size in SPOKEN.items():
         numbers += [i for i, t in enumerate(chosen) if t.split == split][:size]
-    heard = speech_synthesis.listen([chosen[i].sentence for i in numbers], cache, progress)
+    heard = speech_synthesis.listen([chosen[i].sentence for i in numbers], cache, progress, jobs)
     return {i: h for i, h in zip(numbers, heard, strict=True) if len(h.states)}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from msa_core.corpora.composite import SOURCES, cache_of
+from msa_core.corpora.composite import SOURCES, voices_of
 from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
@@ -70,7 +70,7 @@ def build(data: Path, out: Path, progress: CountProgress = quiet) -> Corpus:
         MsaError: a clip, the action units or the voice checkpoint is missing.
     """
     settings = voice.VoiceTraining()
-    encoded = voice_recordings.encode(data, settings.n_versions, cache_of(out), progress)
+    encoded = voice_recordings.encode(data, settings.n_versions, voices_of(out), progress)
     corpus = assemble(voice.voice_pool(encoded), action_units(data))
     corpus.save(out)
     return Corpus.load(out)

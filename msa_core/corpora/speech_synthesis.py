@@ -9,15 +9,18 @@ emotion in the voice comes from acted speech (pools.py).
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import shutil
 import subprocess
 import tempfile
 import wave
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from msa_core import atomic
 from msa_core.errors import MsaError
@@ -163,21 +166,43 @@ class HeardSentence:
     owners: np.ndarray
 
 
-def listen(sentences: Sequence[str], cache: Path, progress: CountProgress) -> list[HeardSentence]:
-    """Speak every sentence and listen to it with Whisper, chunk by chunk; finished chunks are cached."""
+def listen(sentences: Sequence[str], cache: Path, progress: CountProgress, jobs: int = 1) -> list[HeardSentence]:
+    """Speak every sentence and listen to it with Whisper, chunk by chunk; finished chunks are cached.
+
+    Args:
+        jobs: number of processes.
+    """
+    todo = list(chunks(sentences))
+    paths = [cache / f"heard-{digest(WHISPER, chunk_key(chunk))}.npz" for chunk in todo]
+    waiting = [(chunk, path, cache) for chunk, path in zip(todo, paths, strict=True) if not path.is_file()]
+    for done, _ in enumerate(_heard(waiting, jobs), start=len(todo) - len(waiting) + 1):
+        progress("speaking and listening", done, len(todo))
     heard: list[HeardSentence] = []
-    reader: SpeechReader | None = None
-    for chunk in chunks(sentences):
-        progress("speaking and listening", len(heard), len(sentences))
-        path = cache / f"heard-{digest(WHISPER, chunk_key(chunk))}.npz"
-        if not path.is_file():
-            reader = reader or SpeechReader(weights.whisper(WHISPER))
-        found = cached(path, lambda chunk=chunk, reader=reader: _listened(chunk, reader, cache))  # type: ignore[misc]
-        forget(chunk, cache)
+    for chunk, path in zip(todo, paths, strict=True):
+        found = cached(path, lambda chunk=chunk: _listened(chunk, _reader(), cache))  # type: ignore[misc]
         cuts = np.cumsum(found["lengths"])[:-1]
         parts = zip(found["transcripts"], np.split(found["states"], cuts), np.split(found["owners"], cuts), strict=True)
         heard += [HeardSentence(str(transcript), states, owners) for transcript, states, owners in parts]
     return heard
+
+
+_reader = weights.Once(lambda: SpeechReader(weights.whisper(WHISPER)))
+
+
+def _heard(waiting: Sequence[tuple[Sequence[str], Path, Path]], jobs: int) -> Iterator[None]:
+    """Listen to chunks, in this process or in `jobs` others."""
+    if jobs == 1 or len(waiting) < 2:
+        yield from map(_hear, waiting)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(_hear, waiting)
+
+
+def _hear(task: tuple[Sequence[str], Path, Path]) -> None:
+    """Speak and hear the sentences of (chunk, file to write, cache)."""
+    chunk, path, cache = task
+    cached(path, lambda: _listened(chunk, _reader(), cache))
+    forget(chunk, cache)
 
 
 def _listened(chunk: Sequence[str], reader: SpeechReader, cache: Path) -> dict[str, np.ndarray]:

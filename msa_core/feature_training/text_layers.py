@@ -146,8 +146,7 @@ class _Run(Updates):
         self.network.train()
         total, seen = 0.0, 0
         for rows in _batches(self.lengths, self.settings.batch_size, self.rng):
-            with torch.autocast("cpu", torch.bfloat16):
-                states = lower(self.encoder, [self.noise(self.texts[i], self.rng) for i in rows], self.settings.layers)
+            states = lower(self.encoder, [self.noise(self.texts[i], self.rng) for i in rows], self.settings.layers)
             scores, _ = self.network(*pad(states))
             loss = self.loss(scores, torch.from_numpy(rows))
             self.update(loss)

@@ -21,6 +21,13 @@ from msa_core.schema import STREAMS, Batch
 CORPUS = "composite"  # the corpus of the shipped checkpoints
 VERSION = "v1"
 COMPLETE_MODEL = f"baseline-{CORPUS}-{VERSION}"  # late fusion (complete), for methods without a complete model
+SHIPPED_RUNS = {  # run name -> shipped checkpoint
+    "late fusion": f"baseline-{CORPUS}-{VERSION}",
+    "masked late fusion": f"masked-{CORPUS}-{VERSION}",
+    "sdumc": f"sdumc-{CORPUS}-{VERSION}",
+    "corrkd": f"corrkd-{CORPUS}-{VERSION}",
+    "promma (reconstruction)": f"promma-{CORPUS}-{VERSION}",
+}
 GOLDEN_TOLERANCE = 1e-4  # of a score; other processors round differently
 
 

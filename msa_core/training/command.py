@@ -1,4 +1,4 @@
-"""Command `train`: train some seeds of one setting, with their teachers, and ship the best by validation."""
+"""Command `train`: train some seeds of one setting, with their teachers; ship the best runs by validation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from msa_core import checkpoint, methods
 from msa_core.config import from_dict
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
+from msa_core.methods.shipped import SHIPPED_RUNS
 from msa_core.training import teacher as teachers
 from msa_core.training.loop import TrainConfig, fit
 
@@ -57,6 +58,30 @@ def command(
     best = min(taught_by, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
     if name:
         _ship(best, name, taught_by[best])
+        yield f"checkpoints/{name}: {best.name}"
+
+
+def ship_study(runs: Path) -> Iterator[str]:
+    """Ship the best seed by validation of every run that the project ships, with its teacher.
+
+    Args:
+        runs: folder of a study on the corpus of the shipped checkpoints.
+
+    Yields:
+        A line for each.
+
+    Raises:
+        MsaError: a run name has no run there.
+    """
+    found: dict[str, Path] = {}
+    for run_name, name in SHIPPED_RUNS.items():
+        own = [p.parent for p in sorted(runs.glob(f"{run_name}-seed*/{checkpoint.MANIFEST}"))]
+        if not own:
+            raise MsaError(f"{runs} has no run {run_name!r}. Train it first: study --corpus DIR --out {runs}.")
+        found[name] = min(own, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
+    for name, best in found.items():
+        teacher = checkpoint.read_manifest(best).get("teacher")
+        _ship(best, name, teacher and runs / teacher["checkpoint"])
         yield f"checkpoints/{name}: {best.name}"
 
 

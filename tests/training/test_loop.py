@@ -200,6 +200,32 @@ def test_train_command_ships_the_best_seed(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_study_ships_its_best_seeds_with_their_teachers(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
+    with pytest.raises(MsaError, match="has no run 'late fusion'"):
+        list(command.ship_study(tmp_path))
+    values = {}
+    for run_name in command.SHIPPED_RUNS:
+        for seed in (0, 1):
+            name, loop = f"{run_name}-seed{seed}", TrainConfig(epochs=1, seed=seed, regime="complete")
+            method = {"late fusion": "baseline", "masked late fusion": "baseline"}.get(run_name, run_name.split()[0])
+            debug, taught = METHODS[method].Config.debug(), None
+            if methods.build(method, asdict(debug), CORPUS.dims).needs_teacher:
+                own = replace(debug, **AS_TEACHER[method])
+                taught = fit(method, CORPUS, tmp_path / "runs" / f"{method}-teacher-seed{seed}", loop, own)
+            run = fit(method, CORPUS, tmp_path / "runs" / name, loop, debug, teacher=taught)
+            values[name] = checkpoint.read_manifest(run)["selection"]["valid_mae"]
+    lines = list(command.ship_study(tmp_path / "runs"))
+    assert len(lines) == len(command.SHIPPED_RUNS)
+    for run_name, name in command.SHIPPED_RUNS.items():
+        shipped = checkpoint.read_manifest(name)
+        assert shipped["selection"]["valid_mae"] == min(values[f"{run_name}-seed{s}"] for s in (0, 1))
+        if shipped["teacher"]:
+            assert shipped["teacher"]["checkpoint"] == f"{name}-teacher"
+            assert methods.load_teacher(name, shipped) is not None
+
+
+@pytest.mark.slow
 def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
     CORPUS.save(tmp_path / "corpus")
