@@ -21,9 +21,10 @@ from msa_core.lessons.handout import printing
 ARTEFACTS = TESTS / "artefacts"
 EXAMPLES = ROOT / "examples"
 CLIP = ROOT / "examples" / "crema_happy.mp4"
-FLAGS = (
+FLAGS = (  # local network access: a page that a test makes up is one of the internet to Chromium, and frames ours
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+    "--disable-component-update --disable-sync --disable-features=LocalNetworkAccessChecks "
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 ).split()
 PATIENCE_MS = 120_000
 PROMMA = "ProMMA (reconstruction)"
