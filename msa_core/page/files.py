@@ -15,7 +15,7 @@ from typing import Any
 from msa_core import checkpoint
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
-from msa_core.page import preview
+from msa_core.page import folders, preview
 
 EXAMPLES = checkpoint.ROOT.parent / "examples"
 ADDRESS = re.compile(r"\s*(//|[a-z][a-z0-9+.-]+:)", re.IGNORECASE)  # of another computer, or data itself
@@ -60,13 +60,16 @@ class Uploads:
             self.release(clip, token)
 
     def sweep(self, older_than_s: float) -> None:
-        """Delete what lies unclaimed for longer: broken-off uploads, clips that nobody analysed, empty folders."""
+        """Delete what lies unclaimed for longer: broken-off uploads, clips that nobody analysed, empty folders.
+
+        Only in a folder of this process alone (`folders.is_own`): in another one there may be files of others.
+        """
         with self._lock:
             claimed = {path for path, claims in self._claims.items() if claims}
             _delete(self.folder(), claimed, time.time() - older_than_s)
 
     def clear(self) -> None:
-        """Delete everything, claimed or not: the server ends."""
+        """Delete everything, claimed or not, of a folder of this process alone: the server ends."""
         with self._lock:
             self._claims.clear()
             _delete(self.folder(), set(), float("inf"))
@@ -94,7 +97,9 @@ class Uploads:
 
 
 def _delete(folder: Path, kept: set[Path], before: float) -> None:
-    """Delete the files under a folder that were last changed before a time, then the folders that are empty."""
+    """Delete the files under an own folder that were last changed before a time, then the folders that are empty."""
+    if not folders.is_own(folder):
+        return
     for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
         try:
             if path in kept or path.lstat().st_mtime >= before:

@@ -11,17 +11,25 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 DAY_S = 86_400
+OWN = "missing-modality-lab-uploads-"  # beginning of the names of such folders
 
 
 def ensure() -> None:
     """Set HOME if there is none, and GRADIO_TEMP_DIR to a folder of this process alone; before gradio is imported.
 
-    What an earlier process that was killed has left is deleted. A GRADIO_TEMP_DIR that is set already stays.
+    It lies in the GRADIO_TEMP_DIR that is set already, or else in the system's folder for temporary files. What an
+    earlier process that was killed has left there is deleted.
     """
     if os.environ.get("HOME") == "" or not _ours(Path(os.path.expanduser("~"))):
         os.environ["HOME"] = tempfile.mkdtemp(prefix="missing-modality-lab-")
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        os.environ["GRADIO_TEMP_DIR"] = str(_own_uploads(Path(tempfile.gettempdir())))
+    place = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    if not is_own(place):
+        os.environ["GRADIO_TEMP_DIR"] = str(_own_uploads(place))
+
+
+def is_own(folder: Path) -> bool:
+    """Tell whether a folder was made for the uploads of one process, so that everything in it may be deleted."""
+    return any(part.name.startswith(OWN) for part in (folder, folder.parent))
 
 
 def end_on_sigterm() -> None:
@@ -35,8 +43,9 @@ def end_on_sigterm() -> None:
 
 def _own_uploads(folder: Path) -> Path:
     """Make a folder for the uploads of this process that only its user may read; delete those of dead processes."""
-    around = folder / f"missing-modality-lab-uploads-{getattr(os, 'getuid', lambda: 0)()}"
+    around = folder / f"{OWN}{getattr(os, 'getuid', lambda: 0)()}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         around.mkdir(mode=0o700, exist_ok=True)
         if around.is_symlink() or (hasattr(os, "getuid") and around.stat().st_uid != os.getuid()):
             raise PermissionError(around)  # someone else's
@@ -45,7 +54,7 @@ def _own_uploads(folder: Path) -> Path:
                 shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=around))
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="missing-modality-lab-uploads-"))
+        return Path(tempfile.mkdtemp(prefix=OWN))
 
 
 def _dead(uploads: Path) -> bool:

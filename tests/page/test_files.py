@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from msa_core.page import folders
 from msa_core.page.files import Uploads
 
 
@@ -45,6 +46,8 @@ def test_nothing_is_remembered_of_files_that_someone_else_deleted(tmp_path):
 
 def test_what_nobody_claims_is_swept_by_its_age(tmp_path: Path) -> None:
     """A broken-off upload, a clip that was never analysed and an empty folder go; a claimed or a new file stays."""
+    tmp_path = tmp_path / folders.OWN
+    tmp_path.mkdir()
     now, uploads = time.time(), Uploads(lambda: tmp_path)
     files = {name: tmp_path / name for name in ("tmpbroken", "a/never analysed.mp4", "b/claimed.mp4", "c/new.mp4")}
     for path in files.values():
@@ -66,7 +69,7 @@ def test_what_nobody_claims_is_swept_by_its_age(tmp_path: Path) -> None:
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
-    mine, folder = tmp_path / "mine", tmp_path / "uploads"
+    mine, folder = tmp_path / "mine", tmp_path / f"{folders.OWN}x"
     mine.mkdir()
     folder.mkdir()
     (mine / "file").write_bytes(b"x")

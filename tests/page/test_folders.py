@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from msa_core.page import folders
+from msa_core.page.files import Uploads
 
 
 def test_a_user_of_no_list_without_a_home_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +26,7 @@ def test_a_user_of_no_list_without_a_home_gets_one(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("USERPROFILE", raising=False)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", f"{folders.OWN}elsewhere")
     folders.ensure()
     made = Path(os.environ["HOME"])
     assert made.is_dir() and os.access(made, os.W_OK) and os.path.expanduser("~") == str(made)
@@ -34,15 +35,15 @@ def test_a_user_of_no_list_without_a_home_gets_one(monkeypatch: pytest.MonkeyPat
 
 def test_a_home_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", f"{folders.OWN}elsewhere")
     folders.ensure()
-    assert (os.environ["HOME"], os.environ["GRADIO_TEMP_DIR"]) == (str(tmp_path), "elsewhere")
+    assert (os.environ["HOME"], os.environ["GRADIO_TEMP_DIR"]) == (str(tmp_path), f"{folders.OWN}elsewhere")
 
 
 @pytest.mark.parametrize("home", ["", "~", "/no/such/folder"])
 def test_a_home_that_is_none_is_replaced(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", home)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", f"{folders.OWN}elsewhere")
     folders.ensure()
     made = Path(os.environ["HOME"])
     assert made.is_dir() and os.access(made, os.W_OK)
@@ -63,6 +64,25 @@ def test_uploads_lie_in_a_folder_that_nobody_else_reads(temporary: Path) -> None
     made = Path(os.environ["GRADIO_TEMP_DIR"])
     assert made.is_relative_to(temporary) and made.is_dir()
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (made, made.parent)} == {0o700}
+
+
+def test_a_folder_that_is_given_holds_our_own(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be anybody's, a home folder even: what is in it is never deleted."""
+    given = temporary / "given"
+    given.mkdir()
+    (given / "letter.txt").write_text("keep")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(given))
+    assert not folders.is_own(given)
+    folders.ensure()
+    made = Path(os.environ["GRADIO_TEMP_DIR"])
+    assert made != given and made.is_relative_to(given) and folders.is_own(made)
+    folders.ensure()
+    assert Path(os.environ["GRADIO_TEMP_DIR"]) == made  # once only
+    for place in (given, made):
+        uploads = Uploads(lambda place=place: place)
+        uploads.sweep(-1)
+        uploads.clear()
+    assert (given / "letter.txt").read_text() == "keep"
 
 
 def test_what_a_killed_process_left_is_deleted(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
