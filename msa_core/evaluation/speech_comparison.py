@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from whisper.normalizers import EnglishTextNormalizer
 
 from msa_core.evaluation.speechless_cases import sounds
 from msa_core.evaluation.spoken_cases import Case, require_engine, utterances
+from msa_core.evaluation.true_times import plain
 from msa_core.features import weights, whisper_decoding
 from msa_core.features.speech import SpeechReader
 from msa_core.features.translation import TranslatingReader, if_at_hand
@@ -22,7 +23,9 @@ from msa_core.tables import markdown_table
 
 HEAD = (
     *("kind", "sounds", "words said", "lost: ours", "lost: reference", "invented: ours", "invented: reference"),
-    *("lost of the reference", "with words: ours", "with words: reference", "time error (s): median", "95 %"),
+    *("lost of the reference", "with words: ours", "with words: reference"),
+    *("error of starts (s), median / 95 %: ours", "error of starts (s), median / 95 %: reference"),
+    "distance of starts between the two (s), median / 95 %",
 )
 
 
@@ -36,7 +39,8 @@ class Tally:
     invented: list[int] = field(default_factory=lambda: [0, 0])
     of_reference: int = 0
     answered: list[int] = field(default_factory=lambda: [0, 0])
-    errors_s: list[float] = field(default_factory=list)
+    errors_s: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))  # ours, reference
+    apart_s: list[float] = field(default_factory=list)
 
 
 def table(seed: int = 0) -> str:
@@ -52,26 +56,24 @@ def table(seed: int = 0) -> str:
 
 
 def compared(reader: SpeechReader, cases: Sequence[Case]) -> str:
-    """Tabulate words lost and invented against the truth and the reference, and the time errors of words.
-
-    Times are compared with the truth where one word stands alone, with the reference's for other shared words.
-    """
-    plain, tallies = EnglishTextNormalizer(), dict[str, Tally]()
+    """Tabulate words lost and invented against the truth and the reference, and how well their times agree."""
+    normal, tallies = EnglishTextNormalizer(), dict[str, Tally]()
     for case in tqdm(cases, desc="speech", unit="sound"):
         tally = tallies.setdefault(case.kind, Tally())
         heard = [list(reader.read(case.sound).words), reference(reader.model, case.sound)]
-        ours, theirs = (plain(" ".join(w.text for w in words)).split() for words in heard)
+        ours, theirs = (normal(" ".join(w.text for w in words)).split() for words in heard)
         tally.n += 1
         tally.of_reference += len(theirs) - shared(theirs, ours)
         for k, words in enumerate((ours, theirs)):
             tally.answered[k] += bool(words)
+            tally.errors_s[k].extend(time_errors(case, heard[k]))
             if case.truth is not None:
-                truth = plain(case.truth).split()
+                truth = normal(case.truth).split()
                 common = shared(truth, words)
                 tally.lost[k] += len(truth) - common
                 tally.invented[k] += len(words) - common
-        tally.said += len(plain(case.truth or "").split())
-        tally.errors_s += time_errors(case, *heard)
+        tally.said += len(normal(case.truth or "").split())
+        tally.apart_s += distances(*heard)
     return markdown_table(HEAD, [_row(kind, tally) for kind, tally in tallies.items()])
 
 
@@ -97,21 +99,37 @@ def shared(a: Sequence[str], b: Sequence[str]) -> int:
     return row[-1]
 
 
-def time_errors(case: Case, ours: Sequence[Word], theirs: Sequence[Word]) -> Iterable[float]:
-    """Give the distance of starts in s: to the truth, or to the reference's word where both have the same words."""
+def time_errors(case: Case, words: Sequence[Word]) -> list[float]:
+    """Give the distance in s of starts to the truth: of a word that stands alone (its end, too), or of the right words.
+
+    Words and truth are matched in order: as many as possible, and among equal words those nearest in time.
+    """
     if case.word_s is not None:
-        return [abs(ours[0].start_s - case.word_s[0]), abs(ours[-1].end_s - case.word_s[1])] if ours else []
-    if [_letters(w.text) for w in ours] != [_letters(w.text) for w in theirs]:
+        return [abs(words[0].start_s - case.word_s[0]), abs(words[-1].end_s - case.word_s[1])] if words else []
+    # The best match of the words so far with the first j true ones: how many, less their error, and each error.
+    truth = case.starts_s or ()
+    row: list[tuple[int, float, list[float]]] = [(0, 0.0, [])] * (len(truth) + 1)
+    for word in words:
+        above = row[:]
+        for j, (text, start) in enumerate(truth, start=1):
+            choices = [above[j], row[j - 1]]
+            if plain(word.text) == text:
+                n, total, errors = above[j - 1]
+                error = abs(word.start_s - start)
+                choices.append((n + 1, total - error, [*errors, error]))
+            row[j] = max(choices)
+    return row[-1][2]
+
+
+def distances(ours: Sequence[Word], theirs: Sequence[Word]) -> list[float]:
+    """Give the distance of starts in s of our words and the reference's where both have the same words."""
+    if [plain(w.text) for w in ours] != [plain(w.text) for w in theirs]:
         return []
     return [abs(a.start_s - b.start_s) for a, b in zip(ours, theirs, strict=True)]
 
 
-def _letters(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
-
-
 def _row(kind: str, t: Tally) -> list[str]:
     """Write the cells of a kind."""
-    times = [f"{np.percentile(t.errors_s, p):.2f}" for p in (50, 95)] if t.errors_s else ["-", "-"]
+    times = [" / ".join(f"{np.percentile(s, p):.2f}" for p in (50, 95)) if s else "-" for s in (*t.errors_s, t.apart_s)]
     known = [str(t.said), *map(str, t.lost), *map(str, t.invented)]
     return [kind, str(t.n), *known, str(t.of_reference), *map(str, t.answered), *times]

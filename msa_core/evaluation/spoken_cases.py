@@ -15,6 +15,7 @@ import numpy as np
 from msa_core import media
 from msa_core.config import shipped
 from msa_core.errors import MsaError
+from msa_core.evaluation.true_times import true_times
 
 RATE = 16_000
 ENGINE = "espeak-ng"
@@ -77,12 +78,35 @@ SHIPPED = {  # what is said in the examples; None: another language than English
 }
 
 
+Starts = tuple[tuple[str, float], ...]  # words, each with the second at which it begins
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text that was read aloud; `starts_s` is None where the synthesiser does not tell when its words begin."""
+
+    sound: np.ndarray
+    starts_s: Starts | None
+
+    def between(self, before_s: float, after_s: float) -> Said:
+        """Put silence before and after it."""
+        return silent(before_s).then(self).then(silent(after_s))
+
+    def then(self, other: Said) -> Said:
+        """Put another one behind it."""
+        sound = np.concatenate([self.sound, other.sound])
+        if self.starts_s is None or other.starts_s is None:
+            return Said(sound, None)
+        return Said(sound, self.starts_s + tuple((w, s + len(self.sound) / RATE) for w, s in other.starts_s))
+
+
 @dataclass(frozen=True)
 class Case:
     """One sound with what is said in it.
 
     truth: the words; "" where nothing is said; None where another language is spoken or nobody wrote the words down.
     word_s: start and end of a word that is alone in the sound, in s.
+    starts_s: when each word begins; None where nobody knows.
     """
 
     kind: str
@@ -90,6 +114,7 @@ class Case:
     sound: np.ndarray
     truth: str | None
     word_s: tuple[float, float] | None = None
+    starts_s: Starts | None = None
 
 
 def require_engine() -> None:
@@ -104,6 +129,21 @@ def require_engine() -> None:
 
 def spoken(text: str, voice: str = "en-us", speed: int = 150, pitch: int = 50) -> np.ndarray:
     """Read a text aloud: (N,) float32 at 16 kHz, without the silence that the synthesiser puts around it."""
+    return _trimmed(*_synthesised(text, voice, speed, pitch))[0]
+
+
+def said(text: str, voice: str = "en-us", speed: int = 150, pitch: int = 50) -> Said:
+    """Read a text aloud as `spoken` does, with the true start of each word."""
+    samples, rate = _synthesised(text, voice, speed, pitch)
+    sound, cut_s = _trimmed(samples, rate)
+    truth = true_times(text, voice, speed, pitch)
+    if truth is None or truth.samples != len(samples):  # the times are those of another sound
+        return Said(sound, None)
+    return Said(sound, tuple((word, max(0.0, start - cut_s)) for word, start in truth.starts_s))
+
+
+def _synthesised(text: str, voice: str, speed: int, pitch: int) -> tuple[np.ndarray, int]:
+    """Let espeak-ng write a text's sound. Returns: 16-bit samples and their rate."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "speech.wav"
         options = ["-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(out)]
@@ -111,10 +151,14 @@ def spoken(text: str, voice: str = "en-us", speed: int = 150, pitch: int = 50) -
         if done.returncode != 0 or not out.is_file():
             raise MsaError(f"{ENGINE} could not say {text!r} in the voice {voice}.")
         with wave.open(str(out), "rb") as f:
-            rate, samples = f.getframerate(), np.frombuffer(f.readframes(f.getnframes()), dtype="<i2")
-    sound = resampled(samples.astype(np.float64) / 32768, rate)
+            return np.frombuffer(f.readframes(f.getnframes()), dtype="<i2"), f.getframerate()
+
+
+def _trimmed(samples: np.ndarray, rate_hz: int) -> tuple[np.ndarray, float]:
+    """Resample a synthesiser's sound and cut the silence around it. Returns: the sound, and the seconds cut before."""
+    sound = resampled(samples.astype(np.float64) / 32768, rate_hz)
     loud = np.flatnonzero(np.abs(sound) > 0.01)
-    return sound[loud[0] : loud[-1] + 1]
+    return sound[loud[0] : loud[-1] + 1], float(loud[0]) / RATE
 
 
 def resampled(sound: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -130,6 +174,11 @@ def resampled(sound: np.ndarray, rate_hz: int) -> np.ndarray:
 def silence(seconds: float) -> np.ndarray:
     """Make digital silence."""
     return np.zeros(int(seconds * RATE), np.float32)
+
+
+def silent(seconds: float) -> Said:
+    """Say nothing for some time."""
+    return Said(silence(seconds), ())
 
 
 def coloured(rng: np.random.Generator, seconds: float, colour: float, dbfs: float) -> np.ndarray:
@@ -152,40 +201,42 @@ def utterances(seed: int = 0) -> Iterator[Case]:
     """Make all utterances: sentences, repetitions, replies, digits, pauses, noise, silence around, other languages."""
     rng = np.random.default_rng(seed)
 
-    def say(text: str, speeds: tuple[int, int] = (130, 180)) -> np.ndarray:
-        return spoken(text, str(rng.choice(VOICES)), int(rng.integers(*speeds)), int(rng.integers(35, 65)))
+    def say(text: str, speeds: tuple[int, int] = (130, 180)) -> Said:
+        return said(text, str(rng.choice(VOICES)), int(rng.integers(*speeds)), int(rng.integers(35, 65)))
+
+    def case(kind: str, name: str, speech: Said, text: str) -> Case:
+        return Case(kind, name, speech.sound, text, starts_s=speech.starts_s)
 
     for k in range(2):
         for i, text in enumerate(SENTENCES):
-            yield Case("sentence", f"sentence {k}.{i}", np.concatenate([silence(0.3), say(text), silence(0.3)]), text)
+            yield case("sentence", f"sentence {k}.{i}", say(text).between(0.3, 0.3), text)
     for i, (phrase, times, end) in enumerate(REPEATED):
         text = " ".join([phrase] * times + [end])
-        yield Case("repetition", f"repetition {i}", say(text), text)
-    yield Case(
-        "repetition", "repetition us", spoken("I love it. " * 4 + SENTENCES[1]), "I love it. " * 4 + SENTENCES[1]
-    )
+        yield case("repetition", f"repetition {i}", say(text), text)
+    text = "I love it. " * 4 + SENTENCES[1]
+    yield case("repetition", "repetition us", said(text), text)
     for text in REPLIES:
         for after in (0.3, 3.0):
-            yield Case("reply", f"{text} {after} s", np.concatenate([silence(0.2), say(text), silence(after)]), text)
+            yield case("reply", f"{text} {after} s", say(text).between(0.2, after), text)
     for i, text in enumerate(DIGITS * 2):
-        yield Case(
-            "digits", f"{text} {i // len(DIGITS)}", np.concatenate([silence(0.2), say(text), silence(0.5)]), text
-        )
+        yield case("digits", f"{text} {i // len(DIGITS)}", say(text).between(0.2, 0.5), text)
     for i, pause in enumerate((1.0, 2.0, 4.0, 6.0, 8.0, 12.0)):
         first, second = SENTENCES[i], SENTENCES[-1 - i]
-        sound = np.concatenate([say(first), silence(pause), say(second)])
-        yield Case("pause", f"pause of {pause:.0f} s", sound, f"{first} {second}")
+        yield case(
+            "pause", f"pause of {pause:.0f} s", say(first).then(silent(pause)).then(say(second)), f"{first} {second}"
+        )
     for snr in (20, 10, 5, 0):
         for i, text in enumerate(SENTENCES[:8]):
-            sound = np.concatenate([silence(0.5), say(text), silence(0.5)])
-            yield Case(f"noise {snr} dB", f"{snr} dB {i}", noisy(rng, sound, snr, i % 3), text)
+            speech = say(text).between(0.5, 0.5)
+            heard = Said(noisy(rng, speech.sound, snr, i % 3), speech.starts_s)
+            yield case(f"noise {snr} dB", f"{snr} dB {i}", heard, text)
     for before in (2.0, 5.0, 8.0, 15.0, 22.0):
         for floor in (None, -60.0, -55.0, -45.0):
             word = say(str(rng.choice(["Wonderful!", "Terrible.", "Fantastic!", "Absolutely."])))
-            yield _late(rng, word, before, floor)
+            yield _late(rng, word.sound, before, floor)
     for i, text in enumerate(SENTENCES[:8]):
-        sound = np.concatenate([silence(0.1), say(text), silence(float(rng.uniform(2, 9)))])
-        yield Case("silence after", f"silence after {i}", sound, text)
+        speech = say(text).between(0.1, float(rng.uniform(2, 9)))
+        yield case("silence after", f"silence after {i}", speech, text)
     for language, texts in FOREIGN.items():
         for i, text in enumerate(texts):
             sound = np.concatenate([silence(0.2), spoken(text, language), silence(0.3)])

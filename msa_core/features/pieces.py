@@ -16,6 +16,7 @@ from msa_core.features.windows import DecodedWindow, Window
 
 SHORTEST_S, LONGEST_S = 0.8, 3.0  # of a piece; a longer one is cut where it has a pause
 CONFIRMED = 2  # pieces in which the phrase of a loop has to be heard
+LIKELY = -1.0  # mean log-probability of a loop, at least; -0.7 of one that was said, -1.5 or less in other languages
 UNDERSTOOD = 0.6  # share of the loud sound that lies in pieces with words
 
 
@@ -76,8 +77,9 @@ def joined(window: Window, parts: Sequence[Window], heard: Sequence[DecodedWindo
 
 
 def refused_loop(heard: DecodedWindow) -> bool:
-    """Tell whether a window was refused, or says too little, because its decoder repeated itself."""
-    return _looped(heard) and (heard.unfinished or heard.reason == NOT_UNDERSTOOD)
+    """Tell whether a window was refused, or says too little, though a likely loop was decoded."""
+    likely = heard.decoded is not None and heard.decoded.log_probability > LIKELY
+    return likely and _looped(heard) and (heard.unfinished or heard.reason == NOT_UNDERSTOOD)
 
 
 def _looped(heard: DecodedWindow) -> bool:

@@ -20,12 +20,27 @@ def test_words_are_shared_in_order() -> None:
     assert speech_comparison.shared(["a", "b"], ["b", "a"]) == 1
 
 
-def test_times_are_compared_with_the_truth_or_the_reference() -> None:
-    case, words = Case("late", "x", np.zeros(1), None, (15.0, 15.5)), [Word("Yes.", 15.1, 15.4)]
-    assert list(speech_comparison.time_errors(case, words, [])) == pytest.approx([0.1, 0.1])
-    free = Case("sentence", "x", np.zeros(1), "yes")
-    assert list(speech_comparison.time_errors(free, words, [Word("yes", 15.3, 15.4)])) == pytest.approx([0.2])
-    assert list(speech_comparison.time_errors(free, words, [])) == []
+def test_a_word_alone_is_compared_with_its_start_and_end() -> None:
+    case = Case("late", "x", np.zeros(1), None, (15.0, 15.5))
+    assert speech_comparison.time_errors(case, [Word("Yes.", 15.1, 15.4)]) == pytest.approx([0.1, 0.1])
+    assert speech_comparison.time_errors(case, []) == []
+
+
+def test_words_are_compared_with_the_true_ones_in_order() -> None:
+    starts = (("come", 0.0), ("on", 0.3), ("come", 1.0), ("on", 1.3), ("go", 2.0))
+    case = Case("repetition", "x", np.zeros(1), "", starts_s=starts)
+    right = [Word(w.title() + ",", s + 0.1, s + 0.2) for w, s in starts]
+    assert speech_comparison.time_errors(case, right) == pytest.approx([0.1] * 5)
+    # A turn that was not heard is left out, and a wrong word: the others are matched with the nearest.
+    found = [Word("Come", 0.9, 1.1), Word("in", 1.2, 1.3), Word("on", 1.3, 1.4), Word("go", 2.5, 2.6)]
+    assert speech_comparison.time_errors(case, found) == pytest.approx([0.1, 0.0, 0.5])
+    assert speech_comparison.time_errors(Case("sentence", "x", np.zeros(1), "go"), found) == []
+
+
+def test_the_two_are_compared_where_they_have_the_same_words() -> None:
+    ours, theirs = [Word("Yes.", 15.1, 15.4)], [Word("yes", 15.3, 15.4)]
+    assert speech_comparison.distances(ours, theirs) == pytest.approx([0.2])
+    assert speech_comparison.distances(ours, []) == []
 
 
 @pytest.mark.slow
@@ -35,4 +50,5 @@ def test_a_recorded_speech_is_heard_as_the_reference_hears_it() -> None:
     text = "And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
     row = speech_comparison.compared(SpeechReader(weights.whisper("tiny.en")), [Case("shipped", "jfk", sound, text)])
     cells = [c.strip() for c in row.splitlines()[-1].strip("|").split("|")]
+    assert len(cells) == len(speech_comparison.HEAD) and cells[10:12] == ["-", "-"]
     assert cells[:10] == ["shipped", "1", "22", "0", "0", "0", "0", "0", "1", "1"]

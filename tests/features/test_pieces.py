@@ -64,11 +64,12 @@ def test_words_of_pieces_are_joined_in_the_time_of_the_window() -> None:
         (DecodedWindow(reason=NOT_UNDERSTOOD, decoded=LOOP), True),
         (DecodedWindow(unfinished=True, decoded=LOOP), True),
         (DecodedWindow(reason=NO_SPEECH, decoded=LOOP), False),
+        (DecodedWindow(reason=NOT_UNDERSTOOD, decoded=Decoded((1, 2), -1.5, 0.3, True, True)), False),  # a guess
         (DecodedWindow(reason=NOT_UNDERSTOOD, decoded=Decoded((1,), -2.0, 0.3, False)), False),
         (DecodedWindow(decoded=LOOP), False),
     ],
 )
-def test_only_refused_loops_are_heard_in_pieces(answer: DecodedWindow, expected: bool) -> None:
+def test_only_likely_loops_that_were_refused_are_heard_in_pieces(answer: DecodedWindow, expected: bool) -> None:
     assert pieces.refused_loop(answer) == expected
 
 

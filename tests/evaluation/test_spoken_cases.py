@@ -1,0 +1,36 @@
+"""Utterances for measuring speech reading."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from msa_core.evaluation import spoken_cases
+from msa_core.evaluation.spoken_cases import Said, silent
+from msa_core.evaluation.true_times import TrueTimes
+
+ONE = Said(np.ones(8000, np.float32), (("go", 0.0), ("away", 0.25)))
+
+
+def test_starts_move_with_the_sound_before_them() -> None:
+    both = ONE.between(1.0, 0.5).then(ONE)
+    assert len(both.sound) == 16000 + 8000 + 8000 + 8000
+    assert both.starts_s == (("go", 1.0), ("away", 1.25), ("go", 2.0), ("away", 2.25))
+
+
+def test_a_part_without_truth_leaves_the_whole_without() -> None:
+    unknown = Said(ONE.sound, None)
+    assert unknown.then(ONE).starts_s is None and silent(1.0).then(unknown).starts_s is None
+
+
+@pytest.mark.parametrize("samples, expected", [(16000, (("go", 0.0), ("away", 0.25))), (15999, None)])
+def test_times_of_another_sound_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, samples: int, expected: spoken_cases.Starts | None
+) -> None:
+    tone = np.where(np.arange(12000) % 40 < 20, 8000, -8000)
+    wave = np.concatenate([np.zeros(4000), tone]).astype("<i2")  # a quarter of a second of silence before
+    monkeypatch.setattr(spoken_cases, "_synthesised", lambda *_: (wave, 16000))
+    truth = TrueTimes(samples, (("go", 0.1), ("away", 0.5)))  # one before the first loud sample begins with it
+    monkeypatch.setattr(spoken_cases, "true_times", lambda *_: truth)
+    found = spoken_cases.said("Go away!")
+    assert len(found.sound) == 12000 and found.starts_s == expected
