@@ -219,9 +219,9 @@ def _people(
     edited = utterance.original is not None and left.text.present
     damaged = edited or any(rate and left.stream(m).present for m, rate in rates.items())
     found = {}
-    for name, one in (("full", everything), *(() if damaged else (("left", left),))):
+    for name, one in {"full": everything, **({} if damaged else {"left": left})}.items():
         channel = people.channel_of("+".join(m for m in MODALITIES if one.stream(m).present))
-        if channel in utterance.people:
+        if channel is not None and channel in utterance.people:
             found[name] = channel, utterance.people[channel]
     return found
 
