@@ -17,7 +17,7 @@ from msa_core.page.answering import Answering, Changes
 from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html, with_a_last_step
 from msa_core.page.files import EXAMPLES
 from msa_core.page.reading import Reading, ReadingOutputs, Wanted
-from msa_core.page.saving import Saving
+from msa_core.page.saving import Saving, SavingComponents
 from msa_core.page.scripts import script
 from msa_core.page.services import KEEP_S, Services, forgetting
 from msa_core.predict import Analyser
@@ -83,7 +83,7 @@ def analyse_tab(
     ClipEvents(Reading(services, outputs)).wire(column, components, changes)
     answering = Answering(services, components, changes, answer, clip, column.status)
     answering.wire()
-    Saving(services.analyser).wire(components, *saves)
+    Saving(services.analyser, column.status).wire(components, saves)
     function, inputs = components.form.event(answering.redraw)
     return components, Redraw(function, inputs, [answer, absent_text, clip, column.status, *switches.values()])
 
@@ -268,7 +268,7 @@ def _changes(words: Words) -> Changes:
     return Changes(transcript, heard, use_words, status, blur, noise, apply)
 
 
-def _saves(words: Words) -> tuple[gr.Button, gr.Button, gr.Checkbox]:
+def _saves(words: Words) -> SavingComponents:
     with gr.Row(elem_id="mm-saves"):
         csv = words.put(gr.Button, lambda: {"value": say("Save CSV")}, elem_id="mm-save-csv", size="sm")
         pictures = words.put(
@@ -276,4 +276,4 @@ def _saves(words: Words) -> tuple[gr.Button, gr.Button, gr.Checkbox]:
             min_width=0, elem_id="mm-pictures",
         )  # fmt: skip
         report = words.put(gr.Button, lambda: {"value": say("Save a report")}, elem_id="mm-save-report", size="sm")
-    return csv, report, pictures
+    return SavingComponents(csv, report, pictures)
