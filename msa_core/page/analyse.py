@@ -73,7 +73,7 @@ def analyse_tab(
                 visit, edit, language, column.spoken, column.any_language, absent_text, method, switches, rates
             )
             changes = _changes(words)
-            answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse"))
+            answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse", "player"))
             saves = _saves(words)
             clip = html("", "mm-seen", script("analyse"))
     outputs = ReadingOutputs(
@@ -144,6 +144,7 @@ def _clip_column(words: Words) -> ClipColumn:
         record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
         again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")
     _consent(words, record, video)
+    words.put(html, lambda: {"value": page_parts.player_words()}, name="mm-words", script=script("switch_keys"))
     status = html("", "mm-status")
     spoken = words.put(
         gr.Radio,

@@ -62,6 +62,13 @@ def consent() -> str:
     return f'<div class="mm"><p><b>{title}</b></p><p class="mm-hint">{said}</p></div>'
 
 
+def player_words() -> str:
+    """Hand the page's scripts their words: for the cover of the player, and for the switches' keys."""
+    unseen = escape(say("the models see no picture"))
+    keys = escape("|".join(say("Key {key} presses it, too", key=key) for key in (1, 2, 3)))
+    return f'<div class="mm" data-unseen="{unseen}" data-keys="{keys}"></div>'
+
+
 def troubles() -> dict[str, str]:
     """List the messages of the page's script for a browser that cannot do something, each with a way out.
 

@@ -251,6 +251,28 @@ def test_what_was_heard_is_shown_and_obeys_the_switch(visit: Any, site: Any, ana
     assert page.locator(".mm-facts b").all_inner_texts() == shows and len(site.extractions) == before
 
 
+def test_keys_switch_and_off_is_off_in_the_player(visit: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    lost = expected(analyser.predict(analyser.extract(str(CLIP)), dropped=["audio", "vision"]))
+    for key in "23":
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "wanted => [...document.querySelectorAll('.mm-number')].map(e => e.textContent).join() === wanted.join()",
+        arg=lost,
+    )
+    player = "[getComputedStyle(document.querySelector('#mm-clip video')).opacity, " + (
+        "document.querySelector('#mm-clip video').muted].join()"
+    )
+    assert page.evaluate(player) == "0,true"
+    for look in looks(page):
+        shown(page, f"{look}-unseen")
+        assert overflow(page) == [] and findings(page, "#mm-left") == [], look
+    example(page, CLIP.name)  # chosen again: everything is on
+    page.wait_for_function(f"{player} === '1,false'")
+    assert page.is_checked("#mm-vision input") and page.is_checked("#mm-audio input")
+
+
 def test_keyboard_reaches_the_switches(answered: Any) -> None:
     page = answered
     before = gauges(page)
