@@ -140,6 +140,7 @@ def _clip_column(words: Words) -> ClipColumn:
         gr.Video, lambda: {"label": say("Your clip")}, sources=["upload"], show_label=False, elem_id="mm-clip",
         webcam_options=gr.WebcamOptions(mirror=False), include_audio=True, buttons=[],
     )  # fmt: skip
+    words.put(html, lambda: {"value": page_parts.recorder()}, name="mm-recorder", script=script("recording"))
     with gr.Row():
         record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
         again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")

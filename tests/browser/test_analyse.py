@@ -203,6 +203,26 @@ def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
     assert len(kept) == 2 and sum("-preview" in n for n in kept) == 1, "the recording, and a copy that has a duration"
 
 
+def test_a_recording_shows_its_seconds_and_stops_by_itself(visit: Any) -> None:
+    page = visit()
+    page.click("#mm-record")
+    page.wait_for_selector("#mm-agree")
+    assert "after 60 seconds the recording stops by itself" in page.inner_text("#mm-consent")
+    page.click("#mm-agree")
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_selector('#mm-clip [aria-label="Start recording"]')
+    page.evaluate("document.querySelector('#mm-recorder [data-limit]').dataset.limit = 3")
+    assert not page.is_visible(".mm-timer")
+    page.click('#mm-clip [aria-label="Start recording"]')
+    page.wait_for_selector('#mm-clip [aria-label="Stop recording"]')
+    page.wait_for_selector(".mm-timer:text('Recording: 1 of 60 s')")
+    shown(page, "light-recording")
+    page.wait_for_selector(".mm-done, .mm-failed")
+    assert page.locator(".mm-failed").count() == 0, page.inner_text("#mm-status")
+    assert not page.is_visible(".mm-timer")
+    assert 2 < float(page.evaluate("document.querySelector('#mm-clip video').duration")) < 4.5
+
+
 def test_nothing_overflows(visit: Any) -> None:
     page = visit()
     assert gauges(page) == ["–"] * 3
