@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from contextlib import suppress
 
 from msa_core.page import folders
 
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, epilog="GRADIO_SERVER_PORT=8000 sets the port.").parse_args()
 folders.ensure()
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with suppress(ImportError):

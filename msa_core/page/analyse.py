@@ -17,7 +17,7 @@ from msa_core.page.answering import Answering, Changes
 from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html, with_a_last_step
 from msa_core.page.files import EXAMPLES
 from msa_core.page.reading import Reading, ReadingOutputs, Wanted
-from msa_core.page.saving import Saving
+from msa_core.page.saving import Saving, SavingComponents
 from msa_core.page.scripts import script
 from msa_core.page.services import KEEP_S, Services, forgetting
 from msa_core.predict import Analyser
@@ -73,7 +73,7 @@ def analyse_tab(
                 visit, edit, language, column.spoken, column.any_language, absent_text, method, switches, rates
             )
             changes = _changes(words)
-            answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse"))
+            answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse", "player"))
             saves = _saves(words)
             clip = html("", "mm-seen", script("analyse"))
     outputs = ReadingOutputs(
@@ -83,7 +83,7 @@ def analyse_tab(
     ClipEvents(Reading(services, outputs)).wire(column, components, changes)
     answering = Answering(services, components, changes, answer, clip, column.status)
     answering.wire()
-    Saving(services.analyser).wire(components, *saves)
+    Saving(services.analyser, column.status).wire(components, saves)
     function, inputs = components.form.event(answering.redraw)
     return components, Redraw(function, inputs, [answer, absent_text, clip, column.status, *switches.values()])
 
@@ -140,10 +140,12 @@ def _clip_column(words: Words) -> ClipColumn:
         gr.Video, lambda: {"label": say("Your clip")}, sources=["upload"], show_label=False, elem_id="mm-clip",
         webcam_options=gr.WebcamOptions(mirror=False), include_audio=True, buttons=[],
     )  # fmt: skip
+    words.put(html, lambda: {"value": page_parts.recorder()}, name="mm-recorder", script=script("recording"))
     with gr.Row():
         record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
         again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")
     _consent(words, record, video)
+    words.put(html, lambda: {"value": page_parts.player_words()}, name="mm-words", script=script("switch_keys"))
     status = html("", "mm-status")
     spoken = words.put(
         gr.Radio,
@@ -268,7 +270,7 @@ def _changes(words: Words) -> Changes:
     return Changes(transcript, heard, use_words, status, blur, noise, apply)
 
 
-def _saves(words: Words) -> tuple[gr.Button, gr.Button, gr.Checkbox]:
+def _saves(words: Words) -> SavingComponents:
     with gr.Row(elem_id="mm-saves"):
         csv = words.put(gr.Button, lambda: {"value": say("Save CSV")}, elem_id="mm-save-csv", size="sm")
         pictures = words.put(
@@ -276,4 +278,4 @@ def _saves(words: Words) -> tuple[gr.Button, gr.Button, gr.Checkbox]:
             min_width=0, elem_id="mm-pictures",
         )  # fmt: skip
         report = words.put(gr.Button, lambda: {"value": say("Save a report")}, elem_id="mm-save-report", size="sm")
-    return csv, report, pictures
+    return SavingComponents(csv, report, pictures)

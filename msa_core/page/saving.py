@@ -11,12 +11,12 @@ import gradio as gr
 from msa_core.errors import MsaError
 from msa_core.i18n import known, use
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
-from msa_core.page.components import QUICK, Form
+from msa_core.page.components import QUICK, Form, Updates
 from msa_core.page.scripts import script
 from msa_core.page.session import predict
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
-from msa_core.views import prediction_csv, report
+from msa_core.views import page_parts, prediction_csv, report
 
 NO_CLIP = "There is no clip yet: record, upload or choose one first."
 
@@ -29,21 +29,35 @@ class ReportInputs:
     with_pictures: bool
 
 
+@dataclass(frozen=True)
+class SavingComponents:
+    """The buttons that save, and whether pictures belong into a report."""
+
+    csv: gr.Button
+    report: gr.Button
+    pictures: gr.Checkbox
+
+
 class Saving:
     """The events behind the buttons that save; gradio names a call after its function, so none may be called `csv`."""
 
-    def __init__(self, analyser: Analyser) -> None:
-        self.analyser = analyser
+    def __init__(self, analyser: Analyser, status: gr.HTML) -> None:
+        """Args: status: the line that says why there is nothing to save."""
+        self.analyser, self.status = analyser, status
+        self.file = gr.JSON(visible="hidden")
 
-    def wire(self, components: AnalyseComponents, csv: gr.Button, report: gr.Button, pictures: gr.Checkbox) -> None:
+    def wire(self, components: AnalyseComponents, saves: SavingComponents) -> None:
         """Listen to the buttons."""
-        file, save = gr.JSON(visible="hidden"), script("save_file")
-        reported = Form(ReportInputs, analyse=components.form, with_pictures=pictures)
-        csv.click(*components.form.event(self.save_csv), file, **QUICK).then(None, file, None, js=save)
-        report.click(*reported.event(self.save_report), file, **QUICK).then(None, file, None, js=save)
+        reported = Form(ReportInputs, analyse=components.form, with_pictures=saves.pictures)
+        outputs, save = [self.file, self.status], script("save_file")
+        for button, event in (
+            (saves.csv, components.form.event(self.save_csv)),
+            (saves.report, reported.event(self.save_report)),
+        ):
+            button.click(*event, outputs, **QUICK).then(None, self.file, None, js=save)
 
-    def save_csv(self, inputs: AnalyseInputs) -> list[str] | None:
-        """Return the prediction as a CSV file."""
+    def save_csv(self, inputs: AnalyseInputs) -> Updates:
+        """Hand out the prediction as a CSV file."""
         return self._file(
             inputs,
             "prediction.csv",
@@ -51,8 +65,8 @@ class Saving:
             lambda utterance: prediction_csv.as_csv(predict(self.analyser, utterance, inputs.settings)),
         )
 
-    def save_report(self, inputs: ReportInputs) -> list[str] | None:
-        """Return the report on one page as an HTML file."""
+    def save_report(self, inputs: ReportInputs) -> Updates:
+        """Hand out the report on one page as an HTML file."""
         settings = inputs.analyse.settings
 
         def draw(utterance: Utterance) -> str:
@@ -63,13 +77,14 @@ class Saving:
 
         return self._file(inputs.analyse, "missing-modality-report.html", "text/html", draw)
 
-    def _file(self, inputs: AnalyseInputs, name: str, mime: str, make: Callable[[Utterance], str]) -> list[str] | None:
-        """Return name, media type and text of a file; None when it cannot be made, which is said."""
+    def _file(self, inputs: AnalyseInputs, name: str, mime: str, make: Callable[[Utterance], str]) -> Updates:
+        """Set name, media type and text of a file; None when it cannot be made, which the status line says."""
         with use(inputs.language):
             try:
-                if inputs.utterance is None:
+                if inputs.visit is None or inputs.utterance is None:
                     raise MsaError(NO_CLIP)
-                return [name, mime, make(inputs.utterance)]
+                said = page_parts.finished(inputs.visit.utterance, inputs.visit.seconds)
+                return {self.file: [name, mime, make(inputs.utterance)], self.status: said}
             except MsaError as e:
-                gr.Warning(escape(known(e.message)))  # gradio draws it as HTML
-                return None
+                gr.Warning(escape(known(e.message)))  # as HTML; on a phone the status line is out of sight
+                return {self.file: None, self.status: page_parts.failed(e.message)}

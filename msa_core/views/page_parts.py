@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from msa_core import __version__, i18n, media
+from msa_core.config import MediaLimits
 from msa_core.i18n import known, say
 from msa_core.schema import Utterance
 from msa_core.views.clip import picture
@@ -51,15 +52,41 @@ def privacy() -> str:
     return f'<div class="mm mm-privacy"><p><b>{say("Nothing is kept.")}</b> {said}</p></div>'
 
 
+def longest_s() -> float:
+    """Return how long a clip may be on the page, in seconds."""
+    return MediaLimits().max_duration_s
+
+
+def recorder(limit_s: float | None = None) -> str:
+    """Draw the hidden line with the seconds of a recording; the page's script stops it after `limit_s` (the limit)."""
+    limit = longest_s() if limit_s is None else limit_s
+    told = {
+        "limit": f"{limit:g}",
+        "progress": say("Recording: {seconds} of {limit:.0f} s", seconds="#", limit=limit),
+        "start": say("Start recording"),
+        "stop": say("Stop recording"),
+    }
+    data = " ".join(f'data-{key}="{escape(text)}"' for key, text in told.items())
+    return f'<div class="mm" {data}><p class="mm-timer" role="timer" hidden></p></div>'
+
+
 def consent() -> str:
     """State the terms that a visitor agrees to before the camera opens."""
     said = say(
-        "Your camera and microphone record only between Record and Stop, up to 60 seconds. The recording goes to this "
-        "server, is read once and deleted as stated below. Record only yourself, or people who agree. Your browser "
-        "will ask for permission too."
+        "Your camera and microphone record only between Record and Stop; after {limit:.0f} seconds the recording stops "
+        "by itself. It goes to this server, is read once and deleted as stated below. Record only yourself, or people "
+        "who agree. Your browser will ask for permission too.",
+        limit=longest_s(),
     )
     title = say("Before the camera opens")
     return f'<div class="mm"><p><b>{title}</b></p><p class="mm-hint">{said}</p></div>'
+
+
+def player_words() -> str:
+    """Hand the page's scripts their words: for the cover of the player, and for the switches' keys."""
+    unseen = escape(say("the models see no picture"))
+    keys = escape("|".join(say("Key {key} presses it, too", key=key) for key in (1, 2, 3)))
+    return f'<div class="mm" data-unseen="{unseen}" data-keys="{keys}"></div>'
 
 
 def troubles() -> dict[str, str]:

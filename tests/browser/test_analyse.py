@@ -203,6 +203,26 @@ def test_recording_needs_consent_and_is_analysed(visit: Any, site: Any) -> None:
     assert len(kept) == 2 and sum("-preview" in n for n in kept) == 1, "the recording, and a copy that has a duration"
 
 
+def test_a_recording_shows_its_seconds_and_stops_by_itself(visit: Any) -> None:
+    page = visit()
+    page.click("#mm-record")
+    page.wait_for_selector("#mm-agree")
+    assert "after 60 seconds the recording stops by itself" in page.inner_text("#mm-consent")
+    page.click("#mm-agree")
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_selector('#mm-clip [aria-label="Start recording"]')
+    page.evaluate("document.querySelector('#mm-recorder [data-limit]').dataset.limit = 3")
+    assert not page.is_visible(".mm-timer")
+    page.click('#mm-clip [aria-label="Start recording"]')
+    page.wait_for_selector('#mm-clip [aria-label="Stop recording"]')
+    page.wait_for_selector(".mm-timer:text('Recording: 1 of 60 s')")
+    shown(page, "light-recording")
+    page.wait_for_selector(".mm-done, .mm-failed")
+    assert page.locator(".mm-failed").count() == 0, page.inner_text("#mm-status")
+    assert not page.is_visible(".mm-timer")
+    assert 2 < float(page.evaluate("document.querySelector('#mm-clip video').duration")) < 4.5
+
+
 def test_nothing_overflows(visit: Any) -> None:
     page = visit()
     assert gauges(page) == ["–"] * 3
@@ -249,6 +269,28 @@ def test_what_was_heard_is_shown_and_obeys_the_switch(visit: Any, site: Any, ana
     assert page.locator(".mm-facts").count() == page.locator(".mm-pitch").count() == 0
     switch(page, "#mm-audio input")
     assert page.locator(".mm-facts b").all_inner_texts() == shows and len(site.extractions) == before
+
+
+def test_keys_switch_and_off_is_off_in_the_player(visit: Any, analyser: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    lost = expected(analyser.predict(analyser.extract(str(CLIP)), dropped=["audio", "vision"]))
+    for key in "23":
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "wanted => [...document.querySelectorAll('.mm-number')].map(e => e.textContent).join() === wanted.join()",
+        arg=lost,
+    )
+    player = "[getComputedStyle(document.querySelector('#mm-clip video')).opacity, " + (
+        "document.querySelector('#mm-clip video').muted].join()"
+    )
+    assert page.evaluate(player) == "0,true"
+    for look in looks(page):
+        shown(page, f"{look}-unseen")
+        assert overflow(page) == [] and findings(page, "#mm-left") == [], look
+    example(page, CLIP.name)  # chosen again: everything is on
+    page.wait_for_function(f"{player} === '1,false'")
+    assert page.is_checked("#mm-vision input") and page.is_checked("#mm-audio input")
 
 
 def test_keyboard_reaches_the_switches(answered: Any) -> None:
