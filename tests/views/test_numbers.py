@@ -296,6 +296,16 @@ def test_shipped_evaluations_can_be_shown() -> None:
         assert "mm-table" in html and corpus in html
 
 
+def test_the_finding_stands_first_and_follows_the_rows(folder: Path) -> None:
+    main, everything = (numbers_view.screen("made-up", "patterns", "mae", rows) for rows in ("main", "all"))
+    for html in (main, everything):
+        assert html.index("In one sentence") < html.index("test utterances") and "On made-up, over the 6" in html
+    assert main.split("mm-headline")[1].split("</section>")[0] != everything.split("mm-headline")[1].split("</sect")[0]
+    write(folder, sample(NASTY.replace("/", "")))
+    (folder / "one.json").write_text(json.dumps({"corpus": "one", "rows": [{"label": "a", "table": {}}]}))
+    assert "In one sentence" not in numbers_view.screen("one", "patterns", "mae", "main")
+
+
 # what papers report
 
 
