@@ -17,6 +17,7 @@ from evaluations import NASTY, sample, write
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import curve_svg, results
+from msa_core.i18n import STATIC
 from msa_core.views import numbers as numbers_view
 
 
@@ -304,6 +305,15 @@ def test_the_finding_stands_first_and_follows_the_rows(folder: Path) -> None:
     write(folder, sample(NASTY.replace("/", "")))
     (folder / "one.json").write_text(json.dumps({"corpus": "one", "rows": [{"label": "a", "table": {}}]}))
     assert "In one sentence" not in numbers_view.screen("one", "patterns", "mae", "main")
+
+
+def test_no_other_tab_lays_out_what_is_drawn_here(folder: Path) -> None:
+    """A class that another tab's stylesheet makes a grid would be laid out like it here, too."""
+    drawn = set(re.findall(r"mm-[\w-]+", numbers_view.screen("made-up", "headline", "mae", "all")))
+    for name in ("analyse", "compare", "learn"):
+        sheet = re.sub(r"/\*.*?\*/", "", (STATIC / f"{name}.css").read_text(), flags=re.DOTALL)
+        grids = {c for c, rule in re.findall(r"(?:^|[},])\s*\.(mm-[\w-]+) \{([^}]*)", sheet) if "display:" in rule}
+        assert grids and not grids & drawn, name
 
 
 # what papers report
