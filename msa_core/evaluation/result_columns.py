@@ -164,9 +164,9 @@ def _headline(result: Result) -> Columns:
         masked = row.get("against_masked")
         difference = list(masked) if isinstance(masked, Sequence) and len(masked) == 3 else [None] * 3
         return [
-            Cell(number(row.get("gap_closed")), None, _interval(row.get("gap_interval"))),
+            Cell(number(row.get("gap_closed")), None, interval_of(row.get("gap_interval"))),
             Cell(number(row.get("distance"))),
-            Cell(number(difference[0]), None, _interval(difference[1:])),
+            Cell(number(difference[0]), None, interval_of(difference[1:])),
             Cell(number(row.get("price"))),
             Cell(number(row.get("six")), number(row.get("six_sd")) or None),
             Cell(number(row.get("complete"))),
@@ -175,7 +175,7 @@ def _headline(result: Result) -> Columns:
     return columns, cells
 
 
-def _interval(pair: Any) -> tuple[float, float] | None:
+def interval_of(pair: Any) -> tuple[float, float] | None:
     """Read the two ends of an interval; anything else becomes None."""
     low, high = (number(v) for v in pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
     return None if low is None or high is None else (low, high)

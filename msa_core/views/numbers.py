@@ -15,7 +15,7 @@ from html import escape
 from markupsafe import Markup
 
 from msa_core.errors import MsaError
-from msa_core.evaluation import metrics, results
+from msa_core.evaluation import finding, metrics, results
 from msa_core.evaluation.curve_svg import curves_svg, key, written
 from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn, NumbersTable, Result, TableLine
 from msa_core.i18n import known, say
@@ -54,10 +54,16 @@ def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
         return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(e.message))}</p>{left_out}</div>'
     drawn = curves_svg(result, metric) if results.curves(result, metric) else ""
     return (
-        f'<div class="mm mm-sheet">{head}{left_out}{_facts(result, shown)}'
+        f'<div class="mm mm-sheet">{head}{left_out}{_finding(result, rows)}{_facts(result, shown)}'
         f"{_measured(result, shown, protocol, metric)}{_robustness(result, drawn, metric)}"
         f"{_downloads(result, shown, protocol, metric, drawn)}</div>"
     )
+
+
+def _finding(result: Result, rows: str) -> Markup | str:
+    """Draw the headline finding over all rows that are drawn, or nothing where there are too few."""
+    said = finding.sentences(result, rows == "all")
+    return "" if said is None else render("numbers_finding", sentence=said[0], more=said[1])
 
 
 def _facts(result: Result, shown: NumbersTable) -> Markup:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from markupsafe import Markup
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import results
-from msa_core.evaluation.real import tables
+from msa_core.evaluation.real import channels, tables
 from msa_core.evaluation.result_columns import number
 from msa_core.explain import conformal
 from msa_core.i18n import known, say
@@ -36,6 +38,31 @@ def screen() -> str:
         )
         said = tables.sentences(part)
         shown.append((title, tables.statement(part), said, table_html(laid_out, title), Markup(save)))
+    beside = _beside(result)
     whole = link(say("Save all of it (JSON)"), results.REAL, "application/json", json.dumps(result)) if result else ""
     absent = tables.absent(result) if result else ""
-    return str(render("real_people", sets=shown, failure=failure, absent=absent, whole=Markup(whole), level=level))
+    return str(
+        render(
+            "real_people",
+            beside=beside,
+            sets=shown,
+            failure=failure,
+            absent=absent,
+            whole=Markup(whole),
+            level=level,
+        )
+    )
+
+
+def _beside(result: Mapping[str, Any] | None) -> tuple[list[str], Markup, Markup] | None:
+    """Draw people beside models by channel: sentences, table, link; None where the file lacks what is needed."""
+    found = channels.find(result)
+    if found is None:
+        return None
+    laid_out = channels.table(found)
+    save = link(say("Save this table (CSV)"), "people-and-models.csv", "text/csv", csv_text(laid_out))
+    return (
+        channels.sentences(found),
+        table_html(laid_out, say("People with a channel missing, models with it missing")),
+        Markup(save),
+    )

@@ -17,6 +17,7 @@ from evaluations import NASTY, sample, write
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import curve_svg, results
+from msa_core.i18n import STATIC
 from msa_core.views import numbers as numbers_view
 
 
@@ -294,6 +295,25 @@ def test_shipped_evaluations_can_be_shown() -> None:
     for corpus in found:
         html = numbers_view.screen(corpus, "patterns", "mae", "all")
         assert "mm-table" in html and corpus in html
+
+
+def test_the_finding_stands_first_and_follows_the_rows(folder: Path) -> None:
+    main, everything = (numbers_view.screen("made-up", "patterns", "mae", rows) for rows in ("main", "all"))
+    for html in (main, everything):
+        assert html.index("In one sentence") < html.index("test utterances") and "On made-up, over the 6" in html
+    assert main.split("mm-headline")[1].split("</section>")[0] != everything.split("mm-headline")[1].split("</sect")[0]
+    write(folder, sample(NASTY.replace("/", "")))
+    (folder / "one.json").write_text(json.dumps({"corpus": "one", "rows": [{"label": "a", "table": {}}]}))
+    assert "In one sentence" not in numbers_view.screen("one", "patterns", "mae", "main")
+
+
+def test_no_other_tab_lays_out_what_is_drawn_here(folder: Path) -> None:
+    """A class that another tab's stylesheet makes a grid would be laid out like it here, too."""
+    drawn = set(re.findall(r"mm-[\w-]+", numbers_view.screen("made-up", "headline", "mae", "all")))
+    for name in ("analyse", "compare", "learn"):
+        sheet = re.sub(r"/\*.*?\*/", "", (STATIC / f"{name}.css").read_text(), flags=re.DOTALL)
+        grids = {c for c, rule in re.findall(r"(?:^|[},])\s*\.(mm-[\w-]+) \{([^}]*)", sheet) if "display:" in rule}
+        assert grids and not grids & drawn, name
 
 
 # what papers report

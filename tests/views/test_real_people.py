@@ -96,6 +96,18 @@ def test_what_is_absent_or_malformed_is_said(folder: Path) -> None:
     assert results.load()[1] == []
 
 
+def test_people_stand_beside_models_where_the_file_has_both(folder: Path) -> None:
+    assert "mm-beside" not in real_people.screen()
+    rows = [row("person", "person", None, None, **{"mae audio": 0.9}), row("sdumc", "method", None, None)]
+    clips = [{"id": str(i), "labels": {"audio": 1.0}, "scores": {"sdumc": {"audio": 0.8 + 0.01 * i}}} for i in range(9)]
+    rows[1]["title"] = NASTY
+    change(folder, kind="cremad", rows=rows, items=clips, facts={}, nearest=None, against_complete=None)
+    html = real_people.screen()
+    beside = html.split("mm-beside")[1].split("</details>")[0]
+    assert "9 clips" in beside and "0.90" in beside and "★" in beside and "0.16" in beside and "<img" not in html
+    assert 'download="people-and-models.csv"' in beside and "One person is 0.90 from the others" in beside
+
+
 def test_the_file_is_no_corpus(folder: Path) -> None:
     assert results.load() == ({}, [])
 

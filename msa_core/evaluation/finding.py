@@ -1,0 +1,193 @@
+"""The headline finding of an evaluation: which rows are nearest, and which methods beat the masked model beyond chance.
+
+Two rows count as apart only when their difference is larger than both deviations over seeds together, and when the
+stored bootstrap intervals do not leave it open: that of the difference from the masked model where both rows have it,
+else that of the gap closed between the naive model and the specialists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msa_core.evaluation.result_columns import EvaluationRow, Result, cell_of, interval_of, mapping, number, patterns_of
+from msa_core.evaluation.results import rows_of, title_of
+from msa_core.i18n import known, say
+
+METRIC = "mae"
+NAMED = 4  # rows named in a sentence; the others are counted
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row with its mean error over the incomplete patterns.
+
+    spread: standard deviation over seeds of the mean, at most; against, gap: intervals, None where none is stored.
+    """
+
+    title: str
+    kind: str
+    error: float
+    spread: float
+    against: Interval | None
+    gap: Interval | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an evaluation shows over the rows that are drawn.
+
+    conditions: the incomplete patterns, or the only one. tied: rows that cannot be told from the best, nearest first.
+    beats_constant: whether any row is clearly nearer than the constant; None without one. masked: the title of the
+    baseline, None where nothing was measured against it; better, unclear, worse: the rows beside it.
+    """
+
+    conditions: tuple[str, ...]
+    best: Standing
+    tied: tuple[Standing, ...]
+    beats_constant: bool | None
+    masked: str | None
+    better: tuple[Standing, ...]
+    unclear: tuple[Standing, ...]
+    worse: tuple[Standing, ...]
+
+
+def find(result: Result, everything: bool) -> Finding | None:
+    """Find what an evaluation shows; None where fewer than two rows have every pattern.
+
+    Args:
+        everything: with ablations and variants, as in the table.
+    """
+    patterns = patterns_of(result)
+    conditions = tuple(patterns[:-1] or patterns)
+    found = [_standing(result, row, conditions) for row in rows_of(result, everything)]
+    rows = sorted((row for row in found if row is not None), key=lambda row: row.error)
+    if len(rows) < 2:
+        return None
+    best = rows[0]
+    constant = next((row for row in rows if row.kind == "constant"), None)
+    masked = next((row for row in rows if row.kind == "masked"), None)
+    measured = [row for row in rows if row.against is not None and row.kind != "masked"]
+    ends = {id(row): row.against or (0.0, 0.0) for row in measured}
+    better = tuple(row for row in measured if ends[id(row)][1] < 0)
+    worse = tuple(row for row in measured if ends[id(row)][0] > 0)
+    return Finding(
+        conditions,
+        best,
+        tuple(row for row in rows[1:] if not apart(best, row)),
+        None if constant is None else any(row.error < constant.error and apart(row, constant) for row in rows),
+        masked.title if masked and measured else None,
+        better,
+        tuple(row for row in measured if row not in better and row not in worse),
+        worse,
+    )
+
+
+def apart(near: Standing, far: Standing) -> bool:
+    """Tell whether a row is nearer than another beyond chance."""
+    if far.error - near.error <= near.spread + far.spread:
+        return False
+    if near.against is not None and far.against is not None:
+        return near.against[1] < far.against[0]
+    if near.gap is not None and far.gap is not None:
+        return far.gap[1] < near.gap[0]  # the more of the gap is closed, the nearer
+    return True
+
+
+def sentences(result: Result, everything: bool) -> tuple[str, str] | None:
+    """Say the finding in one sentence, and in a second what it does not name; plain text in the active language."""
+    found = find(result, everything)
+    if found is None:
+        return None
+    first, more = _nearest(str(result["corpus"]), found), []
+    if found.masked is not None:
+        first += (
+            say(", and these methods reliably beat the masked baseline: {rows}.", rows=_names(found.better))
+            if found.better
+            else say(", and no method reliably beats the masked baseline.")
+        )
+        more.append(
+            say(
+                "The masked baseline is the row “{masked}”; a method beats it reliably when the stored 95 % interval "
+                "of the difference lies below 0.",
+                masked=known(found.masked),
+            )
+        )
+        if found.unclear:
+            more.append(say("Not told apart from it: {rows}.", rows=_names(found.unclear)))
+        if found.worse:
+            more.append(say("Reliably worse: {rows}.", rows=_names(found.worse)))
+    else:
+        first += say(".")
+    more.append(
+        say(
+            "Rows count as told apart when they differ by more than their standard deviations over seeds together, "
+            "and the stored 95 % intervals, where there are some, do not leave it open."
+        )
+    )
+    return first, " ".join(more)
+
+
+def _nearest(corpus: str, found: Finding) -> str:
+    """Say which rows are nearest to the labels, without a full stop."""
+    n, best, tied = len(found.conditions), found.best, found.tied
+    where = (
+        say("over the {n} incomplete patterns", n=n)
+        if n > 1
+        else say("with {pattern} alone", pattern=known(found.conditions[0]))
+    )
+    values: dict[str, object] = {"corpus": corpus, "where": where, "near": f"{best.error:.3f}"}
+    models = [row for row in (best, *tied) if row.kind != "constant"]
+    if found.beats_constant is False and not models:
+        return say("On {corpus}, {where}, no model is as near to the labels as the constant (MAE {near})", **values)
+    if found.beats_constant is False:
+        return say(
+            "On {corpus}, {where}, no model is clearly nearer to the labels than the constant (not told apart from it: "
+            "{rows})",
+            rows=_names(models),
+            **values,
+        )
+    if not tied:
+        return say(
+            "On {corpus}, {where}, one row is clearly nearest to the labels: “{row}” (MAE {near})",
+            row=known(best.title),
+            **values,
+        )
+    return say(
+        "On {corpus}, {where}, no row is clearly nearest to the labels (not told apart: {rows}; MAE {near} to {far})",
+        rows=_names([best, *tied]),
+        far=f"{tied[-1].error:.3f}",
+        **values,
+    )
+
+
+def _names(rows: Sequence[Standing]) -> str:
+    """List rows by title, the first ones by name; titles hold commas."""
+    names = say("; ").join(known(row.title) for row in rows[:NAMED])
+    left = len(rows) - NAMED
+    return say("{names}; {n} more", names=names, n=left) if left > 0 else names
+
+
+def _standing(result: Result, row: EvaluationRow, conditions: Sequence[str]) -> Standing | None:
+    """Read where a row stands; None where it lacks a pattern."""
+    cells = [cell_of(row, c, METRIC) for c in conditions]
+    errors = [c.value for c in cells if c.value is not None]
+    if not errors or len(errors) < len(conditions):
+        return None
+    # Deviation of the mean as stored; else the mean of the deviations, which it cannot exceed.
+    spread = number(row.get("six_sd")) if len(conditions) > 1 else None
+    if spread is None:
+        spread = sum(c.sd or 0.0 for c in cells) / len(cells)
+    # Intervals of the row; the masked model, the naive one and the specialists are the fixed points of the two scales.
+    kind = str(row.get("kind") or "")
+    difference = row.get("against_masked")
+    against = interval_of(list(difference)[1:]) if isinstance(difference, Sequence) and len(difference) == 3 else None
+    gap = interval_of(row.get("gap_interval"))
+    if kind == "masked":
+        against = (0.0, 0.0)
+    if kind == "specialist":
+        gap = (1.0, 1.0)
+    elif row["label"] == mapping(result.get("naive")).get("label"):
+        gap = (0.0, 0.0)
+    return Standing(title_of(row), kind, sum(errors) / len(errors), spread, against, gap)
