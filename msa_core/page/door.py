@@ -25,7 +25,8 @@ NEEDED = frozenset(  # gradio's routes that the page, or a program with the name
     "/gradio_api/call/{api_name} /gradio_api/call/{api_name}/ /gradio_api/call/{api_name}/{event_id} "
     "/gradio_api/call/v2/{api_name} /gradio_api/call/v2/{api_name}/ /gradio_api/call/v2/{api_name}/{event_id} "
     "/gradio_api/queue/join /gradio_api/queue/data /gradio_api/cancel /gradio_api/reset /gradio_api/reset/ "
-    "/gradio_api/upload /gradio_api/upload_progress".split()
+    "/gradio_api/upload /gradio_api/upload_progress "
+    "/gradio_api/component_server /gradio_api/component_server/".split()  # functions of our own components (numbers.js)
 )
 OWN = frozenset({"/teaching/{name}"})  # the page's own files, named without their place on this computer
 REFUSED = frozenset(  # the others: accounts, monitoring, ffmpeg, proxies, code of an editor, components of others
@@ -39,7 +40,7 @@ REFUSED = frozenset(  # the others: accounts, monitoring, ffmpeg, proxies, code 
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8 "
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext} "
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file "
-    "/gradio_api/component_server /gradio_api/component_server/ /gradio_api/queue/status "
+    "/gradio_api/queue/status "
     "/gradio_api/process_recording /gradio_api/vibe-edit /gradio_api/vibe-edit/ /gradio_api/undo-vibe-edit "
     "/gradio_api/undo-vibe-edit/ /gradio_api/vibe-code /gradio_api/vibe-code/ /gradio_api/vibe-starter-queries "
     "/gradio_api/vibe-starter-queries/".split()
