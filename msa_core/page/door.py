@@ -143,6 +143,8 @@ class Door:
     def _known(self, scope: Scope) -> bool:
         """Return whether every name of this server in the request is a name, and one of MSA_HOSTS if that is set."""
         named = [v.decode("latin-1") for k, v in scope["headers"] if k.lower() in (b"host", b"x-forwarded-host")]
+        if self._hosts and not named:
+            return False
         for name in (one.strip() for value in named for one in value.split(",")):
             if not HOST.fullmatch(name):
                 return False

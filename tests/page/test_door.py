@@ -136,6 +136,12 @@ def asked(*args: Any, **how: Any) -> tuple[int, str]:
     return asyncio.run(_asked(*args, **how))
 
 
+def test_a_request_that_names_no_server_is_refused_where_names_are_set() -> None:
+    """Such is HTTP/1.0."""
+    assert asked({}, hosts="lab.example") == (400, door.NO_HOST)
+    assert asked({}) == (200, "in")
+
+
 @pytest.mark.parametrize("path", ["/lab", "/lab/", "/lab/config", "/config", "/lab/gradio_api/queue/join"])
 def test_a_page_below_a_path_is_offered(path: str) -> None:
     assert asked({"host": "a"}, path=path, root="/lab") == (200, "in")
