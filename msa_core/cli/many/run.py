@@ -1,0 +1,89 @@
+"""A run over a folder of clips: what is not finished yet is worked on, and the table of all clips is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from msa_core.cli.many import cluster, workers
+from msa_core.cli.many.rows import Journal, check_table, write_table
+from msa_core.cli.many.work import Row, Task
+from msa_core.errors import MsaError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run works.
+
+    jobs: processes of this computer, or actors. ray: actors of a Ray cluster in place of processes. address: of the
+    cluster; None starts Ray on this computer. cores: of every process; None shares those of this computer out.
+    """
+
+    jobs: int = 1
+    ray: bool = False
+    address: str | None = None
+    cores: int | None = None
+
+    def rows(self, task: Task, source: Path, names: Sequence[str]) -> Generator[Row]:
+        """Work on clips and yield their rows as they are finished. Raises: MsaError when the run cannot go on."""
+        if self.ray and names:
+            return cluster.rows(task, source, names, self.jobs, self.address)
+        if not names or (self.jobs == 1 and self.cores is None):
+            return workers.here(task, source, names)
+        return workers.side_by_side(task, source, names, self.jobs, self.cores)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: clips in the table, the reasons of those that could not be read, and clips worked on."""
+
+    clips: int
+    bad: dict[str, str]
+    worked_on: int
+
+
+def run(
+    task: Task,
+    source: str | Path,
+    table: str | Path,
+    place: Place | None = None,
+    again: bool = False,
+    renew: bool = False,
+    told: Callable[[Row], None] = lambda row: None,
+) -> Outcome:
+    """Work on every clip of a folder that is not finished, then write the table of all of them.
+
+    A run that was ended goes on where it stopped. A clip is finished when it has a row in the journal beside the
+    table and was not changed since; one that could not be read is finished, too.
+
+    Args:
+        task: what is done with a clip.
+        source: a folder of clips; its subfolders are searched.
+        table: the file to write; its suffix is one of rows.SUFFIXES.
+        place: where the work is done; None works in this process.
+        again: try the clips anew that could not be read.
+        renew: begin anew where the rows that are there are of other settings; otherwise they are refused.
+        told: called with every row as it is finished.
+
+    Raises:
+        MsaError: there is no clip, the table cannot be written, or the run cannot go on; what is finished is kept.
+        OSError: the disk is full.
+    """
+    source, table = Path(source).absolute(), check_table(Path(table))
+    if not source.is_dir():
+        raise MsaError(f"There is no folder {source.name}. Check its path and name.")
+    names = [clip.relative_to(source).as_posix() for clip in task.clips(source)]
+    with Journal(table, task, renew) as journal:
+        left = [name for name in names if not journal.finished(name, source, again)]
+        bar = tqdm(total=len(names), initial=len(names) - len(left), desc=table.stem, unit="clip")
+        with closing((place or Place()).rows(task, source, left)) as rows, bar:  # whoever stops it ends the work too
+            for row in rows:
+                journal.add(row)
+                told(row)
+                bar.update()
+        write_table(table, journal.rows(names), task.columns)
+        return Outcome(len(names), journal.reasons(names), len(left))

@@ -1,0 +1,252 @@
+"""The work on one clip of many: it is extracted to a file or scored, and its row tells what came of it.
+
+Models and torch are imported by the process that does the work, when it loads them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from msa_core import media
+from msa_core.config import MediaLimits
+from msa_core.errors import FeatureError, MediaError, MsaError, fault
+from msa_core.features import TUNED, FeatureSet
+from msa_core.schema import MODALITIES, Utterance
+
+Row = dict[str, Any]
+Work = Callable[[Path], Row]  # a clip -> its columns; an exception is the reason of a clip that cannot be read
+
+COMMON = {"clip": "text", "reason": "text", "size_bytes": "whole", "modified_ns": "whole", "seconds": "number"}
+COMMON |= {"worker": "text", "finished_s": "number"}  # host and process; seconds since 1970
+SEEN = {"duration_s": "number", "transcript": "text"} | {f"{m}_absent": "text" for m in MODALITIES}
+SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
+INTERVAL = ("low", "high", "level")
+
+
+class Stopped(MsaError):
+    """The end of a whole run: nothing can be written, or the models cannot be loaded."""
+
+
+class Task(Protocol):
+    """What is done with every clip; it travels to the processes that do it."""
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Names of the columns beside COMMON, each "text", "number" or "whole"."""
+
+    @property
+    def settings(self) -> Row:
+        """All that a row depends on beside its clip, in plain values."""
+
+    def clips(self, source: Path) -> list[Path]:
+        """List the clips of a folder. Raises: MediaError when there is none."""
+
+    def left_bytes(self, name: str) -> int | None:
+        """Return the size of the file that a finished clip left, column "features_bytes"; None without one."""
+
+    def load(self) -> Work:
+        """Load the models in the process that does the work. Raises: MsaError."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Features of a clip, written to `out`/<its name relative to `source`>.npz."""
+
+    source: Path
+    out: Path
+    limits: MediaLimits = field(default_factory=MediaLimits.command_line)
+    device: str | None = None
+    any_language: bool = False
+    whisper: str = "tiny.en"
+    feature_set: FeatureSet = TUNED
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What was read, and the size of the features."""
+        return {**SEEN, "features_bytes": "whole"}
+
+    @property
+    def settings(self) -> Row:
+        """The extractors and how they read."""
+        features = [self.feature_set.id, *self.feature_set.extractors]
+        return {"command": "extract", "features": features, "any_language": self.any_language}
+
+    def clips(self, source: Path) -> list[Path]:
+        """List the clips of a folder. Raises: MediaError when there is none."""
+        return media.files(source)
+
+    def left_bytes(self, name: str) -> int | None:
+        """Return the size of the features; None when they are not there."""
+        target = self.target(name)
+        return target.stat().st_size if target.is_file() else None
+
+    def target(self, name: str) -> Path:
+        """Return the file of a clip's features."""
+        return self.out / f"{name}.npz"
+
+    def load(self) -> Work:
+        """Load the extractors when the first clip needs them."""
+        from msa_core.extract import Extractor
+        from msa_core.features.weights import Once
+
+        return partial(self._work, Once(lambda: Extractor.load(self.device, self.whisper)))
+
+    def _work(self, extractor: Callable[[], Any], clip: Path) -> Row:
+        """Extract one clip, unless its features of the same content by the same extractors are there."""
+        from msa_core.features import store
+
+        target = self.target(clip.relative_to(self.source).as_posix())
+        key = store.key(clip, self.any_language, self.feature_set)
+        read: Utterance
+        if store.stored_key(target) == key:
+            read = store.load(target)
+        else:
+            loaded = _loaded(extractor)
+            read = loaded.utterance(clip, self.limits, any_language=self.any_language)
+            try:
+                store.save(read, target, key)
+            except FeatureError as e:
+                raise Stopped(str(e)) from e
+        return {**_seen(read), "features_bytes": target.stat().st_size}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Scores of a clip, or of the features that `extract` wrote of it, under one set of switches."""
+
+    method: str = "sdumc"
+    dropped: Collection[str] = ()
+    text_source: str = "transcript"
+    frame_missing_rate: Mapping[str, float] = field(default_factory=dict)
+    blur: float = 0.0
+    noise_db: float | None = None
+    spoken: str = "en"
+    any_language: bool = False
+    limits: MediaLimits = field(default_factory=MediaLimits.command_line)
+    device: str | None = None
+    features: Path | None = None  # settings of the large feature set that the method reads, where they lie elsewhere
+    complete: str | None = None  # the complete model, if not that of the method
+    dtype: str | None = None  # of large models
+    whisper: str = "tiny.en"
+    checkpoint: str = ""  # what stands in the manifest of the method, so that rows of two trainings never mix
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What was read, and what a prediction says."""
+        numbers = [
+            *SCORES,
+            *(f"interval_{end}" for end in INTERVAL),
+            *(f"contribution_{m}" for m in ("base", *MODALITIES)),
+        ]
+        return {**SEEN, **dict.fromkeys(numbers, "number"), "notes": "text"}
+
+    @property
+    def settings(self) -> Row:
+        """The switches, the checkpoint and the extractors."""
+        names = "method dropped text_source frame_missing_rate blur noise_db spoken any_language".split()
+        own = {name: getattr(self, name) for name in [*names, "complete", "dtype", "whisper", "checkpoint"]}
+        own |= {"dropped": sorted(self.dropped), "frame_missing_rate": dict(self.frame_missing_rate)}
+        return {"command": "analyse", "features": [TUNED.id, *TUNED.extractors], **own}
+
+    def clips(self, source: Path) -> list[Path]:
+        """List the clips of a folder, or where there is none the features that `extract` wrote.
+
+        Raises:
+            MediaError: there is neither.
+        """
+        try:
+            return media.files(source)
+        except MediaError:
+            features = sorted(source.rglob("*.npz"))
+            if not features:
+                raise
+            return features
+
+    def left_bytes(self, name: str) -> int | None:
+        """Return None: a row is all there is."""
+        return None
+
+    def load(self) -> Work:
+        """Load the extractors and the models of the method."""
+        from msa_core.predict import Analyser
+
+        return partial(
+            self._work, Analyser.load(self.device, self.method, self.features, self.complete, self.dtype, self.whisper)
+        )
+
+    def _work(self, analyser: Any, clip: Path) -> Row:
+        """Score one clip."""
+        from msa_core.degrade import Degradation
+        from msa_core.features import store
+
+        if clip.suffix == ".npz":
+            read = store.load(clip)
+        else:
+            how = {"degradation": Degradation(self.blur, self.noise_db), "spoken": self.spoken}
+            read = analyser.extract(clip, self.limits, **how, any_language=self.any_language)
+        found = analyser.predict(read, self.method, self.dropped, self.text_source, self.frame_missing_rate)
+        row = _seen(read) | {f"{m}_absent": found.modalities[m]["reason"] for m in MODALITIES}
+        row |= {name: found.scores[name] for name in SCORES}
+        row |= {f"interval_{end}": found.interval and found.interval[end] for end in INTERVAL}
+        row |= {f"contribution_{m}": found.contributions.get(m) for m in ("base", *MODALITIES)}
+        return row | {"notes": " ".join(found.notes)}
+
+
+def answered(work: Work, source: Path, name: str) -> Row:
+    """Do the work on one clip; whatever fails with it is the reason in its row.
+
+    Args:
+        work: what a task loaded.
+        source: the folder of the clips.
+        name: of the clip, relative to `source`.
+
+    Raises:
+        Stopped: the run cannot go on.
+    """
+    start, clip = time.perf_counter(), source / name
+    row: Row = {"clip": name, "reason": None, "worker": f"{platform.node()}:{os.getpid()}", **stamp(clip)}
+    try:
+        row |= work(clip)
+    except Stopped:
+        raise
+    except OSError as e:
+        row["reason"] = f"{name} cannot be read ({e.strerror or type(e).__name__})."
+    except Exception as e:
+        row["reason"] = fault(e)
+    return row | {"seconds": time.perf_counter() - start, "finished_s": time.time()}
+
+
+def unanswered(source: Path, name: str, why: str) -> Row:
+    """Make the row of a clip that ended the processes that worked on it."""
+    reason = f"the process that worked on it ended, twice ({why})"
+    return {"clip": name, "reason": reason, **stamp(source / name), "finished_s": time.time()}
+
+
+def stamp(clip: Path) -> dict[str, int | None]:
+    """Read size in bytes and time of the last change in ns of a file; None for both when it cannot be read."""
+    try:
+        known = clip.stat()
+    except OSError:
+        return {"size_bytes": None, "modified_ns": None}
+    return {"size_bytes": known.st_size, "modified_ns": known.st_mtime_ns}
+
+
+def _loaded(extractor: Callable[[], Any]) -> Any:
+    """Load the extractors; what is wrong with them is wrong with every clip. Raises: Stopped."""
+    try:
+        return extractor()
+    except MsaError as e:
+        raise Stopped(str(e)) from e
+
+
+def _seen(read: Utterance) -> Row:
+    """Return the columns of SEEN of an utterance."""
+    absent = {f"{m}_absent": read.stream(m).reason for m in MODALITIES}
+    return {"duration_s": read.duration_s, "transcript": read.transcript, **absent}

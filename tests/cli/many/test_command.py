@@ -1,0 +1,94 @@
+"""`extract` and `analyse` over a folder as a user meets them: tables, what is refused, and equal scores."""
+
+import csv
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from paths import EXAMPLES, ROOT
+
+from msa_core.__main__ import main
+from msa_core.cli.many import command
+from msa_core.cli.many.run import Outcome
+from msa_core.predict import Analyser
+
+CLIPS = ("crema_happy.mp4", "crema_sad.mp4")
+
+
+@pytest.fixture
+def folder(tmp_path, analyser, monkeypatch):
+    """Two shipped clips and a text; the session's models in place of a second load."""
+    monkeypatch.setattr(Analyser, "load", lambda device, name, *large: analyser)
+    (tmp_path / "clips").mkdir()
+    for name in CLIPS:
+        (tmp_path / "clips" / name).symlink_to(EXAMPLES / name)
+    (tmp_path / "clips" / "broken.mp4").write_text("text")
+    return tmp_path / "clips"
+
+
+@pytest.mark.slow
+def test_a_folder_is_scored_as_its_clips_are(folder, analyser, tmp_path, capsys):
+    table = tmp_path / "t.parquet"
+    given = ["analyse", str(folder), "--out", str(table), "--drop", "text", "--method", "corrkd"]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert "2 clips scored, one a row of" in said and "1 could not be read" in said and "  broken.mp4: " in said
+    rows = {row["clip"]: row for row in pq.read_table(table).to_pylist()}
+    assert list(rows) == ["broken.mp4", *CLIPS] and rows["broken.mp4"]["missing_model_left"] is None
+    for name in CLIPS:
+        one, row = analyser.predict(analyser.extract(EXAMPLES / name), "corrkd", ["text"]), rows[name]
+        assert {k: row[k] for k in one.scores} == one.scores and row["reason"] is None
+        assert {k: row[f"contribution_{k}"] for k in one.contributions} == one.contributions
+        assert {k: row[f"interval_{k}"] for k in ("level", "low", "high")} == dict(one.interval)
+        assert row["text_absent"] == "switched off by the user" and row["vision_absent"] is None
+        assert row["transcript"] == one.transcript and row["duration_s"] == one.duration_s
+    assert main(given) == 0 and "0 of 3 were worked on now" in capsys.readouterr().out
+    assert main([*given[:-2], "--method", "sdumc"]) == 2
+    assert 'rows of other settings (method "corrkd", now "sdumc")' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_features_are_scored_as_their_clips_are_and_nothing_is_read(folder, analyser, tmp_path, monkeypatch):
+    assert main(["analyse", str(folder), "--out", str(tmp_path / "clips.jsonl")]) == 0
+    monkeypatch.setattr(analyser, "extract", None)
+    features = tmp_path / "features"
+    features.mkdir()
+    for name in CLIPS:
+        (features / f"{name}.npz").symlink_to(EXAMPLES / "features" / f"{name}.npz")
+    assert main(["analyse", str(features), "--out", str(tmp_path / "features.csv")]) == 0
+    clips = {r["clip"]: r for r in map(json.loads, (tmp_path / "clips.jsonl").read_text().splitlines())}
+    with open(tmp_path / "features.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            other = clips[row["clip"].removesuffix(".npz")]
+            assert float(row["missing_model_left"]) == pytest.approx(other["missing_model_left"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (["analyse", "FOLDER"], "is a folder. Give --out TABLE, which ends in .parquet, .csv or .jsonl."),
+        (["analyse", "FOLDER", "--out", "t.txt"], "The table is 't.txt'; give a file that ends in"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--json", "-"], "--json is for one clip, and"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--drop", "smell"], "Unknown modality 'smell'"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--method", "magic"], "magic"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--jobs", "9999"], "--jobs is 9999, but there are"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--ray-address", "a:1"], "but --ray is not there. Give both"),
+        (["analyse", str(EXAMPLES / CLIPS[0]), "--out", "t.csv"], "--out is for a folder, and"),
+        (["extract", "nowhere", "--out", "OUT"], "There is no folder nowhere."),
+        (["extract", "FOLDER", "--out", "OUT", "--table", "t.doc"], "The table is 't.doc'; give a file that ends in"),
+    ],
+)
+def test_what_is_refused_is_one_line(tmp_path, capsys, given, said):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").write_text("text")
+    places = {"FOLDER": str(tmp_path / "clips"), "OUT": str(tmp_path / "out")}
+    assert main([places.get(word, word) for word in given]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and not (ROOT / "t.csv").exists()
+
+
+def test_many_reasons_are_shortened_on_the_screen(tmp_path):
+    bad = {f"{i}.mp4": "no file" for i in range(25)}
+    said = command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv").splitlines()
+    assert said[0] == "5 clips extracted to out, 25 could not be read. 30 of 30 were worked on now."
+    assert len(said) == 22 and said[-1].strip().startswith("and 5 more in ")

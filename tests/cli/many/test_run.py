@@ -1,0 +1,81 @@
+"""Runs over many clips on this computer: every clip a row, whatever ends, and a restart does only what is left."""
+
+import json
+
+import pytest
+from counted import Doubled, QuickExtraction, numbers, tries
+
+from msa_core.cli.many.run import Place, run
+from msa_core.errors import MediaError, MsaError
+
+TWO = Place(jobs=2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return numbers(tmp_path / "clips", 1, 2, "bad", 4, 5, 6)
+
+
+@pytest.fixture
+def task(tmp_path, folder):
+    return Doubled(tmp_path / "log")
+
+
+def values(table):
+    return {row["clip"]: row["value"] for row in map(json.loads, table.read_text().splitlines())}
+
+
+EXPECTED = {"00.txt": 2, "01.txt": 4, "02.txt": None, "03.txt": 8, "04.txt": 10, "05.txt": 12}
+
+
+@pytest.mark.parametrize("place", [Place(), TWO])
+def test_every_clip_is_a_row_and_a_bad_one_has_its_reason(folder, task, tmp_path, place):
+    found = run(task, folder, tmp_path / "t.jsonl", place)
+    assert (found.clips, found.bad, found.worked_on) == (6, {"02.txt": "02.txt holds no number."}, 6)
+    assert values(tmp_path / "t.jsonl") == EXPECTED
+    assert all(tries(task.log, name) == 1 for name in EXPECTED)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "log", "t.jsonl", "t.rows.jsonl"]
+
+
+def test_a_restart_does_only_what_is_left(folder, task, tmp_path):
+    seen = []
+
+    def leave(row):
+        seen.append(row["clip"])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(task, folder, tmp_path / "t.jsonl", told=leave)
+    assert not (tmp_path / "t.jsonl").exists()
+    found = run(task, folder, tmp_path / "t.jsonl", TWO)
+    assert found.worked_on == 3 and values(tmp_path / "t.jsonl") == EXPECTED
+    assert all(tries(task.log, name) == 1 for name in EXPECTED)
+    assert run(task, folder, tmp_path / "t.jsonl").worked_on == 0
+    (folder / "03.txt").write_text("40")
+    (folder / "06.txt").write_text("7")
+    (folder / "00.txt").unlink()
+    assert run(task, folder, tmp_path / "t.jsonl").worked_on == 2
+    left = {k: v for k, v in EXPECTED.items() if k != "00.txt"}
+    assert values(tmp_path / "t.jsonl") == left | {"03.txt": 80, "06.txt": 14}
+    assert run(task, folder, tmp_path / "t.jsonl", again=True).worked_on == 1 and tries(task.log, "02.txt") == 2
+
+
+@pytest.mark.parametrize("place", [Place(), TWO])
+def test_a_full_disk_and_missing_weights_end_the_run_and_keep_what_is_finished(tmp_path, place):
+    folder = numbers(tmp_path / "clips", 1, 2, 3, "full", 5)
+    with pytest.raises(MsaError, match="No space left"):
+        run(Doubled(tmp_path / "log"), folder, tmp_path / "t.csv", place)
+    kept = (tmp_path / "t.rows.jsonl").read_text().splitlines()[1:]
+    assert len(kept) >= 2 and not (tmp_path / "t.csv").exists()
+    with pytest.raises(MsaError, match="The weights are missing. Install them."):
+        run(Doubled(tmp_path / "log", loads=False), folder, tmp_path / "other.csv", place)
+
+
+def test_a_folder_without_clips_and_no_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "empty", tmp_path / "none"):
+        with pytest.raises(MediaError if place.exists() else MsaError, match="^There is no "):
+            run(QuickExtraction(place, tmp_path / "out"), place, tmp_path / "t.csv")
+    with pytest.raises(MsaError, match="give a file that ends in .parquet, .csv, .jsonl"):
+        run(QuickExtraction(tmp_path, tmp_path / "out"), tmp_path, tmp_path / "t.xlsx")
