@@ -14,11 +14,12 @@ from torch import nn
 from msa_core import checkpoint, methods
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
-from msa_core.evaluation import faithfulness, subsets
+from msa_core.evaluation import evaluate, faithfulness, subsets
 from msa_core.features import COMPACT
 from msa_core.methods import Displayed
 from msa_core.missing import PATTERNS, pattern
 from msa_core.schema import MODALITIES, STREAMS, Output
+from msa_core.training.loop import TrainConfig, fit
 
 WEIGHTS = np.array([0.6, 0.3, -0.2])  # of the ratings, for the score
 CONTROLS = {"control: score / 3", "Shapley values"}
@@ -107,7 +108,7 @@ def test_repairing_exchanges_the_chosen_entries_among_the_rows_and_nothing_else(
         before, after = (np.reshape(c.index[s].values, (len(data), 2)) for c in (data, new))
         assert np.array_equal(before[others], after[others])
         assert sorted(before[rows].tolist()) == sorted(after[rows].tolist())  # a permutation of whole clips' pieces
-        assert np.array_equal(before, after) == (s not in chosen)
+        assert np.array_equal(before, after) == ((s if s in MODALITIES else "text") not in chosen)
         if s in MODALITIES:
             source = after[:, 0] // 2  # entries of clip i are 2 i and 2 i + 1: the clip that a piece came from
             assert np.array_equal(new.columns[f"rating_{s}"], data.columns[f"rating_{s}"][source])
@@ -200,7 +201,8 @@ def test_controls_are_the_share_of_clips_where_their_modality_leads():
 def test_real_models_have_their_numbers_and_the_controls(name, shown):
     found = faithfulness.follows_truth(build(name), rated(), 0.4)
     always = {k for k in found if k.startswith("control: always")}
-    assert set(found) == set(shown) | CONTROLS | always and len(always) == 2
+    heard = {faithfulness.AS_SHOWN} if build(name).reads_simulated_text else set()
+    assert set(found) == set(shown) | CONTROLS | always | heard and len(always) == 2
     assert sum(k.endswith(", without sign") for k in always) == 1
     for key, numbers in found.items():
         assert numbers["signed"] == shown.get(key, float(not key.endswith("sign")))
@@ -318,12 +320,37 @@ def test_command_refuses_a_corpus_without_ratings_first(tmp_path):
         faithfulness.command(tmp_path / "corpus", tmp_path / "no runs", ["sdumc"], tmp_path)
 
 
-def test_following_the_truth_reads_no_text_imagined_from_the_voice():
+def test_only_the_contributions_as_shown_read_simulated_text():
     data, model = rated(), build("sdumc")
     louder = {**data.pools, "simulated": replace(data.pools["simulated"], values=data.pools["simulated"].values * 3)}
     both = [faithfulness.follows_truth(model, c, 0.4) for c in (data, replace(data, pools=louder))]
-    assert both[0] == both[1]
+    assert [n for n in both[0] if both[0][n] != both[1][n]] == [faithfulness.AS_SHOWN]
+    deaf = faithfulness.follows_truth(build("corrkd"), data, 0.4)
+    assert faithfulness.EXACT in deaf and faithfulness.AS_SHOWN not in deaf
     rows = data.rows("test")[:4]
     with torch.no_grad():
         heard = [model(pattern(c.batch(rows), "audio")).score for c in (data, replace(data, pools=louder))]
     assert not torch.allclose(*heard)
+
+
+@pytest.mark.slow
+def test_kept_scores_tell_the_contributions_as_shown(tmp_path):
+    """Runs that are gone: the same numbers from their kept scores, beside what the report had."""
+    data, corpus_, out = rated(), tmp_path / "corpus", tmp_path / "out"
+    data.save(corpus_)
+    debug = methods.METHODS["sdumc"].Config.debug()
+    loops = [TrainConfig(epochs=1, batch=32, seed=seed) for seed in (0, 1)]
+    found = [fit("sdumc", data, tmp_path / "runs" / f"sdumc-seed{loop.seed}", loop, debug) for loop in loops]
+    evaluate.report(data, found, scores=tmp_path / "kept" / data.name)
+    whole = faithfulness.command(corpus_, tmp_path / "runs", ["sdumc"], out)
+    told = whole["rows"][0]["truth"].pop(faithfulness.AS_SHOWN)
+    (out / "synthetic-evidence.json").write_text(json.dumps(whole))
+    again = faithfulness.command(corpus_, None, ["sdumc"], out, tmp_path / "kept")
+    truth = again["rows"][0]["truth"]
+    for key in ("natural", "conflict_top_1"):
+        assert truth[faithfulness.AS_SHOWN][key] == pytest.approx(told[key], abs=5e-3)  # kept with four decimals
+    assert [truth[faithfulness.AS_SHOWN][k] for k in ("decorrelated", "decorrelated_top_1")] == [None, None]
+    assert {n: m for n, m in truth.items() if n != faithfulness.AS_SHOWN} == whole["rows"][0]["truth"]
+    assert list(truth)[-1].startswith("control") and json.loads((out / "synthetic-evidence.json").read_text()) == again
+    with pytest.raises(MsaError, match="Give --runs; or --scores where"):
+        faithfulness.command(corpus_, None, ["sdumc"], tmp_path / "none", tmp_path / "kept")

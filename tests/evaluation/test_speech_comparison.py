@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from paths import EXAMPLES
+from whisper.normalizers import EnglishTextNormalizer
 
 from msa_core import media
 from msa_core.evaluation import speech_comparison
@@ -18,6 +19,27 @@ def test_words_are_shared_in_order() -> None:
     assert speech_comparison.shared("a b c d".split(), "a c x d".split()) == 3
     assert speech_comparison.shared([], ["a"]) == speech_comparison.shared(["a"], []) == 0
     assert speech_comparison.shared(["a", "b"], ["b", "a"]) == 1
+    assert speech_comparison.shared("a b c d".split(), "a b x d".split(), "b c d".split()) == 2
+    assert speech_comparison.shared(["a"], ["a"], []) == 0
+
+
+def test_digits_count_one_by_one() -> None:
+    normal = EnglishTextNormalizer()
+    assert [speech_comparison.single(normal(t)) for t in ("Seven, three, nine.", "7, 3, 9", "739 cars")] == [
+        ["7", "3", "9"],
+        ["7", "3", "9"],
+        ["7", "3", "9", "cars"],
+    ]
+    assert all(speech_comparison.single(normal(t)) == list("0101") for t in ("Zero, one, zero, one.", "0 1 0 1"))
+
+
+def test_a_word_that_only_one_of_them_has_is_lost_by_the_other_where_it_is_right() -> None:
+    tally = speech_comparison.Tally()
+    tally.count("we saw a red car".split(), "we saw a bed".split(), "he saw a red car thanks".split())
+    assert (tally.said, tally.lost, tally.invented) == (5, [2, 1], [1, 2])
+    assert tally.only == [2, 1], "red, car; we: what the reference made up is no loss"
+    tally.count(["yes"], ["yes"], [])
+    assert tally.only == [2, 2] and tally.known
 
 
 def test_a_word_alone_is_compared_with_its_start_and_end() -> None:
@@ -50,5 +72,5 @@ def test_a_recorded_speech_is_heard_as_the_reference_hears_it() -> None:
     text = "And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
     row = speech_comparison.compared(SpeechReader(weights.whisper("tiny.en")), [Case("shipped", "jfk", sound, text)])
     cells = [c.strip() for c in row.splitlines()[-1].strip("|").split("|")]
-    assert len(cells) == len(speech_comparison.HEAD) and cells[10:12] == ["-", "-"]
-    assert cells[:10] == ["shipped", "1", "22", "0", "0", "0", "0", "0", "1", "1"]
+    assert len(cells) == len(speech_comparison.HEAD) and cells[11:13] == ["-", "-"]
+    assert cells[:11] == ["shipped", "1", "22", "0", "0", "0", "0", "0", "0", "1", "1"]

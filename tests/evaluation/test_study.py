@@ -60,7 +60,7 @@ def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, c
     argv = ["study", "--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs"), "--seeds", "1"]
     assert main([*argv, "--only", "baseline"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 3 * 8 and said[0].startswith("late fusion-seed0: validation MAE ")
+    assert len(said) == 3 * 11 and said[0].startswith("late fusion-seed0: validation MAE ")
     assert main([*argv, "--only", "baseline"]) == 0 and capsys.readouterr().out == ""
     result = evaluate.command(tmp_path / "corpus", tmp_path / "runs", tmp_path / "out", jobs=1)
     assert result["folds"] == 3 and result["n"] == 60 and result["specialists"] is not None

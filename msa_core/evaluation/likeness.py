@@ -1,0 +1,114 @@
+"""Measure how like the real text the text inside SDUMC is before and after its imagination network (MIA).
+
+In clips whose text is taken away, the text that is simulated from the voice is pooled to a vector, and MIA changes it.
+Both are compared by cosine with the vector that the same network makes of the real text of the same clip. A method
+takes part when its trace has these vectors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from msa_core import atomic, methods, missing
+from msa_core.corpora.corpus import Corpus
+from msa_core.errors import MsaError
+from msa_core.evaluation.bootstrap import difference_interval
+from msa_core.evaluation.compared import Tested
+from msa_core.evaluation.protocols import conditions
+from msa_core.methods import Method
+from msa_core.methods.shipped import checkpoint_of
+from msa_core.missing import PATTERNS
+from msa_core.tables import markdown_table
+
+NAME = "likeness"
+TRACE = ("text_before_imagination", "text_after_imagination")
+HEARD = tuple(p for p, members in PATTERNS.items() if "audio" in members and "text" not in members)
+SPLITS = ("valid", "test")
+BATCH = 256  # clips at a time
+
+
+@torch.inference_mode()
+def cosines(model: Method, corpus: Corpus, rows: np.ndarray, pattern: str) -> np.ndarray:
+    """Compute the cosine of the text inside the model to the real text, before and after MIA, (2, len(rows)).
+
+    NaN where a clip has no text, or no text is simulated from its voice.
+
+    Raises:
+        MsaError: the method has no imagination network, or it is left out.
+    """
+    found = np.full((2, len(rows)), np.nan)
+    model.eval()
+    for start in range(0, len(rows), BATCH):
+        batch = corpus.batch(rows[start : start + BATCH])
+        real, left = model(batch).trace, model(missing.pattern(batch, pattern)).trace
+        if not all(name in left for name in TRACE) or not getattr(model.config, "use_mia", True):
+            raise MsaError(f"{model.title} has no imagination network here. Give a checkpoint of SDUMC with MIA.")
+        known = batch.present[:, 0] & left["simulated"]
+        each = torch.stack([F.cosine_similarity(left[name], real[TRACE[0]], dim=1) for name in TRACE])
+        found[:, start : start + BATCH] = torch.where(known, each, torch.nan).numpy()
+    return found
+
+
+def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
+    """Report mean cosines by split and pattern, with the 95 % interval of what MIA changes.
+
+    Args:
+        name: of the checkpoint.
+
+    Raises:
+        MsaError: no clip has text that is also simulated from its voice.
+    """
+    lines = []
+    for split in SPLITS:
+        rows = corpus.rows(split)
+        drawn = Tested(corpus, split, rows, conditions(tuple(PATTERNS))).resamples()
+        for pattern in HEARD:
+            before, after = found = cosines(model, corpus, rows, pattern)
+            known = np.isfinite(before)
+            if not known.any():
+                raise MsaError(f"{corpus.name}, {split}: no clip has text that is also simulated from its voice.")
+            # Two rows each, because an interval over patterns leaves the last one out.
+            one, other = np.stack([after, after]), np.stack([before, before])
+            low, high = difference_interval(one, other, drawn.weights, few=drawn.few)
+            mean = np.nanmean(found, 1).tolist()
+            lines.append(
+                {"split": split, "pattern": pattern, "n": int(known.sum()), "before": mean[0], "after": mean[1]}
+                | {"change": [mean[1] - mean[0], low, high], "nearer": float((after > before)[known].mean())}
+            )
+    return {"corpus": corpus.name, "checkpoint": name, "rows": lines}
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Tabulate a report."""
+    head = ["clips", "left", "n", "cosine before MIA", "after", "change (95 %)", "clips that come nearer"]
+    rows: list[Sequence[str]] = []
+    for row in result["rows"]:
+        change, low, high = row["change"]
+        told = f"{change:+.3f} ({low:+.3f} to {high:+.3f})"
+        cells = [f"{row['n']:,}", f"{row['before']:.3f}", f"{row['after']:.3f}", told, f"{100 * row['nearer']:.1f} %"]
+        rows.append([row["split"], row["pattern"], *cells])
+    return f"`{result['checkpoint']}` on {result['corpus']}.\n\n{markdown_table(head, rows)}"
+
+
+def command(corpus_path: Path, checkpoint: str, out: Path) -> dict[str, Any]:
+    """Report the likeness of a checkpoint; write out/CORPUS-likeness.json. Returns: the report.
+
+    Args:
+        checkpoint: a shipped method, a checkpoint's name or its folder.
+    """
+    corpus = Corpus.load(corpus_path, memmap=True)
+    name = checkpoint_of(checkpoint)
+    model, _ = methods.load(name, corpus.feature_set)
+    if model.dims != corpus.dims:
+        raise MsaError(f"Checkpoint {checkpoint} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
+    result = report(model, corpus, Path(name).name)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    return result

@@ -1,0 +1,99 @@
+"""References of the same input: a row that reads simulated text is measured against those that read it too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import corpus
+
+from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.ragged import Ragged
+from msa_core.evaluation import evaluate, finding, markdown, results
+from msa_core.methods import METHODS
+from msa_core.missing import INCOMPLETE
+from msa_core.training.loop import TrainConfig, fit
+
+CORPUS = corpus(150)
+VOICED = ("audio", "audio+vision")
+
+
+def trained(folder: Path, regime: str, method: str = "baseline", data: Corpus = CORPUS, **settings: Any) -> Path:
+    config = replace(METHODS[method].Config.debug(), **settings)
+    return fit(method, data, folder, TrainConfig(regime=regime, epochs=2, batch=32), config)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Late fusion in every role, with and without simulated text, and SDUMC with and without."""
+    root = tmp_path_factory.mktemp("runs")
+    for regime in ("complete", "subset", *INCOMPLETE):
+        trained(root / f"plain {regime}-seed0", regime)
+    for regime in ("subset", *VOICED):
+        trained(root / f"hearing {regime}-seed0", regime, use_simulated=True)
+    trained(root / "sdumc-seed0", "subset", "sdumc")
+    trained(root / "deaf-seed0", "subset", "sdumc", use_simulated=False)
+    return evaluate.report(CORPUS, sorted(root.iterdir()))
+
+
+def test_every_row_says_whether_it_reads_imagined_text(report: dict[str, Any]) -> None:
+    rows = {r["label"]: r for r in report["rows"]}
+    reads = {label for label, r in rows.items() if r["reads_simulated_text"]}
+    fills = {f"plain complete, absent = {fill}, simulated text" for fill in ("zero", "mean")}
+    assert reads == {"hearing subset", "hearing audio", "hearing audio+vision", "sdumc", *fills}
+    # Simulated text changes only what the voice is left of.
+    naive = [rows[f"plain complete, absent = zero{told}"]["table"] for told in ("", ", simulated text")]
+    same = {p for p in INCOMPLETE if naive[0][p] == naive[1][p]}
+    assert set(INCOMPLETE) - same == {"audio", "audio+vision", "text+audio"}  # a twentieth of the texts is missing
+    assert naive[0]["text+audio+vision"] != naive[1]["text+audio+vision"]
+
+
+def test_the_gap_is_measured_between_references_of_the_same_input(report: dict[str, Any]) -> None:
+    rows = {r["label"]: r for r in report["rows"]}
+    for simulated, ends in ((False, report), (True, report["with_simulated_text"])):
+        naive = [r for r in report["rows"] if r["kind"] == "naive" and r["reads_simulated_text"] is simulated]
+        assert ends["naive"]["six"] == min(r["six"] for r in naive)
+        own = {p: f"{'hearing' if simulated and p in VOICED else 'plain'} {p}" for p in INCOMPLETE}
+        mean = np.mean([rows[name]["table"][p]["mae"] for p, name in own.items()])
+        assert ends["specialists"] == pytest.approx(mean, abs=1e-6)
+        row = rows["sdumc" if simulated else "deaf"]
+        assert row["distance"] == pytest.approx(row["six"] / mean - 1)
+        masked = rows["hearing subset" if simulated else "plain subset"]
+        assert masked["against_masked"] is None
+        assert row["against_masked"][0] == pytest.approx(row["six"] - masked["six"], abs=1e-6)
+        assert row["against_masked"][1] <= row["against_masked"][0] <= row["against_masked"][2]
+        if row["gap_closed"] is not None:
+            n, s = ends["naive"]["six"], ends["specialists"]
+            assert row["gap_closed"] == pytest.approx((n - row["six"]) / (n - s))
+        # One reference for all, so that rows of different input can be compared with each other.
+        assert row["against_plain"][0] == pytest.approx(row["six"] - rows["plain subset"]["six"], abs=1e-6)
+    assert rows["plain subset"]["against_plain"] is None and rows["hearing subset"]["against_plain"] is not None
+
+
+def test_the_tables_say_which_reference_it_is(report: dict[str, Any]) -> None:
+    table = markdown.headline(report)
+    assert table.startswith("| test MAE | simulated text | text |") and "against masked (95 %)" in table
+    assert [line.split(" | ")[1] for line in table.splitlines() if "a specialist for each" in line] == ["no", "yes"]
+    assert "| SDUMC (1 seed) | yes |" in table and "| deaf (1 seed) | no |" in table
+    told = results.rows_of(report, everything=False)[-2:]
+    assert [r["six"] for r in told] == [report["specialists"], report["with_simulated_text"]["specialists"]]
+    for row in told:
+        mean = np.mean([row["table"][p]["mae"] for p in INCOMPLETE])
+        assert row["six"] == pytest.approx(mean, abs=1e-6)
+    shown = results.table(report, "headline")
+    assert {line.name for line in shown.lines if line.reads_simulated} >= {"sdumc", "hearing subset"}
+    said = finding.sentences(report, everything=False)
+    assert said is not None and "measured against “hearing subset”, which reads it too." in said[1]
+
+
+def test_without_simulated_text_there_is_one_input(tmp_path: Path) -> None:
+    mute = replace(CORPUS, index={**CORPUS.index, "simulated": Ragged.of([[] for _ in CORPUS.ids], np.int64)})
+    folders = [trained(tmp_path / f"{m}-seed0", "subset", m, mute) for m in ("baseline", "sdumc")]
+    found = evaluate.report(mute, folders)
+    rows = {r["label"]: r for r in found["rows"]}
+    assert not any(r["reads_simulated_text"] for r in found["rows"]) and "with_simulated_text" not in found
+    assert rows["sdumc"]["against_masked"] == rows["sdumc"]["against_plain"] is not None
+    assert "simulated text" not in markdown.headline(found)
