@@ -7,7 +7,8 @@
 - `mmmo-120`: film reviews of ICT-MMMO, aligned steps (mmmo.py)
 - `mosi-text`, `mosei-text`: sentences alone (sentences.py)
 
-Feature files of others and of one's own clips become corpora through `importers`. See docs/corpora.md.
+Feature files of others and of one's own clips become corpora through `importers`; `as_dataset` hands a corpus to
+Hugging Face `datasets`. See docs/corpora.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msa_core.corpora.corpus import Corpus
+from msa_core.corpora.dataset import as_dataset
 from msa_core.errors import MsaError
+
+__all__ = ["Corpus", "as_dataset", "build"]
 
 
 def build(name: str, data: Path, out: Path, seed: int = 0, jobs: int = 1) -> Corpus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Corpus:
     name: str
     feature_set: str
     ids: np.ndarray  # (U,) str, unique
-    label: np.ndarray  # (U,) float32 human scores in [-3, 3]; "score" on disk
+    label: np.ndarray  # (U,) float32 human scores in [-3, 3]; of E emotions (U, E), 1 = there; "score" on disk
     split: np.ndarray  # (U,) str, one of SPLITS
     pools: Mapping[str, Ragged]
     index: Mapping[str, Ragged]
@@ -50,6 +50,8 @@ class Corpus:
         for what, rows in {"label": self.label, "split": self.split, **self.columns}.items():
             if len(rows) != n:
                 raise MsaError(f"Corpus {self.name}: {what} has {len(rows)} rows for {n} ids.")
+        if self.label.shape[1:] != ((len(self.emotions),) if self.emotions else ()):
+            raise MsaError(f"Corpus {self.name}: label has shape {self.label.shape}, the emotions are {self.emotions}.")
         if len(np.unique(self.ids)) != n:
             raise MsaError(f"Corpus {self.name}: utterance ids repeat; make them unique.")
         unknown = sorted(set(self.split.tolist()) - set(SPLITS))
@@ -78,6 +80,11 @@ class Corpus:
     def dims(self) -> dict[str, int]:
         """Width per stream."""
         return {s: int(self.pools[s].values.shape[1]) for s in STREAMS}
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Names of the emotions that the labels tell, each a yes or no; none where the labels are scores."""
+        return tuple(self.manifest.get("emotions", ()))
 
     @property
     def digest(self) -> str:
@@ -115,18 +122,49 @@ class Corpus:
             raise MsaError(f"Corpus {self.name} has no {split!r} utterances. Valid splits: {', '.join(SPLITS)}.")
         return found
 
-    def batch(self, indices: Sequence[int] | np.ndarray, augment: np.random.Generator | None = None) -> Batch:
+    def batch(
+        self,
+        indices: Sequence[int] | np.ndarray,
+        augment: np.random.Generator | None = None,
+        share: slice | None = None,
+    ) -> Batch:
         """Collate the utterances `indices` into one padded batch.
 
         Args:
             augment: when given, audio and vision are cropped to a random contiguous 70-100 % of their frames.
+            share: of the batch, when only these rows of it are wanted; they are cropped and padded as in the whole.
         """
         rows = np.asarray(indices, np.int64)
         features, valid = {}, {}
         for stream in STREAMS:
             crop = augment if stream in ("audio", "vision") else None
-            features[stream], valid[stream] = self._padded(stream, rows, crop)
+            features[stream], valid[stream] = self._padded(stream, rows, crop, share)
+        rows = rows if share is None else rows[share]
         return from_arrays(features, valid, self.label[rows], tuple(self.ids[rows].tolist()))
+
+    def examples(self, split: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield utterances one by one in plain values, as `datasets.Dataset.from_generator` takes them.
+
+        Args:
+            split: one of SPLITS; None = all of them.
+
+        Yields:
+            id, label (or label_EMOTION), split and the columns, and every stream as (T, D) float32, T = 0 where it is
+            absent.
+
+        Raises:
+            MsaError: an unknown or empty split.
+        """
+        for row in range(len(self)) if split is None else self.rows(split).tolist():
+            streams = {}
+            for stream in STREAMS:
+                pool = self.pools[stream]
+                parts = [pool[entry] for entry in self.index[stream][row]]
+                streams[stream] = np.concatenate([pool.values[:0], *parts]).astype(np.float32)
+            facts = {name: float(values[row]) for name, values in self.columns.items()}
+            labels = np.atleast_1d(self.label[row]).tolist()
+            label = dict(zip([f"label_{e}" for e in self.emotions] or ["label"], labels, strict=True))
+            yield {"id": str(self.ids[row]), **label, "split": str(self.split[row]), **facts, **streams}
 
     def statistics(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Compute the mean and standard deviation (D,) of every stream over the frames of `rows`.
@@ -151,7 +189,9 @@ class Corpus:
             result[stream] = mean.astype(np.float32), np.where(deviation > 1e-4, deviation, 1.0).astype(np.float32)
         return result
 
-    def _padded(self, stream: str, rows: np.ndarray, crop: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+    def _padded(
+        self, stream: str, rows: np.ndarray, crop: np.random.Generator | None, share: slice | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Gather features (B, T, D) float32 and valid (B, T) of a stream; T is at least 1."""
         pool, index = self.pools[stream], self.index[stream]
         # pool rows of all frames, with the batch row and the place in it that each goes to
@@ -168,8 +208,13 @@ class Corpus:
             first = np.floor((n_frames - kept + 1) * crop.random(len(rows))).astype(np.int64)
             inside = (place >= first[owner]) & (place < (first + kept)[owner])
             frames, owner, place, n_frames = frames[inside], owner[inside], (place - first[owner])[inside], kept
+        # share: only some rows, as long as the whole batch
+        longest = max(1, int(n_frames.max(initial=0)))
+        if share is not None:
+            mine = (owner >= share.start) & (owner < share.stop)
+            frames, owner, place, n_frames = frames[mine], owner[mine] - share.start, place[mine], n_frames[share]
         # scatter into zeros; what no frame filled is padding
-        features = np.zeros((len(rows), max(1, int(n_frames.max(initial=0))), pool.values.shape[1]), np.float32)
+        features = np.zeros((len(n_frames), longest, pool.values.shape[1]), np.float32)
         features[owner, place] = pool.values[frames]
         return features, np.arange(features.shape[1]) < n_frames[:, None]
 
@@ -201,7 +246,7 @@ class Corpus:
         parts |= {"score": self.label.astype(np.float32)} | {
             k: np.asarray(v, np.float64) for k, v in self.columns.items()
         }
-        table = np.zeros(len(self), [(k, v.dtype) for k, v in parts.items()])
+        table = np.zeros(len(self), [(k, v.dtype, v.shape[1:]) for k, v in parts.items()])
         for key, values in parts.items():
             table[key] = values
         return table

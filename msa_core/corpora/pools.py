@@ -25,7 +25,7 @@ from msa_core.corpora.speech_synthesis import HeardSentence
 from msa_core.corpora.texts import Text, choose_texts, read_texts
 from msa_core.errors import MsaError
 from msa_core.feature_training import projector as projector_training
-from msa_core.feature_training import voice, voice_recordings
+from msa_core.feature_training import voice, voice_clips, voice_recordings
 from msa_core.feature_training.cache import CountProgress, cached, digest, quiet
 from msa_core.features import COMPACT, expression, simulated_text, text, weights
 from msa_core.schema import Word
@@ -232,7 +232,7 @@ def _texts(chosen: Sequence[Text], features: Ragged, versions: Sequence[np.ndarr
 
 def voice_pool(data: Path, cache: Path, progress: CountProgress) -> Pool:
     """Encode RAVDESS and URDU clips in several recordings, by voice networks that never heard the speaker."""
-    encoded = voice_recordings.encode(data, voice.VoiceTraining().n_versions, cache, progress)
+    encoded = voice_recordings.encode(voice_clips.clips(data), voice.VoiceTraining().n_versions, cache, progress)
     found = voice.voice_pool(encoded)
     rows = np.argsort(found.clip_of, kind="stable")
     ends = np.cumsum(np.bincount(found.clip_of, minlength=len(found.clips)))

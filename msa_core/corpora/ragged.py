@@ -74,5 +74,9 @@ class Ragged:
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenate arange(start, start + length) of every pair."""
+    """Concatenate arange(start, start + length) of every pair.
+
+    >>> ranges(np.array([0, 5]), np.array([3, 2])).tolist()
+    [0, 1, 2, 5, 6]
+    """
     return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)

@@ -19,7 +19,7 @@ from msa_core.corpora.composite import SOURCES, voices_of
 from msa_core.corpora.corpus import SPLITS, Corpus
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
-from msa_core.feature_training import voice, voice_recordings
+from msa_core.feature_training import voice, voice_clips, voice_recordings
 from msa_core.feature_training.cache import CountProgress, quiet
 from msa_core.feature_training.voice_clips import SPLIT_SPEAKERS, VoiceClip
 from msa_core.features import COMPACT
@@ -69,8 +69,8 @@ def build(data: Path, out: Path, progress: CountProgress = quiet) -> Corpus:
     Raises:
         MsaError: a clip, the action units or the voice checkpoint is missing.
     """
-    settings = voice.VoiceTraining()
-    encoded = voice_recordings.encode(data, settings.n_versions, voices_of(out), progress)
+    found = voice_clips.clips(data)
+    encoded = voice_recordings.encode(found, voice.VoiceTraining().n_versions, voices_of(out), progress)
     corpus = assemble(voice.voice_pool(encoded), action_units(data))
     corpus.save(out)
     return Corpus.load(out)

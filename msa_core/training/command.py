@@ -14,7 +14,10 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.methods.shipped import SHIPPED_RUNS
 from msa_core.training import teacher as teachers
-from msa_core.training.loop import TrainConfig, fit
+from msa_core.training.config import TrainConfig
+from msa_core.training.loop import fit
+from msa_core.training.processes import Processes
+from msa_core.training.scores import selected
 
 
 def command(
@@ -26,6 +29,8 @@ def command(
     name: str | None,
     run_name: str | None = None,
     teacher: str | None = None,
+    preset: str | None = None,
+    processes: Processes | None = None,
 ) -> Iterator[str]:
     """Train `seeds` seeds into `out` and ship the best by validation as checkpoints/`name`.
 
@@ -36,9 +41,11 @@ def command(
         run_name: name of the run folders, without the seed; default `name`, or the method and its regime.
         teacher: a checkpoint, or the name of runs in `out`: then every seed learns from the teacher of its seed.
             A shipped student's teacher is shipped as checkpoints/`name`-teacher.
+        preset: named settings of the method, before `settings`.
+        processes: this process among several, see `fit`.
 
     Yields:
-        A line for every run and for what was shipped.
+        A line for every run and for what was shipped, in the main process.
 
     Raises:
         MsaError: for an impossible name or setting.
@@ -46,16 +53,24 @@ def command(
     for given in (name, run_name):
         if given is not None and (not given or "/" in given or given.startswith(".")):
             raise MsaError(f"{given!r} is no name for a run; give letters, digits, spaces and dashes.")
-    loop, model_config = parse_settings(method, settings)  # first, so that a typing error costs nothing
-    corpus = Corpus.load(corpus_path)
+    loop, model_config = parse_settings(method, settings, preset)  # first, so that a typing error costs nothing
+    team = processes or Processes()
+    corpus = team.together(lambda: Corpus.load(corpus_path))
+    if name and corpus.emotions:
+        raise MsaError("A network of emotions scores no clips, so it is not shipped as a checkpoint. Leave --name out.")
     taught_by: dict[Path, str | Path | None] = {}
     taught_by_seed = teachers.of_seeds(teacher, Path(out), range(loop.seed, loop.seed + max(1, seeds)))
     for seed, own in taught_by_seed.items():
         run = f"{run_name or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
-        folder = fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config, own)
+        folder = fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config, own, processes=team)
+        if not team.main:
+            continue
         taught_by[folder] = own
-        yield f"{folder}: validation MAE {checkpoint.read_manifest(folder)['selection']['valid_mae']:.4f}"
-    best = min(taught_by, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
+        name_of_error, error = selected(checkpoint.read_manifest(folder))
+        yield f"{folder}: validation {name_of_error} {error:.4f}"
+    if not team.main:
+        return
+    best = min(taught_by, key=lambda f: selected(checkpoint.read_manifest(f))[1])
     if name:
         _ship(best, name, taught_by[best])
         yield f"checkpoints/{name}: {best.name}"
@@ -94,15 +109,29 @@ def _ship(run: str | Path, name: str, teacher: str | Path | None = None) -> None
     checkpoint.write(checkpoint.ROOT / name, tensors, manifest, checkpoint.read(run, checkpoint.GOLDEN)[0])
 
 
-def parse_settings(method: str, settings: Sequence[str]) -> tuple[TrainConfig, Any]:
+def parse_settings(method: str, settings: Sequence[str], preset: str | None = None) -> tuple[TrainConfig, Any]:
     """Parse KEY=VALUE strings to the settings of the loop and of the method.
 
+    Args:
+        preset: named settings of the method that stand in place of the defaults.
+
     Raises:
-        MsaError: for an unknown method or key, or a value of another type.
+        MsaError: for an unknown method, preset or key, or a value of another type.
     """
     if method not in methods.METHODS:
         raise MsaError(f"Unknown method {method!r}. Valid methods: {', '.join(methods.METHODS)}.")
     own = {f.name for f in fields(TrainConfig)}
+    presets = methods.METHODS[method].presets
+    if preset is not None and preset not in presets:
+        raise MsaError(f"{method} has no preset {preset!r}. Its presets: {', '.join(presets) or 'none'}.")
+    named: dict[str, Any] = {} if preset is None else {**presets[preset].config, **presets[preset].loop}
+    values = named | values_of(settings)
+    loop = from_dict(TrainConfig, {k: v for k, v in values.items() if k in own})
+    return loop, from_dict(methods.METHODS[method].Config, {k: v for k, v in values.items() if k not in own})
+
+
+def values_of(settings: Sequence[str]) -> dict[str, Any]:
+    """Parse KEY=VALUE strings, VALUE in JSON or plain text. Raises: MsaError for a string without '='."""
     values: dict[str, Any] = {}
     for item in settings:
         key, equals, text = item.partition("=")
@@ -112,5 +141,4 @@ def parse_settings(method: str, settings: Sequence[str]) -> tuple[TrainConfig, A
             values[key] = json.loads(text)
         except json.JSONDecodeError:
             values[key] = text
-    loop = from_dict(TrainConfig, {k: v for k, v in values.items() if k in own})
-    return loop, from_dict(methods.METHODS[method].Config, {k: v for k, v in values.items() if k not in own})
+    return values

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
 from msa_core import __version__
+from msa_core.config import facts
 from msa_core.corpora.corpus import Corpus
 from msa_core.methods import Method
+from msa_core.training.scores import measure
 
 
 def manifest(
@@ -23,7 +24,7 @@ def manifest(
     teacher: Mapping[str, str] | None,
     selection: Mapping[str, Any],
     best_epoch: int,
-    validation_mae: Mapping[str, float],
+    validation: Mapping[str, float],
     calibration: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -32,28 +33,29 @@ def manifest(
     Args:
         train: settings of the loop.
         teacher: checkpoint and sha256 of the teacher, or None.
-        selection: patterns and validation MAE by which the epoch was chosen.
-        validation_mae: MAE per pattern of the chosen epoch.
+        selection: patterns and validation error by which the epoch was chosen.
+        validation: error per pattern of the chosen epoch, see `scores.errors_of`.
         calibration: see `scores.calibrate`.
         history: losses and validation of every epoch.
     """
-    facts = dict(corpus.manifest)
-    sources = facts.get("sources", {"": "see corpus"})
+    told = dict(corpus.manifest)
+    rows = corpus.rows("train")
+    sources = told.get("sources", {"": "see corpus"})
     return {
         "method": model.name,
-        "config": asdict(model.config),
+        "config": facts(model.config),
         "dims": model.dims,
         "feature_set": corpus.feature_set,
         "train": dict(train),
         "teacher": teacher,
-        "corpus": {"name": corpus.name, **facts},
+        "corpus": {"name": corpus.name, **told},
         "licence": "research and teaching only: " + "; ".join(sources.values()),
         "seed": train["seed"],
         "best_epoch": best_epoch,
         "selection": dict(selection),
-        "validation_mae": dict(validation_mae),
+        f"validation_{measure(corpus)}": dict(validation),
         "calibration": dict(calibration),
-        "mean_score": float(corpus.label[corpus.rows("train")].mean(dtype=np.float64)),
+        **({} if corpus.emotions else {"mean_score": float(corpus.label[rows].mean(dtype=np.float64))}),
         "n_parameters": sum(p.numel() for p in model.parameters()),
         "n_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "history": [{k: v for k, v in h.items() if k != "valid"} for h in history],

@@ -26,9 +26,10 @@ def rate_share(epoch: float, epochs: float, warmup_epochs: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Mix the seed of a run and an epoch to the seed of that epoch."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Mix the seed of a run and an epoch to the seed of that epoch, another one in every process."""
+    mixed = np.random.SeedSequence([seed, epoch, *([rank] if rank else [])])
+    return int(mixed.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def copied_weights(model: nn.Module) -> dict[str, Tensor]:

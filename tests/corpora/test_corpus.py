@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -125,3 +126,21 @@ def test_collate_refuses_bad_numbers_and_shapes(bad):
         collate([utterance(0, text=Stream(values, np.arange(2.0)))])
     with pytest.raises(FeatureError, match=r"shape \(2, 5\)"):
         collate([utterance(0, text=Stream(np.zeros((2, 5), np.float32), np.arange(2.0)))])
+
+
+def test_examples_are_the_rows_of_a_batch_without_padding():
+    own = corpus(40)
+    rows, found = own.rows("train"), list(own.examples("train"))
+    batch = own.batch(rows)
+    assert [e["id"] for e in found] == list(batch.ids) and len(list(own.examples())) == 40
+    for i, example in enumerate(found):
+        assert example["label"] == batch.label[i].item() and example["split"] == "train"
+        assert example["rating_text"] == own.columns["rating_text"][rows[i]]
+        for stream in STREAMS:
+            real = batch.features[stream][i][batch.valid[stream][i]].numpy()
+            assert example[stream].dtype == np.float32 and np.array_equal(example[stream], real)
+    assert any(e["vision"].shape == (0, DIMS["vision"]) for e in own.examples())
+    again = pickle.loads(pickle.dumps(own.examples))  # as a library that hashes or spreads its generator does
+    assert next(again("test"))["split"] == "test"
+    with pytest.raises(MsaError, match="has no 'holdout' utterances"):
+        next(own.examples("holdout"))

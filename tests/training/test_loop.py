@@ -9,7 +9,7 @@ import torch
 from synthetic import AS_TEACHER, corpus
 
 from msa_core import checkpoint, methods
-from msa_core.config import from_dict
+from msa_core.config import facts, from_dict, later
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.explain import conformal
 from msa_core.features import COMPACT
@@ -18,10 +18,17 @@ from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.training import command, scores
 from msa_core.training import loop as train
 from msa_core.training.loop import TrainConfig, fit
+from msa_core.training.processes import Processes
 
 CORPUS = corpus(150)
 FAST = dict(epochs=3, batch=32)
-ERRORS = {"baseline": ["mse"], "sdumc": ["mse_full", "mse_missing"], "corrkd": ["score"], "promma": ["task"]}
+ERRORS = {
+    "baseline": ["mse"],
+    "sdumc": ["mse_full", "mse_missing"],
+    "corrkd": ["score"],
+    "promma": ["task"],
+    "lnln": ["score"],
+}
 
 
 class Killed(Exception):
@@ -155,8 +162,45 @@ def test_bad_settings_are_refused():
         from_dict(TrainConfig, {"lr": "fast"})
 
 
+def test_presets_are_the_published_sizes():
+    loop, own = command.parse_settings("sdumc", [], "published")
+    model = methods.build("sdumc", asdict(own), {"text": 4096, "audio": 1024, "vision": 1024, "simulated": 4096})
+    assert (own.d_model, model.head.in_features, loop.batch, loop.lr) == (256, 128, 64, 1e-4)
+    assert model.contrast[0].out_features == 64 and own.loss_weights()["rnc"] == 0.8
+    loop, own = command.parse_settings("corrkd", ["regime=complete", "distil=false"], "published")
+    model = methods.build("corrkd", asdict(own), CORPUS.dims)
+    assert model.encode["text"].convolution.projection.out_features == 3 * 40 and model.head.in_features == 120
+    assert loop.regime == "complete" and loop.batch == 64 and not own.distil and not own.fuse
+    with pytest.raises(MsaError, match="promma has no preset 'published'. Its presets: none."):
+        command.parse_settings("promma", [], "published")
+    with pytest.raises(MsaError, match="sdumc has no preset 'paper'. Its presets: published."):
+        command.parse_settings("sdumc", [], "paper")
+
+
+def test_settings_added_later_are_no_change_at_their_defaults():
+    """Runs, kept scores and half-done states from before stay what they were."""
+    config = TrainConfig()
+    assert not {"accumulate", "mixed_precision"} & set(facts(config)) and later(config)["accumulate"] == 1
+    assert facts(replace(config, accumulate=2))["accumulate"] == 2
+    assert "emotions" not in facts(METHODS["corrkd"].Config()) and from_dict(TrainConfig, facts(config)) == config
+
+
+def test_the_error_of_emotions_is_their_cross_entropy():
+    two = replace(CORPUS, label=np.stack([CORPUS.label > 0, CORPUS.label < 1], 1) * np.float32(1),
+                  manifest={"emotions": ["happy", "sad"]})  # fmt: skip
+    true = torch.from_numpy(two.label[two.rows("valid")])
+    odds = 2 * torch.randn(true.shape, generator=torch.Generator().manual_seed(0))
+    given = odds.numpy().astype(np.float64)
+    given[3] = np.nan
+    (found,) = scores.errors_of({"text": given}, two).values()
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(odds, true, reduction="none").mean(1)
+    assert found == pytest.approx(np.delete(wanted.numpy(), 3), rel=1e-5)
+    assert scores.selected({"selection": {scores.chosen_by(two): 0.5}}) == ("cross-entropy", 0.5)
+    assert scores.selected({"selection": {scores.chosen_by(CORPUS): 0.5}}) == ("MAE", 0.5)
+
+
 def test_patience_stops():
-    run = train.TrainingRun("baseline", CORPUS, Path("x"), TrainConfig(patience=2), None, None, "cpu")
+    run = train.TrainingRun("baseline", CORPUS, Path("x"), TrainConfig(patience=2), None, None, Processes())
     run.best_epoch, run.epoch = 4, 7
     assert run.finished
     run.epoch = 6
@@ -256,3 +300,24 @@ def test_a_state_that_is_cut_off_is_a_sentence(tmp_path):
         state.write_bytes(part)
         with pytest.raises(MsaError, match="cut off or damaged.*Delete it"):
             fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug)
+
+
+def test_a_full_disk_leaves_the_state_that_was_there(tmp_path):
+    """A limit on the size of files stands for the full disk: torch itself would raise something else than OSError."""
+    resource = pytest.importorskip("resource")
+    debug = METHODS["baseline"].Config.debug()
+    with pytest.raises(Killed):
+        fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug, progress=kill_after(1))
+    before = (tmp_path / ".run.state.pt").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug)
+        with pytest.raises(OSError, match="File too large"):
+            checkpoint.write(tmp_path / "shipped", {"w": torch.zeros(10_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / ".run.state.pt").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [".run.state.pt"]
+    fit("baseline", CORPUS, tmp_path / "run", TrainConfig(**FAST), debug)

@@ -1,7 +1,7 @@
 """Import of feature files as corpora.
 
 - MMSA and MMSA-FET pickles (mmsa.py, read without running code by safe_pickle.py, token ids encoded by token_ids.py),
-  and those of Self-MM, MulT and CMU-MOSEI (layouts.py)
+  and those of Self-MM, MulT (IEMOCAP too: emotions.py) and CMU-MOSEI (layouts.py)
 - one .npz of arrays (npz.py)
 - a folder of one's own extracted clips with a table of labels (extracted_folder.py)
 

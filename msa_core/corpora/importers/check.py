@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS
-from msa_core.corpora.importers import extracted_folder, findings, mmsa, npz
+from msa_core.corpora.importers import emotions, extracted_folder, findings, mmsa, npz
 from msa_core.corpora.importers.contents import SIMS, FeatureFile
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
@@ -104,6 +104,8 @@ def _description(file: FeatureFile) -> str:
         low, high = min(float(np.nanmin(x)) for x in labels), max(float(np.nanmax(x)) for x in labels)
         scale = "CH-SIMS scale, scores are 3 times these" if file.scale is SIMS else "scores as they are"
         lines.append(f"labels: from {low:g} to {high:g} ({scale})")
+    if file.emotions:
+        lines.append(emotions.described(file))
     groups = {g for p in file.parts for g in p.groups}
     if groups:
         lines.append(f"{file.group}s: {len(groups)}")

@@ -57,6 +57,7 @@ class Part:
     ratings: dict[str, np.ndarray] = field(default_factory=dict)  # modality -> (N,) on the scale of the labels
     groups: list[str] = field(default_factory=list)  # video or speaker of every utterance; empty when unknown
     held: dict[str, np.ndarray] = field(default_factory=dict)  # modality -> (N,) bool, has values in the file
+    emotions: np.ndarray | None = None  # (N, E) 1 = there, in place of the labels
 
 
 @dataclass
@@ -74,6 +75,7 @@ class FeatureFile:
     front: dict[str, bool] = field(default_factory=dict)  # modality -> True where its padding stands in front
     feature_set: str | None = None  # when the file names one itself
     repaired: dict[str, int] = field(default_factory=dict)  # modality -> values that were not finite and are 0 now
+    emotions: tuple[str, ...] = ()  # names, when the labels are emotions
     facts: dict[str, Any] = field(default_factory=dict)  # further facts for the manifest
 
     def attempt(self, make: Callable[..., T], *arguments: Any) -> T | None:
@@ -180,6 +182,7 @@ def assemble(file: FeatureFile, name: str, kind: str, statement: str) -> Corpus:
         pools[stream], index[stream] = _stream(file, stream, width)
     widths = "-".join(str(file.widths.get(m, 0)) for m in MODALITIES)
     labels = [p.labels for p in file.parts if p.labels is not None]
+    there = [p.emotions for p in file.parts if p.emotions is not None]
     columns = {
         f"rating_{m}": np.concatenate([p.ratings[m] for p in file.parts]) * file.scale.factor
         for m in MODALITIES
@@ -193,7 +196,7 @@ def assemble(file: FeatureFile, name: str, kind: str, statement: str) -> Corpus:
         name=name,
         feature_set=file.feature_set or f"{kind}-{slug(name)}-{widths}",
         ids=np.array(file.ids),
-        label=(np.concatenate(labels) * file.scale.factor).astype(np.float32),
+        label=(np.concatenate(there or labels) * (1 if there else file.scale.factor)).astype(np.float32),
         split=np.array([p.split for p in file.parts for _ in p.ids]),
         pools=pools,
         index=index,
@@ -216,6 +219,7 @@ def _stream(file: FeatureFile, stream: str, width: int) -> tuple[Ragged, Ragged]
 
 def _manifest(file: FeatureFile, statement: str, n_groups: int) -> dict[str, Any]:
     """Collect source, counts and every decision that was taken."""
+    scale = {"scale": file.scale.name, "score_factor": file.scale.factor}
     split = Counter({p.split: len(p.ids) for p in file.parts})
     source: dict[str, Any] = {"file": file.path.name, "format": file.kind}
     if file.path.is_file():
@@ -224,8 +228,7 @@ def _manifest(file: FeatureFile, statement: str, n_groups: int) -> dict[str, Any
         "statement": statement,
         "source": source,
         "utterances": {s: split[s] for s in SPLITS},
-        "scale": file.scale.name,
-        "score_factor": file.scale.factor,
+        **({"emotions": list(file.emotions)} if file.emotions else scale),
         "lengths": dict(file.lengths),
         "absent": {m: int((file.lengths_of(m) == 0).sum()) for m in MODALITIES},
         "repaired": dict(file.repaired),

@@ -17,7 +17,8 @@ from msa_core.corpora.importers import findings, scales
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, named
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import FeatureError, MsaError
-from msa_core.features import FEATURE_SETS, store
+from msa_core.features import FEATURE_SETS, known, store
+from msa_core.features.large import config as large
 from msa_core.schema import STREAMS, Utterance
 
 KIND = "folder of extracted features"
@@ -66,6 +67,9 @@ def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFi
         if clips:
             file.parts.append(_part(file, folder, split, clips, rows))
     scales.check_scores(file)
+    there = large.stored(folder)
+    if there is not None and there[0] == file.feature_set:
+        file.facts["features"] = there[1]  # the models of a large feature set
     return file
 
 
@@ -132,7 +136,8 @@ def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: d
     )
     for stream in STREAMS:
         values = [u.stream(stream).values for _, u in read]
-        width = FEATURE_SETS[file.feature_set].dims[stream] if file.feature_set else 1
+        feature_set = known(file.feature_set) if file.feature_set else None
+        width = feature_set.dims[stream] if feature_set else 1
         frames = [np.zeros((0, width), np.float32) if v is None else v.astype(np.float32) for v in values]
         offsets = np.concatenate([[0], np.cumsum([len(f) for f in frames])]).astype(np.int64)
         part.streams[stream] = Ragged(np.concatenate([*frames, np.zeros((0, width), np.float32)]), offsets)
@@ -149,17 +154,17 @@ def _utterance(file: FeatureFile, folder: Path, clip: str) -> Utterance | None:
     except FeatureError as e:
         file.findings.append(Finding("error", str(e)))
         return None
-    known = file.feature_set or utterance.feature_set
-    if known not in FEATURE_SETS or utterance.feature_set != known:
+    feature_set = known(file.feature_set or utterance.feature_set)
+    if feature_set is None or utterance.feature_set != feature_set.id:
         others = ", ".join(FEATURE_SETS)
         problem = f"{clip} has features {utterance.feature_set!r}; needed are {file.feature_set or others!r}"
         file.findings.append(Finding("error", f"{problem}. Extract all clips with the same version."))
         return None
-    file.feature_set = known
-    for stream, width in FEATURE_SETS[known].dims.items():
+    file.feature_set = feature_set.id
+    for stream, width in feature_set.dims.items():
         values = utterance.stream(stream).values
         if values is not None and (values.ndim != 2 or values.shape[1] != width or not len(values)):
-            problem = f"{stream} of {clip} has shape {values.shape}; {known} has (T >= 1, {width})"
+            problem = f"{stream} of {clip} has shape {values.shape}; {feature_set.id} has (T >= 1, {width})"
             file.findings.append(Finding("error", f"{problem}. Extract the clip again."))
             return None
     return utterance

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS
+from msa_core.corpora.importers import emotions
 from msa_core.corpora.importers.contents import SIMS, FeatureFile, Finding, Part, chosen, named
 from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES
@@ -27,6 +28,8 @@ PUBLISHED = (
     Published("MOSI", (768, 5, 20), (1284, 229, 686)),
     Published("MOSEI", (768, 74, 35), (16326, 1871, 4659)),
     Published("SIMS", (768, 33, 709), (1368, 456, 457)),
+    Published("SIMSv2", (768, 25, 177), (2722, 647, 1034)),
+    Published("IEMOCAP", (300, 74, 35), (2717, 798, 938)),
 )
 WIDTHS = {  # extractors whose width gives them away; wav2vec and BERT share 768, so 768 says nothing alone
     "audio": {74: "COVAREP"},
@@ -38,7 +41,7 @@ def examine(file: FeatureFile) -> list[Finding]:
     """List everything found while reading and in the content: errors, then warnings, then notes."""
     found = list(file.findings)
     found += _splits(file) + _names(file) + _groups(file) + _widths(file) + _swapped(file)
-    found += _values(file) + _labels(file) + _lost(file) + _absent(file) + _sizes(file)
+    found += _values(file) + _labels(file) + emotions.findings(file) + _lost(file) + _absent(file) + _sizes(file)
     order = ("error", "warning", "note")
     return sorted(dict.fromkeys(found), key=lambda f: order.index(f.level))
 
@@ -58,6 +61,8 @@ def refuse(file: FeatureFile) -> None:
 
 def published(file: FeatureFile) -> Published | None:
     """Recognise the data set of a file by its name, else by the widths of audio and vision."""
+    if file.emotions:
+        return next(p for p in PUBLISHED if p.name == "IEMOCAP")
     words = re.split(r"[^a-z0-9]+", file.path.stem.lower())
     named_so = [p for p in PUBLISHED if p.name.lower() in words]
     shaped_so = [p for p in PUBLISHED if tuple(file.widths.get(m) for m in MODALITIES[1:]) == p.widths[1:]]

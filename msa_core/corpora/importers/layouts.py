@@ -2,6 +2,7 @@
 
 - Self-MM `DataPre.py`: text_bert (N, L, 3); its older CH-SIMS files: feature_T/_A/_V, label_M/_T/_A/_V, ids
 - MulT (Tsai et al. 2019): labels (N, 1, 1), id (N, 3) of video, start and end
+- IEMOCAP of MulT: labels (N, 4, 2), no id (emotions.py)
 - CMU-MOSEI by its SDK: labels (N, 1, 7) or (N, 7), sentiment first, then six emotions
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from msa_core.corpora.importers import emotions
 from msa_core.corpora.importers.arrays import numbers, texts
 from msa_core.corpora.importers.contents import FeatureFile, Finding, named
 from msa_core.corpora.ragged import Ragged
@@ -45,6 +47,8 @@ def rename(file: FeatureFile, rows: dict[str, Any]) -> None:
     """Give the arrays of a split the names of MMSA; each that is read under another name is noted."""
     for name, others in OTHER_NAMES.items():
         other = next((o for o in others if rows.get(o) is not None), None)
+        if other == "labels" and emotions.are(rows[other]):
+            continue
         if rows.get(name) is None and other is not None:
             rows[name] = rows.pop(other)
             if name == "regression_labels":

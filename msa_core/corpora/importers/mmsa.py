@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msa_core.corpora.corpus import SPLITS, Corpus
-from msa_core.corpora.importers import findings, layouts, safe_pickle, scales
+from msa_core.corpora.importers import emotions, findings, layouts, safe_pickle, scales
 from msa_core.corpora.importers import token_ids as encoder
 from msa_core.corpora.importers.arrays import declared_lengths, labels, numbers, texts
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, chosen, named, video, zero_out
@@ -86,7 +86,7 @@ def read(
     """
     file = load(path, lengths, bert, repair, scale)
     findings.refuse(file)
-    return assemble(file, name, "mmsa", STATEMENT)
+    return assemble(file, name, "mmsa", emotions.STATEMENT if file.emotions else STATEMENT)
 
 
 def load(
@@ -138,14 +138,20 @@ def _part(file: FeatureFile, split: str, rows: dict[str, Any], rules: Rules) -> 
     Raises:
         MsaError: it has no ids.
     """
-    if "id" not in rows:
+    told = rows.pop("labels") if emotions.are(rows.get("labels")) else None
+    anonymous = "id" not in rows
+    if anonymous and told is not None:
+        rows["id"] = emotions.numbered(file, split, len(told))
+    elif anonymous:
         raise MsaError(f"{split} has no 'id'. Add the id of every utterance, e.g. 'video$_$clip'.")
     ids = texts(rows["id"], f"id of {split}")
     n = len(ids)
-    part = Part(split, ids, None, groups=[video(name) for name in ids])
+    part = Part(split, ids, None, groups=[] if anonymous else [video(name) for name in ids])
     if not n:
         return part
-    if "regression_labels" in rows:
+    if told is not None:
+        file.attempt(emotions.take, file, part, told)
+    elif "regression_labels" in rows:
         part.labels = file.attempt(labels, rows["regression_labels"], f"regression_labels of {split}", n)
     else:
         file.findings.append(Finding("error", f"{split} has no 'regression_labels'. Add a score per utterance."))

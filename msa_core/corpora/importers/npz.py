@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -36,6 +35,7 @@ from msa_core.corpora.importers.contents import (
 from msa_core.corpora.importers.padding import FRONT, ZEROS, cut, judge_lengths, nonzero, span_of_zeros
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
+from msa_core.features.store import DAMAGE
 from msa_core.schema import MODALITIES
 
 KIND = "npz feature file"
@@ -110,7 +110,7 @@ def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
                 except ValueError as e:
                     file.findings.append(Finding("error", f"{key} cannot be read ({e}). Save numbers or text."))
             more = sorted(set(stored.files) - set(NAMES))
-    except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as e:
+    except DAMAGE as e:
         raise MsaError(f"{path.name} cannot be read as .npz ({type(e).__name__}). Write it with numpy.savez.") from e
     if more:
         file.findings.append(Finding("note", f"Not read: {named(more)}. Names that are read: {', '.join(NAMES)}."))

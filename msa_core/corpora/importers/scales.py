@@ -26,10 +26,14 @@ def decide(file: FeatureFile, given: str | None = None) -> None:
         given: "mosi" or "sims"; None tells it by the range.
 
     Raises:
-        MsaError: another name.
+        MsaError: another name, or labels that are emotions.
     """
     if given is not None and given not in SCALES:
         raise MsaError(f"scale={given!r} is unknown. Give one of: {', '.join(SCALES)}.")
+    if file.emotions:
+        if given is not None:
+            raise MsaError("The labels of this file are emotions, which have no scale. Leave the scale out.")
+        return
     labels = _finite(file, unimodal=False)
     both = np.concatenate([labels, _finite(file, unimodal=True)])
     file.scale = SCALES[given] if given else _by_range(file, both)
