@@ -8,9 +8,10 @@ from msa_core.lessons.frames import FramesOrModalities
 from msa_core.lessons.imagine import Imagine
 from msa_core.lessons.impute import Impute
 from msa_core.lessons.interval import Interval
+from msa_core.lessons.people import People
 from msa_core.lessons.prompts import Prompts
 
-# In reading order: the first five explain why a missing modality hurts, and three ideas that help.
+# In reading order: the visitor as the model, then five on why a missing modality hurts and three ideas that help.
 LESSONS: tuple[Lesson, ...] = (
-    Adds(), Breaks(), Imagine(), Distil(), Impute(), Prompts(), FramesOrModalities(), Interval(),
+    People(), Adds(), Breaks(), Imagine(), Distil(), Impute(), Prompts(), FramesOrModalities(), Interval(),
 )  # fmt: skip

@@ -54,6 +54,7 @@ class Adds(Lesson):
                 "Change the order in which the modalities join. Which step changes the most? Can you make one change "
                 "its sign?"
             ),
+            take_away=say("A modality has no fixed value: what counts is what the others do not already say."),
         )
 
     def _controls(self) -> tuple[Control, ...]:

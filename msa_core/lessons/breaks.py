@@ -61,6 +61,10 @@ class Breaks(Lesson):
             try_this=say(
                 "Take away each part in turn. Find one that hardly moves one model but clearly moves the other."
             ),
+            take_away=say(
+                "What only the missing modality knew is gone; what is misread without it can be repaired by "
+                "practising gaps."
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:

@@ -33,6 +33,7 @@ class Texts(NamedTuple):
     question: what to predict before the answer is shown.
     choices: possible answers to the question.
     try_this: one instruction for the experiment.
+    take_away: what to remember, in one sentence.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Texts(NamedTuple):
     question: str
     choices: tuple[str, ...]
     try_this: str
+    take_away: str
 
 
 @dataclass(frozen=True)

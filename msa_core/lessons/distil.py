@@ -69,6 +69,7 @@ class Distil(Lesson):
                 "Take away another part, and try another clip. Can you find a clip on which the teacher stays closer "
                 "than the student?"
             ),
+            take_away=say("Before crediting the teacher, ask what practising gaps alone would have brought."),
         )
 
     def _controls(self) -> tuple[Control, ...]:

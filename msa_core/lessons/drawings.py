@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msa_core.lessons.contract import ExperimentResult, Lesson, LessonAnswer
 from msa_core.lessons.template import render
 
-OPENING_MINUTES = 10  # that the list promises for the first lessons
+OPENING_MINUTES = 13  # that the list promises for the first lessons
 
 
 def overview(lessons: Sequence[Lesson], seen: Collection[str] = (), current: str | None = None) -> str:
@@ -36,16 +36,38 @@ def card(lesson: Lesson, number: int) -> str:
     return render("card.html", lesson=lesson, texts=lesson.texts, number=number)
 
 
+def player(lesson: Lesson, clip: str = "") -> str:
+    """Draw the player of an example, the lesson's own by default; a control "channel" gives only that channel."""
+    alone = any(c.name == "channel" for c in lesson.controls)
+    return render("player.html", lesson=lesson, clip=clip or lesson.clip, alone=alone)
+
+
 def task(lesson: Lesson) -> str:
     """Draw the instruction above the controls."""
     return render("task.html", instruction=lesson.texts.try_this)
 
 
-def answered(lesson: Lesson, answer: LessonAnswer, guess: int | None = None) -> str:
-    """Draw the computed answer beside the visitor's guess, an index of `lesson.choices` or None."""
-    return render("answer.html", choices=lesson.choices, answer=answer, guess=guess)
+def answered(
+    lesson: Lesson, answer: LessonAnswer, guess: int | None = None, hall: Mapping[int, int] | None = None
+) -> str:
+    """Draw the computed answer beside the visitor's guess, an index of `lesson.choices` or None.
+
+    Args:
+        hall: how many in the lecture hall guessed each choice, by its index; none where nobody did.
+    """
+    return render("answer.html", choices=lesson.choices, answer=answer, guess=guess, hall=hall or {})
 
 
-def found(finding: ExperimentResult) -> str:
-    """Draw the result of an experiment."""
-    return render("finding.html", finding=finding)
+def counted(guesses: int) -> str:
+    """Say how many in the hall have guessed; which way is not said before the answer."""
+    return render("counted.html", guesses=guesses)
+
+
+def found(finding: ExperimentResult, lesson: Lesson | None = None, following: Lesson | None = None) -> str:
+    """Draw the result of an experiment.
+
+    Args:
+        lesson: what it belongs to: its sentence to take away stands below.
+        following: the next lesson, which is linked; after the last one, None, the Numbers tab is.
+    """
+    return render("finding.html", finding=finding, lesson=lesson, following=following)

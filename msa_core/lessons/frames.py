@@ -71,6 +71,10 @@ class FramesOrModalities(Lesson):
                 "Raise the rate until the score changes clearly, then draw other frames. Is it the rate, or the luck "
                 "of the draw?"
             ),
+            take_away=say(
+                "Read the protocol before the number: half of the frames and half of the modalities are "
+                "different losses."
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:

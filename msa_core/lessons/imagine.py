@@ -12,6 +12,7 @@ from msa_core.lessons.models import ROW
 from msa_core.predict import Analyser
 from msa_core.schema import Prediction, Utterance
 from msa_core.views.parts import signed
+from msa_core.views.summary import likeness
 
 METHOD = "sdumc"
 ALIKE = 0.1  # of a score: closer by less counts as no difference
@@ -42,7 +43,7 @@ class Imagine(Lesson):
                 ),
                 say(
                     "Simulated text is not real text. A small network, the Modality Imagination Autoencoder (MIA), "
-                    "corrects it using everything that is left. In training, the same network processes each clip "
+                    "changes it using everything that is left. In training, the same network processes each clip "
                     "twice, once complete and once with missing modalities, and the second result is pulled towards "
                     "the first."
                 ),
@@ -64,6 +65,7 @@ class Imagine(Lesson):
             try_this=say(
                 "Take the face away as well, so that only the voice is left. Does the simulated text matter more now?"
             ),
+            take_away=say("Simulated text carries what the voice carries, and nothing more."),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -113,6 +115,7 @@ class Imagine(Lesson):
                 before=f"{similarity[0]:.2f}",
                 after=f"{similarity[1]:.2f}",
             )
+            said = " ".join(filter(None, [said, likeness()]))
         else:
             said = say("With the real words: {real}; now: {now}.", real=signed(real), now=signed(now))
         return ExperimentResult(said, charts.readings(rows), facts)

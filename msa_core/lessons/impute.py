@@ -66,6 +66,7 @@ class Impute(Lesson):
             ),
             choices=(say("generate it"), say("leave it out")),
             try_this=say("Move your own threshold until the decision changes. How much does the score depend on it?"),
+            take_away=say("A filled gap is an estimate, not evidence: ask what it is worth before using it."),
         )
 
     def _controls(self) -> tuple[Control, ...]:

@@ -63,6 +63,10 @@ class Interval(Lesson):
                 "Watch the clip and give it your own rating. Does it lie inside the bar? Take parts away and see when "
                 "that changes."
             ),
+            take_away=say(
+                "The fewer modalities, the wider the bar, and it promises nothing about clips unlike those it was "
+                "measured on."
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:

@@ -62,6 +62,9 @@ class Prompts(Lesson):
                 "Lower the temperature until one part has almost all the weight. Then take that part away. Which one "
                 "takes over?"
             ),
+            take_away=say(
+                "A weight describes the network, not the person; a large one does not make the modality right."
+            ),
         )
 
     def _controls(self) -> tuple[Control, ...]:

@@ -25,7 +25,7 @@ class Bare(Lesson):
     code: ClassVar[tuple[Code, ...]] = (Code("a/b.py", "f"),)
 
     def _texts(self) -> Texts:
-        return Texts("<b>T</b>", ("one & two", "Source <i>"), "Which <u>?", ("yes <1>", "no"), "Try <s>")
+        return Texts("<b>T</b>", ("one & two", "Source <i>"), "Which <u>?", ("yes <1>", "no"), "Try <s>", "Keep <i>")
 
 
 class Parsed(HTMLParser):
@@ -72,12 +72,20 @@ def test_every_text_is_escaped() -> None:
     shown += (
         drawings.answered(lesson, answer)
         + drawings.answered(lesson, answer, 1)
-        + drawings.found(ExperimentResult("<script>"))
+        + drawings.found(ExperimentResult("<script>"), lesson, lesson)
     )
     shown += drawings.answered(lesson, LessonAnswer(None, "<script>"))
-    for tag in ("<b>T", "<i>", "<u>", "<s>", "<1>", "<script"):
+    for tag in ("<b>T<", "<i>", "<u>", "<s>", "<1>", "<script"):
         assert tag not in shown
     assert "one &amp; two" in shown and balanced(shown)
+
+
+def test_a_lesson_ends_with_what_to_take_away_and_the_next_one() -> None:
+    for lesson, following in zip(LESSONS, [*LESSONS[1:], None], strict=True):
+        shown = drawings.found(ExperimentResult("Found."), lesson, following)
+        link, title = ("learn/" + following.name, following.title) if following else ("numbers", "what was measured")
+        assert lesson.texts.take_away in Parsed(shown).text and f'href="#{link}"' in shown and title in shown
+    assert "mm-take" not in drawings.found(ExperimentResult("Found."))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_a_clip_without_an_answer_blames_no_guess() -> None:
 
 def test_overview_counts_and_names_the_first_ten_minutes() -> None:
     html = drawings.overview(LESSONS, {"adds", "imagine"}, "breaks")
-    assert "The first 5 lessons take 10 minutes" in html and f"2 of {len(LESSONS)} answered" in html
+    assert "The first 6 lessons take 13 minutes" in html and f"2 of {len(LESSONS)} answered" in html
     shown = Parsed(html)
     assert html.count("✓") == 2 and [bar["aria-valuenow"] for bar in shown.role("progressbar")] == ["2"]
     assert [a["href"] for tag, a in shown.elements if "aria-current" in a] == ["#learn/breaks"]
@@ -147,3 +155,16 @@ def test_style_keeps_the_rules() -> None:
     source = "".join(path.read_text() for path in places)
     for name in set(re.findall(r"\.(mm-[\w-]+)", css)):
         assert name in source, f"{name} styles nothing"
+
+
+def test_the_hall_stands_on_the_answer() -> None:
+    html = drawings.answered(Bare(), LessonAnswer(1, "Because."), 0, {0: 1, 1: 3})
+    assert "In the hall: 4 guesses" in html and re.findall(r"--share:([\d.]+)%", html)[:2] == ["25.0", "75.0"]
+    assert html.count('class="mm-hall-right"') == 1
+    assert "In the hall" not in drawings.answered(Bare(), LessonAnswer(1, "Because."), 0)
+    assert drawings.counted(0) == "" and "first guess" in drawings.counted(1) and "7 guesses" in drawings.counted(7)
+
+
+def test_a_player_plays_another_example() -> None:
+    assert 'src="example/jfk.flac"' in drawings.player(LESSONS[0], "jfk.flac")
+    assert f'src="example/{LESSONS[0].clip}"' in drawings.player(LESSONS[0])

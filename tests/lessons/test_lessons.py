@@ -39,8 +39,8 @@ def settings_of(lesson: Lesson) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_first_five_take_ten_minutes_and_names_are_unique() -> None:
-    assert sum(lesson.minutes for lesson in LESSONS[:5]) == 10 and len(BY_NAME) == len(LESSONS) == 8
+def test_the_first_six_take_thirteen_minutes_and_names_are_unique() -> None:
+    assert sum(lesson.minutes for lesson in LESSONS[:6]) == 13 and len(BY_NAME) == len(LESSONS) == 9
 
 
 @each
@@ -276,3 +276,33 @@ def test_what_the_texts_claim_holds_in_the_evaluation(analyser: Any) -> None:
     assert all(m in ROW and m in COMPLETE_ROW for m in METHODS)
     with pytest.raises(MsaError, match="no row 'alchemy'"):
         measured.incomplete_mae("alchemy")
+
+
+def test_people_are_counted_by_what_they_had(analyser: Any, happy: Utterance) -> None:
+    """Of crema_happy's listeners four heard nothing in particular and four something negative; nobody happiness."""
+    answer = BY_NAME["people"].answer(analyser, happy)
+    assert answer.correct == 3 and BY_NAME["people"].choices[3] == "they were divided"
+    assert "Of 8 people who only listened, 0 named happiness, 4 neutral, 4 a negative emotion." in answer.said
+    assert "Of 9 who only watched, 7 named happiness, 2 neutral, 0 a negative emotion." in answer.said
+    assert answer.facts["people_voice"] == pytest.approx(-1.0) and answer.facts["people_face"] == pytest.approx(14 / 9)
+    listened = analyser.predict(happy, "sdumc", ["vision"]).scores["missing_model_left"]
+    assert answer.facts["model_voice"] == pytest.approx(listened)
+
+
+@pytest.mark.parametrize(("channel", "gone"), [("voice", ["vision"]), ("face", ["text", "audio"]), ("both", [])])
+def test_people_name_the_nearest(channel: str, gone: list[str], analyser: Any, happy: Utterance) -> None:
+    lesson, mean = BY_NAME["people"], happy.people[channel].mean
+    scores = analyser.predict(happy, "sdumc", gone).scores
+    found = lesson.experiment(analyser, happy, channel=channel, rating=mean)
+    assert found.facts["people"] == pytest.approx(mean) and found.said.endswith("Nearest: you.")
+    assert found.facts["complete"] == pytest.approx(scores["complete_model_left"])
+    far = lesson.experiment(analyser, happy, channel=channel, rating=-3.0 if mean > 0 else 3.0)
+    away = {"the complete model": "complete", "SDUMC": "sdumc"}
+    nearest = min(away, key=lambda name: abs(float(far.facts[away[name]]) - mean))
+    assert nearest in far.said.rpartition("Nearest: ")[2] and "you" not in far.said.rpartition("Nearest: ")[2]
+
+
+def test_a_clip_without_votes_gets_a_sentence(analyser: Any, happy: Utterance) -> None:
+    unknown = replace(happy, people={})
+    assert BY_NAME["people"].answer(analyser, unknown).said.startswith("Nobody voted on this clip.")
+    assert BY_NAME["people"].experiment(analyser, unknown).said.startswith("Nobody voted on this clip.")

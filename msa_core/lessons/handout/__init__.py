@@ -1,1 +1,1 @@
-"""The teacher's sheet around the lessons, as Markdown and PDF."""
+"""What a class is given around the lessons: the teacher's sheet as Markdown and PDF, slides as PDF."""

@@ -20,7 +20,7 @@ CLIPS = (
     "latentsync_demo1.mp4", "latentsync_demo2.mp4", "jfk.flac",
 )  # fmt: skip
 BY_HAND = "jfk.flac"  # two modalities: Shapley values with pencil and paper
-OPENING, CLOSING = 4, 4  # minutes before and after the lessons
+OPENING, CLOSING = 1, 4  # minutes before and after the lessons
 
 
 def build(analyser: Analyser, read: Mapping[str, Utterance]) -> list[Block]:
@@ -92,8 +92,8 @@ def plan() -> Table:
     first = (
         OPENING,
         say("Opening"),
-        say("Play crema_happy.mp4 without sound, then only its sound."),
-        say("Write down a number from −3 to +3 each time, then compare."),
+        say("A model will judge a person in a clip. First, it is your turn."),
+        say("Paper and pencil ready: you will write down numbers from −3 to +3."),
     )
     taught = []
     for i, lesson in enumerate(LESSONS, 1):
@@ -116,12 +116,12 @@ def _lesson(number: int, lesson: Lesson, analyser: Analyser, utterance: Utteranc
     """Build one lesson with the answer computed on its own clip."""
     answer, told = lesson.answer(analyser, utterance), notes()[lesson.name]
     assert answer.correct is not None, f"{lesson.name} has no answer on its own clip"
-    letters = " · ".join(f"{_letter(i)} {choice}" for i, choice in enumerate(lesson.choices))
+    letters = " · ".join(f"{letter(i)} {choice}" for i, choice in enumerate(lesson.choices))
     code = ", ".join(f"{c.path} ({c.symbol})" for c in lesson.code)
     right = say(
         "Answer on {clip}: {letter}, {choice}.",
         clip=lesson.clip,
-        letter=_letter(answer.correct),
+        letter=letter(answer.correct),
         choice=lesson.choices[answer.correct],
     )
     return [
@@ -139,7 +139,7 @@ def _by_clip(analyser: Analyser, read: Mapping[str, Utterance]) -> list[Block]:
     rows = []
     for name, utterance in read.items():
         found = [lesson.answer(analyser, utterance).correct for lesson in LESSONS]
-        rows.append((name, *("–" if c is None else _letter(c) for c in found)))
+        rows.append((name, *("–" if c is None else letter(c) for c in found)))
     return [
         Heading(say("The right answer on every clip")),
         Paragraph(say("The columns are the numbers of the lessons. A dash: the clip lacks what the lesson needs.")),
@@ -189,6 +189,6 @@ def _homework(analyser: Analyser, utterance: Utterance) -> list[Block]:
     return [Heading(say("Homework")), Points(tasks, numbered=True), Paragraph(solutions, say("Solutions."))]
 
 
-def _letter(choice: int) -> str:
+def letter(choice: int) -> str:
     """Return the letter of a choice by its index."""
     return chr(ord("A") + choice)

@@ -27,6 +27,18 @@ class Notes(NamedTuple):
 def notes() -> dict[str, Notes]:
     """Return the notes by name of the lesson, in the active language."""
     return {
+        "people": Notes(
+            3,
+            say("Listen to the clip with the picture covered, then look without sound. Write down a number each time."),
+            say(
+                "Without the face, people hear no happiness in this clip. Are they wrong? Is a model wrong that does "
+                "the same?"
+            ),
+            say(
+                "They are right about what they had. A model without the face should be compared with people without "
+                "the face, not with its own answer to the whole clip."
+            ),
+        ),
         "adds": Notes(
             5,
             say("Before we take anything away, let us see what each part contributes. Guess first, everyone."),
