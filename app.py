@@ -6,11 +6,12 @@ import argparse
 import os
 from contextlib import suppress
 
-from msa_core.page import folders
+from msa_core.page import folders, memory
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, epilog="GRADIO_SERVER_PORT=8000 sets the port.").parse_args()
 folders.ensure()
+memory.limit_heaps()
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with suppress(ImportError):
     import spaces  # noqa: F401  Hugging Face ZeroGPU; must come before torch

@@ -1,36 +1,22 @@
-"""Media reading, all of it, by PyAV: probe, mono 16 kHz waveform, frames with times.
+"""Media reading, all of it, by PyAV in a process of its own: probe, mono 16 kHz waveform, frames with times.
 
 Times are decoded presentation times (pts) counted from the clip's earliest picture or sound.
 """
 
-from msa_core.media.opening import (
-    SUFFIXES,
-    check_file,
-    files,
-    label,
-    main_streams,
-    open_clip,
-    packets,
-    readable,
-    unordered,
-)
-from msa_core.media.pictures import Scaler, frames
-from msa_core.media.probing import probe
-from msa_core.media.sound import SAMPLE_RATE_HZ, waveform
+from msa_core.media.paths import SUFFIXES, check_file, files, label
+from msa_core.media.reading import close, frames, jpeg, probe, warm, waveform
+from msa_core.schema import SAMPLE_RATE_HZ
 
 __all__ = [
     "SAMPLE_RATE_HZ",
     "SUFFIXES",
-    "Scaler",
     "check_file",
+    "close",
     "files",
     "frames",
+    "jpeg",
     "label",
-    "main_streams",
-    "open_clip",
-    "packets",
     "probe",
-    "readable",
-    "unordered",
+    "warm",
     "waveform",
 ]

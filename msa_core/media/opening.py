@@ -1,4 +1,4 @@
-"""Media files as PyAV opens them: the check of a file, its container, main tracks, packets and decoded frames.
+"""Media files as PyAV opens them: container, main tracks, packets and decoded frames.
 
 Only local files in known containers are opened, so a playlist or a file that names other files or addresses is
 refused.
@@ -6,6 +6,7 @@ refused.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,70 +16,17 @@ import av
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
+from msa_core.media.paths import SUPPORTED, label
+from msa_core.media.work import too_large
 
 CONTAINERS = (  # FFmpeg demuxers that read one file and nothing else
     "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,asf,gif,ogg,wav,w64,flac,mp3,aac,aiff,caf,amr"
 )
-SUFFIXES = (
-    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .ogv .gif".split()
-    + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
-)
+THREADS = min(4, (os.cpu_count() or 1) + 1)  # each holds pictures of its own in memory
 JUMP_S = 10.0  # a broadcast stream whose time is so much later than expected has been reset
 BACK_S = 0.1  # and one whose time goes back by more than this
 TOGETHER_S = 1.0  # streams of a clip end this near to each other, and jump by the same time
 Keep = Callable[[Any], bool]  # of a packet
-SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
-
-
-def files(folder: str | Path) -> list[Path]:
-    """List the media files under a folder, by suffix, sorted. Raises: MediaError when there is none."""
-    folder = Path(folder)
-    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    found = sorted(p for p in named if p.is_file())
-    if not found:
-        raise MediaError(
-            "There is no clip in the folder {name}. Give a folder with files such as .mp4 or .wav.",
-            name=label(folder),
-        )
-    return found
-
-
-def label(path: Path) -> str:
-    """Shorten the file's name for one line of an error message."""
-    name = "".join(c if c.isprintable() else "?" for c in path.name)
-    return name if len(name) <= 80 else f"{name[:60]}...{name[-15:]}"
-
-
-def check_file(path: str | Path, limits: MediaLimits) -> Path:
-    """Return the path of an ordinary file of an acceptable size. Raises: MediaError."""
-    path = Path(path)
-    name = label(path)
-    try:
-        if path.is_dir():
-            raise MediaError(
-                "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
-            )
-        if not path.is_file():
-            raise MediaError("There is no file {name}. Check its path and name.", name=name)
-        size = path.stat().st_size
-        with open(path, "rb") as f:
-            head = f.read(16)
-    except (OSError, ValueError) as e:
-        why = getattr(e, "strerror", None) or str(e)
-        raise MediaError("{name} cannot be read ({why}). Check its path and rights.", name=name, why=why) from e
-    if size == 0:
-        raise MediaError("{name} is empty (0 bytes). Record or export the clip again.", name=name)
-    if size > limits.max_bytes:
-        raise MediaError(
-            "{name} has {size:.1f} MB; the limit is {limit:.0f} MB. Shorten it or export it smaller.",
-            name=name,
-            size=size / 2**20,
-            limit=limits.max_bytes / 2**20,
-        )
-    still = head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] in (b"WEBP", b"heic", b"mif1", b"avif")
-    if still:
-        raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
-    return path
 
 
 @contextmanager
@@ -88,7 +36,9 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except MediaError:
         raise
-    except (av.FFmpegError, ArithmeticError, AssertionError, LookupError, MemoryError, OSError, ValueError) as e:
+    except MemoryError as e:
+        raise too_large(label(path), MediaLimits().max_memory_bytes) from e
+    except (av.FFmpegError, ArithmeticError, AssertionError, LookupError, OSError, ValueError) as e:
         raise MediaError(
             "{name} cannot be decoded ({why}). Export it again as mp4.",
             name=label(path),
@@ -102,6 +52,8 @@ def open_clip(path: Path) -> Any:
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": limit}
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except MemoryError as e:
+        raise too_large(label(path), MediaLimits().max_memory_bytes) from e
     except (av.FFmpegError, ValueError, OSError) as e:
         raise MediaError(
             "{name} is not a media file, or is cut off or damaged. {supported}", name=label(path), supported=SUPPORTED
@@ -205,6 +157,7 @@ def decoded(path: Path, kind: str, audio_index: int | None = None, keep: Keep | 
     with open_clip(path) as container:
         stream = next(s for s in main_streams(container, audio_index) if s.type == kind)
         stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = THREADS
         stream.codec_context.options = {"max_pixels": str(MediaLimits().max_pixels)}
         by_place = unordered(container, stream)
         for packet in packets(container, [stream], audio_index):

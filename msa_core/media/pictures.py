@@ -12,7 +12,10 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import VideoReformatter
 
+from msa_core.config import MediaLimits
+from msa_core.errors import MediaError
 from msa_core.media.opening import decoded, main_streams, open_clip, packets, readable, unordered
+from msa_core.media.work import Work
 from msa_core.schema import MediaInfo
 
 EARLY_S = 1e-3  # a picture this much before its step counts as at it
@@ -24,27 +27,20 @@ PLAIN: Matrix = (1, 0, 0, 1)
 
 
 def frames(
-    path: str | Path, info: MediaInfo, fps: float = 5.0, max_side: int = 640
+    path: Path, info: MediaInfo, fps: float, max_side: int, limits: MediaLimits
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second.
-
-    The first picture at or after every 1 / fps step is given, at its own time; a slower video gives all it has. One
-    that cannot be converted is left out as a damaged one is. The pictures end where decoding ends.
-
-    Args:
-        path: the media file.
-        info: from `probe`.
-        fps: pictures a second, at most.
-        max_side: longer side of a picture in pixels, at most.
+    """Yield upright pictures as (time in s, RGB uint8 (H, W, 3)), about `fps` a second; see `reading.frames`.
 
     Raises:
-        MediaError: the video cannot be decoded.
+        MediaError: the video cannot be decoded, or only with more work than `limits` allow.
     """
-    with readable(Path(path)):
-        yield from _frames(Path(path), info, fps, max_side)
+    with readable(path):
+        yield from _frames(path, info, fps, max_side, limits)
 
 
-def _frames(path: Path, info: MediaInfo, fps: float, max_side: int) -> Iterator[tuple[float, np.ndarray]]:
+def _frames(
+    path: Path, info: MediaInfo, fps: float, max_side: int, limits: MediaLimits
+) -> Iterator[tuple[float, np.ndarray]]:
     if not info.has_video:
         return
     due_s, upright_rgb = 0.0, _Upright(info.pixel_aspect, max_side)
@@ -52,7 +48,9 @@ def _frames(path: Path, info: MediaInfo, fps: float, max_side: int) -> Iterator[
     # Leave out what nobody refers to while the rest comes in time; from the first late picture on decode those wanted.
     ways = [lambda packet: False, {pts for _, pts in wanted}.__contains__] if wanted else [None]
     for number, keep in enumerate(ways):
+        work = Work(info.name, limits, info.duration_s)
         for time_s, frame in _timed(path, info, keep):
+            work.add(frame, time_s)
             if time_s + EARLY_S < due_s:
                 continue
             if number + 1 < len(ways) and time_s > _first(wanted, due_s) + LATE_S:
@@ -175,3 +173,18 @@ def upright(image: np.ndarray, matrix: Matrix) -> np.ndarray:
         image, a, d = image.swapaxes(0, 1), c, b
     image = image[:, ::-1] if a < 0 else image
     return np.ascontiguousarray(image[::-1] if d < 0 else image)
+
+
+def jpeg(data: bytes, max_side: int = 640) -> np.ndarray:
+    """Decode one JPEG picture; see `reading.jpeg`."""
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(max_side * max_side), "err_detect": "explode"}
+    try:
+        frames = decoder.decode(av.Packet(data)) if data else []
+        image = frames[0].to_ndarray(format="rgb24") if frames else None
+    except (av.FFmpegError, ValueError):
+        image = None
+    if image is None or max(image.shape[:2]) > max_side:
+        raise MediaError("A camera picture is not a JPEG of at most {side} pixels a side.", side=max_side)
+    return np.asarray(image)

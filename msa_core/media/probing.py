@@ -14,33 +14,25 @@ import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError, Message, message
-from msa_core.media.opening import (
-    SUPPORTED,
-    check_file,
-    decode,
-    label,
-    main_streams,
-    open_clip,
-    packets,
-    readable,
-    unordered,
-)
+from msa_core.media.opening import decode, main_streams, open_clip, packets, readable, unordered
+from msa_core.media.paths import SUPPORTED, check_file, label
 from msa_core.media.pictures import matrix, turns
-from msa_core.media.sound import level_dbfs
+from msa_core.media.sound import check_rate, level_dbfs
+from msa_core.media.work import too_many_pixels
 from msa_core.schema import MediaInfo
 
 FAR_QUIETER_DB = 30.0  # a sound track this far below the loudest is not the one that is meant
+MOST_TOLD = 100  # times the limit on frames, from which a table of them is no table of a clip
 GRACE_S = 0.5  # a recorder stopped at the limit writes a little more
 
 
-def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
+def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     """Describe a media file from all its packets, decoding only one picture and one sound frame.
 
     Raises:
-        MediaError: the file is missing, empty, too big or long, no media, or has nothing decodable.
+        MediaError: the file is missing, empty, too big or long, no media, too much work, or has nothing decodable.
     """
     # 1. Check the file itself.
-    limits = limits or MediaLimits()
     path = check_file(path, limits)
     name = label(path)
     with readable(path), open_clip(path) as container:
@@ -64,13 +56,25 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
         # 3. Describe the tracks that decode, and name the codecs of the others.
         decoded = {kind: t for kind, t in tracks.items() if t.frame is not None}
         if not decoded:
+            _check_table(name, tracks, limits)
             raise MediaError(
                 "{name} holds {tracks} but not one frame of it can be decoded. Export it again.",
                 name=name,
                 tracks=_named({kind: t.codec for kind, t in tracks.items()}),
             )
+        timed = {kind: t for kind, t in decoded.items() if np.isfinite(t.end_s)}
+        if not timed:
+            raise MediaError(
+                "{name} does not say when its {tracks} come: it has no times. Export it again as mp4.",
+                name=name,
+                tracks=_named({kind: t.codec for kind, t in decoded.items()}),
+            )
+        decoded = timed
         if "video" in decoded:
             _check_pixels(name, decoded["video"].frame, limits)
+            _check_work(name, decoded["video"], limits)
+        if "audio" in decoded:
+            check_rate(name, decoded["audio"].frame.sample_rate)
         unknown = {
             s.type: "unknown codec" for s in (*container.streams.video, *container.streams.audio) if not s.codec_context
         }
@@ -184,6 +188,25 @@ def _check_length(name: str, seen_s: float, metadata_us: int | None, limits: Med
     values = {"length": told_s if told else limits.max_duration_s, "limit": limits.max_duration_s}
     values |= {"minutes": longest_s / 60} if way_out else {}
     raise MediaError(template, name=name, **values)
+
+
+def _check_table(name: str, tracks: dict[str, _Track], limits: MediaLimits) -> None:
+    """Say that a table of frames, of which none is there, is larger than any that FFmpeg gets the memory for."""
+    told = max(t.stream.frames for t in tracks.values())
+    if told > MOST_TOLD * limits.max_frames:
+        raise MediaError(
+            "{name} says that it holds {n} frames; the limit is {limit}. Export it again.",
+            name=name,
+            n=told,
+            limit=limits.max_frames,
+        )
+
+
+def _check_work(name: str, track: _Track, limits: MediaLimits) -> None:
+    """Check the pixels of all pictures of a video together. Raises: MediaError."""
+    pixels = track.n_packets * track.frame.width * track.frame.height
+    if pixels > limits.max_decoded_pixels:
+        raise too_many_pixels(name, track.n_packets, track.frame, pixels, limits)
 
 
 def _check_pixels(name: str, picture: Any, limits: MediaLimits) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from msa_core.errors import MediaError
 from msa_core.media.opening import decoded, readable
-from msa_core.schema import MediaInfo
+from msa_core.schema import SAMPLE_RATE_HZ, MediaInfo
 
-SAMPLE_RATE_HZ = 16_000
+LEAST_HZ, MOST_HZ = 4_000, 768_000  # rates of sound that are resampled
 GAP_S = 0.05  # sound this far from where it is expected starts anew at its own time
 WINDOW_S = 0.5  # stretch of sound over which the mix is compared with its channels
 FAR_QUIETER = 16.0  # ratio of power (12 dB) from which a mix has lost its loudest channel
@@ -23,19 +23,18 @@ FADE_S = 0.01
 Change = Callable[[Any, float], Any]  # of a decoded frame at its time in s
 
 
-def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
-    """Decode the sound of a clip as (N,) float32, mono, 16 kHz, in [-1, 1].
+def waveform(path: Path, info: MediaInfo) -> np.ndarray:
+    """Decode the sound of a clip as (N,) float32, mono, 16 kHz, in [-1, 1]; see `reading.waveform`.
 
-    Sample i is at i / 16000 s of the clip; it is 0 where the track has no sound, and N is 0 without a track. Of a
-    damaged track everything that can be decoded is kept. Channels are mixed; where they cancel out, or the mix leaves
-    a channel out (low frequency effects), the loudest channel stands in for the mix.
+    Channels are mixed; where they cancel out, or the mix leaves a channel out (low frequency effects), the loudest
+    channel stands in for the mix.
 
     Raises:
-        MediaError: the sound cannot be decoded, or has NaN or infinite samples.
+        MediaError: the sound cannot be decoded, has NaN or infinite samples, or another rate than LEAST_HZ to MOST_HZ.
     """
     if not info.has_audio:
         return np.zeros(0, np.float32)
-    path, channels = Path(path), _Channels()
+    channels = _Channels()
     with readable(path):
         out = _placed(path, info, channels.mixed)
         if channels.find_lost(out):
@@ -45,6 +44,18 @@ def waveform(path: str | Path, info: MediaInfo) -> np.ndarray:
     if not np.isfinite(out).all():
         raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
     return np.clip(out, -1.0, 1.0)
+
+
+def check_rate(name: str, rate_hz: int) -> None:
+    """Check the sample rate of the sound of a clip. Raises: MediaError."""
+    if not LEAST_HZ <= rate_hz <= MOST_HZ:
+        raise MediaError(
+            "{name} has sound at {rate} Hz; it must have from {least} to {most} Hz. Export its sound at 16000 Hz.",
+            name=name,
+            rate=rate_hz,
+            least=LEAST_HZ,
+            most=MOST_HZ,
+        )
 
 
 class _Channels:
@@ -108,7 +119,7 @@ def level_dbfs(path: Path, audio_index: int, longest_s: float) -> float | None:
     energy, samples = np.zeros(1), 0
     for frame in decoded(path, "audio", audio_index):
         values = _values(frame)
-        if values is None:
+        if values is None or not LEAST_HZ <= frame.sample_rate <= MOST_HZ:
             continue
         heard = True
         square = np.nan_to_num(_energy(values))
@@ -129,6 +140,7 @@ def _placed(path: Path, info: MediaInfo, change: Change) -> np.ndarray:
     setup: tuple[str, str, int] | None = None
     position, expected_s = 0, 0.0
     for frame in decoded(path, "audio", info.audio_index):
+        check_rate(info.name, frame.sample_rate)
         time_s = expected_s if frame.pts is None else float(frame.pts * frame.time_base) - info.start_s
         length_s, frame = frame.samples / frame.sample_rate, change(frame, time_s)
         now = (frame.format.name, frame.layout.name, frame.sample_rate)

@@ -11,32 +11,24 @@ import gradio as gr
 
 from msa_core import degrade
 from msa_core.degrade import Degradation
+from msa_core.errors import MsaError
 from msa_core.i18n import say
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
 from msa_core.page.answering import Answering, Changes
-from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html, with_a_last_step
+from msa_core.page.arrival import Arrival
+from msa_core.page.clip_column import ClipColumn, clip_column
+from msa_core.page.components import HEAVY, Form, Redraw, Updates, Words, html, told, with_a_last_step
 from msa_core.page.files import EXAMPLES
 from msa_core.page.reading import Reading, ReadingOutputs, Wanted
 from msa_core.page.saving import Saving, SavingComponents
 from msa_core.page.scripts import script
 from msa_core.page.services import KEEP_S, Services, forgetting
+from msa_core.page.session import Kept
+from msa_core.page.share import Opening
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES
-from msa_core.views import answer as answer_view
 from msa_core.views import page_parts
 from msa_core.views.parts import method_name, modality_title
-
-
-@dataclass(frozen=True)
-class ClipColumn:
-    """The components of the left column."""
-
-    video: gr.Video
-    spoken: gr.Radio
-    any_language: gr.Checkbox
-    examples: gr.HTML
-    again: gr.Button
-    status: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -57,35 +49,57 @@ class DegradationInputs:
 
 
 def analyse_tab(
-    page: gr.Blocks, services: Services, words: Words, language: gr.Radio
-) -> tuple[AnalyseComponents, Redraw]:
-    """Build the tab. Returns: the components that other tabs read, and what another language draws again."""
+    page: gr.Blocks, services: Services, words: Words, language: gr.Radio, link: gr.HTML
+) -> tuple[AnalyseComponents, list[Redraw]]:
+    """Build the tab, with an example in it that is answered already.
+
+    Args: link: the line of an address (share.py).
+
+    Returns: the components that other tabs read, and what another language draws again.
+    """
+    arrival = Arrival.of(services)
     visit = gr.State(None, time_to_live=KEEP_S, delete_callback=forgetting(page, services))
     edit = gr.State(None, time_to_live=KEEP_S)
+    example = gr.Textbox(arrival.name, visible="hidden", elem_id="mm-example")
+    answer: dict[str, gr.HTML] = {}
     with gr.Row(elem_id="mm-screen"):
         with gr.Column(scale=4, min_width=300, elem_id="mm-left"):
-            column = _clip_column(words)
+            column = clip_column(words, arrival, answer)
         with gr.Column(scale=9, min_width=300, elem_id="mm-right"):
-            switches = _switches(words)
             absent_text, method = _settings(services.analyser, words)
+            switches = _switches(words, arrival)
+            answer["flow"] = html(arrival.panel.flow, "mm-flow")
+            answer["answer"] = html(arrival.panel.answer, "mm-answer", script("player"))
+            answer["ruler"] = html(arrival.panel.ruler, "mm-ruler")
             rates = _rates(words)
-            components = AnalyseComponents(
-                visit, edit, language, column.spoken, column.any_language, absent_text, method, switches, rates
-            )
-            changes = _changes(words)
-            answer = html(answer_view.answer(None), "mm-answer", script("strike_words", "analyse", "player"))
-            saves = _saves(words)
-            clip = html("", "mm-seen", script("analyse"))
-    outputs = ReadingOutputs(
-        column.video, column.status, visit, edit, answer, clip, changes.transcript, changes.status, changes.blur,
-        changes.noise, switches, rates,
+            changes = _changes(words, arrival)
+            with words.put(gr.Accordion, lambda: {"label": say("Inside the model")}, open=False, elem_id="mm-inside"):
+                answer["inside"] = html(arrival.panel.inside)
+            with words.put(gr.Accordion, lambda: {"label": say("Details")}, open=False, elem_id="mm-details"):
+                answer["details"] = html(arrival.panel.details)
+                saves = _saves(words)
+                facts = html(arrival.facts, "mm-facts")
+            answer["said"] = html(arrival.panel.said, "mm-said", script("strike_words", "analyse"))
+            clip = html(arrival.clip, "mm-seen", script("analyse"))
+    components = AnalyseComponents(
+        services.shipped, visit, example, edit, language, column.spoken, column.any_language, absent_text, method,
+        switches, rates, gr.State(False, time_to_live=KEEP_S),
     )  # fmt: skip
-    ClipEvents(Reading(services, outputs)).wire(column, components, changes)
-    answering = Answering(services, components, changes, answer, clip, column.status)
+    outputs = ReadingOutputs(
+        column.video, column.status, visit, example, edit, clip, facts, changes.transcript, changes.status,
+        changes.blur, changes.noise, components.linked, answer, switches, rates,
+    )  # fmt: skip
+    reading = Reading(services, outputs)
+    ClipEvents(reading).wire(column, components, changes)
+    Opening(reading, components, link).wire()
+    answering = Answering(services, components, changes, answer, {"clip": clip, "facts": facts}, column.status)
     answering.wire()
     Saving(services.analyser, column.status).wire(components, saves)
     function, inputs = components.form.event(answering.redraw)
-    return components, Redraw(function, inputs, [answer, absent_text, clip, column.status, *switches.values()])
+    drawn = [*answer.values(), absent_text, clip, facts, column.status, *switches.values()]
+    # the answer once more, for what was switched while everything was redrawn
+    latest = Redraw(*components.form.event(answering.draw), [*answer.values()])
+    return components, [Redraw(function, inputs, drawn), latest]
 
 
 class ClipEvents:
@@ -119,9 +133,10 @@ class ClipEvents:
 
     def choose(self, inputs: AnalyseInputs, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """Read an example."""
-        if event.clip not in page_parts.EXAMPLE_TITLES:
-            raise gr.Error(f"There is no example {event.clip!r}.")
-        path = str(EXAMPLES / event.clip)
+        name = told(event, "clip", str)
+        if name not in page_parts.EXAMPLE_TITLES:
+            raise MsaError("There is no example {name}.", name=repr(name))
+        path = str(EXAMPLES / name)
         yield {self.reading.outputs.video: path}
         yield from self.reading.read(Wanted(path, None, path), inputs, request)
 
@@ -130,71 +145,18 @@ class ClipEvents:
         visit = degradation.analyse.visit
         noise_db = degrade.MAX_NOISE_DB - degradation.noise if degradation.noise else None
         how = Degradation(degradation.blur / 100, noise_db)
-        wanted = Wanted(visit.original, how, visit.clip) if visit else Wanted(None, how, None)
+        inputs = degradation.analyse
+        kept = Kept.of(visit, inputs.edit, inputs.settings) if visit else None
+        wanted = Wanted(visit.original, how, visit.clip, kept) if visit else Wanted(None, how, None)
         yield from self.reading.read(wanted, degradation.analyse, request)
 
 
-def _clip_column(words: Words) -> ClipColumn:
-    """Build player, camera consent, examples and steps. The camera can only be chosen after consent."""
-    video = words.put(
-        gr.Video, lambda: {"label": say("Your clip")}, sources=["upload"], show_label=False, elem_id="mm-clip",
-        webcam_options=gr.WebcamOptions(mirror=False), include_audio=True, buttons=[],
-    )  # fmt: skip
-    words.put(html, lambda: {"value": page_parts.recorder()}, name="mm-recorder", script=script("recording"))
-    with gr.Row():
-        record = words.put(gr.Button, lambda: {"value": say("Record yourself")}, elem_id="mm-record")
-        again = words.put(gr.Button, lambda: {"value": say("Analyse")}, variant="primary", elem_id="mm-analyse")
-    _consent(words, record, video)
-    words.put(html, lambda: {"value": page_parts.player_words()}, name="mm-words", script=script("switch_keys"))
-    status = html("", "mm-status")
-    spoken = words.put(
-        gr.Radio,
-        lambda: {
-            "label": say("Speech in the clip"),
-            "choices": [(say("English"), "en"), (say("Chinese"), "zh")],
-        },
-        value="en",
-        elem_id="mm-spoken",
-    )
-    any_language = words.put(
-        gr.Checkbox,
-        lambda: {"label": say("Use the words even if they sound like another language")},
-        value=False,
-        container=False,
-        elem_id="mm-any-language",
-    )
-    examples = words.put(
-        html,
-        lambda: {"value": page_parts.examples(EXAMPLES)},
-        name="mm-examples",
-        script=script("choose_example"),
-    )
-    words.put(html, lambda: {"value": page_parts.privacy()})
-    return ClipColumn(video, spoken, any_language, examples, again, status)
-
-
-def _consent(words: Words, record: gr.Button, video: gr.Video) -> None:
-    with gr.Column(visible=False, elem_id="mm-consent") as consent:
-        words.put(html, lambda: {"value": page_parts.consent()})
-        with gr.Row():
-            no = words.put(gr.Button, lambda: {"value": say("Not now")}, elem_id="mm-refuse")
-            yes = words.put(gr.Button, lambda: {"value": say("I agree, go on")}, variant="primary", elem_id="mm-agree")
-    record.click(lambda: gr.Column(visible=True), None, consent, **QUICK)
-    no.click(lambda: gr.Column(visible=False), None, consent, **QUICK)
-    yes.click(
-        lambda: (gr.Column(visible=False), gr.Video(sources=["webcam", "upload"], value=None)),
-        None,
-        [consent, video],
-        **QUICK,
-    )
-
-
-def _switches(words: Words) -> dict[str, gr.Checkbox]:
+def _switches(words: Words, arrival: Arrival) -> dict[str, gr.Checkbox]:
     with gr.Row(elem_id="mm-switches"):
         return {
             m: words.put(
-                gr.Checkbox, partial(lambda m: {"label": modality_title(m), "info": say("no clip yet")}, m),
-                value=True, interactive=False, elem_id=f"mm-{m}", min_width=90,
+                gr.Checkbox, partial(lambda m: {"label": modality_title(m), "info": arrival.state(m)}, m),
+                value=arrival.has(m), interactive=arrival.has(m), elem_id=f"mm-{m}", min_width=90,
             )
             for m in MODALITIES
         }  # fmt: skip
@@ -225,7 +187,7 @@ def _settings(analyser: Analyser, words: Words) -> tuple[gr.Radio, gr.Dropdown]:
 
 
 def _rates(words: Words) -> dict[str, gr.Slider]:
-    with words.put(gr.Accordion, lambda: {"label": say("Drop some of the words, the voice or the face")}, open=False,
+    with words.put(gr.Accordion, lambda: {"label": say("Drop words or frames")}, open=False,
                    elem_id="mm-drops"), gr.Row(elem_id="mm-rates"):  # fmt: skip
         return {
             m: words.put(
@@ -236,17 +198,18 @@ def _rates(words: Words) -> dict[str, gr.Slider]:
         }  # fmt: skip
 
 
-def _changes(words: Words) -> Changes:
+def _changes(words: Words, arrival: Arrival) -> Changes:
     """Build what changes words, picture and sound."""
     with words.put(
         gr.Accordion,
-        lambda: {"label": say("Change the words, blur the picture, add noise")},
+        lambda: {"label": say("Edit, blur, add noise")},
         open=False,
         elem_id="mm-changes",
     ):
         transcript = words.put(
-            gr.Textbox, lambda: {"label": say("Edit the words")}, lines=2, max_length=2000, elem_id="mm-transcript"
-        )
+            gr.Textbox, lambda: {"label": say("Edit the words")}, value=arrival.words, lines=2, max_length=2000,
+            elem_id="mm-transcript",
+        )  # fmt: skip
         with gr.Row():
             heard = words.put(
                 gr.Button, lambda: {"value": say("Restore the original words")}, elem_id="mm-heard", size="sm"

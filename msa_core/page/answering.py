@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import gradio as gr
 from msa_core.errors import MsaError
 from msa_core.i18n import known, say, use
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
-from msa_core.page.components import QUICK, Form, Updates
+from msa_core.page.components import QUICK, Form, Updates, told
 from msa_core.page.services import KEEP_S, Services
 from msa_core.page.session import Edit, Visit, predict, rewrite, seen, strike
 from msa_core.predict import Analyser
@@ -43,7 +43,12 @@ class Written:
     text: str
 
 
-def answer_for(analyser: Analyser, inputs: AnalyseInputs) -> str:
+def parts(places: Mapping[str, Any], panel: answer_view.Panel) -> Updates:
+    """Return the updates that put the parts of an answer into their places."""
+    return {places[name]: drawn for name, drawn in panel._asdict().items()}
+
+
+def answer_for(analyser: Analyser, inputs: AnalyseInputs) -> answer_view.Panel:
     """Draw the answer for a clip and its settings, in their language. Raises: MsaError when nothing is left."""
     with use(inputs.language):
         if inputs.utterance is None:
@@ -76,10 +81,11 @@ class Answering:
         services: Services,
         components: AnalyseComponents,
         changes: Changes,
-        answer: gr.HTML,
-        clip: gr.HTML,
+        answer: Mapping[str, gr.HTML],
+        clip: Mapping[str, gr.HTML],
         status: gr.HTML,
     ) -> None:
+        """Args: answer: by the fields of `views.answer.Panel`. clip: "clip" and "facts", which no switch changes."""
         self.analyser, self.components, self.changes = services.analyser, components, changes
         self.answer, self.clip, self.status = answer, clip, status
 
@@ -90,14 +96,14 @@ class Answering:
         gr.on(
             [*(s.input for s in switches), *(r.input for r in rates),
              components.absent_text.input, components.method.input],
-            *form.event(self.draw), self.answer, api_name="predict", trigger_mode="always_last", **QUICK,
+            *form.event(self.draw), [*self.answer.values()], api_name="predict", trigger_mode="always_last", **QUICK,
         )  # fmt: skip
         gr.on(
             [components.method.input, components.language.input],
             *form.event(self.offer_absent_text), components.absent_text, **QUICK,
         )  # fmt: skip
-        outputs = [components.edit, self.answer, changes.transcript, changes.status, *switches]
-        self.answer.strike(
+        outputs = [components.edit, *self.answer.values(), changes.transcript, changes.status, *switches]
+        self.answer["said"].strike(
             *form.event(self.strike_words), outputs, api_name="page_strike", trigger_mode="multiple", **QUICK
         )
         written = Form(Written, analyse=form, text=changes.transcript)
@@ -105,13 +111,13 @@ class Answering:
               api_name="page_words", **QUICK)  # fmt: skip
         changes.as_heard.click(*form.event(self.take_back), outputs, api_name="page_as_heard", **QUICK)
 
-    def draw(self, inputs: AnalyseInputs) -> str:
+    def draw(self, inputs: AnalyseInputs) -> Updates:
         """Draw the answer, or say in its place why there is none."""
         try:
-            return answer_for(self.analyser, inputs)
+            return parts(self.answer, answer_for(self.analyser, inputs))
         except MsaError as e:
             with use(inputs.language):
-                return answer_view.answer(None, known(e.message))
+                return parts(self.answer, answer_view.answer(None, known(e.message)))
 
     def offer_absent_text(self, inputs: AnalyseInputs) -> Any:
         """Offer what stands in for absent text where the method reads it."""
@@ -119,17 +125,20 @@ class Answering:
 
     def redraw(self, inputs: AnalyseInputs) -> Updates:
         """Draw the answer, the clip and the switches again, in another language."""
-        updates = {self.answer: self.draw(inputs), self.components.absent_text: self.offer_absent_text(inputs)}
+        updates = {**self.draw(inputs), self.components.absent_text: self.offer_absent_text(inputs)}
         if inputs.visit is None or inputs.utterance is None:
-            return {**updates, self.clip: "", self.status: ""}
+            return {**updates, self.clip["clip"]: "", self.clip["facts"]: "", self.status: ""}
         with use(inputs.language):
-            updates[self.clip] = clip_view.clip(inputs.visit.utterance)
+            updates[self.clip["clip"]] = clip_view.clip(inputs.visit.utterance)
+            updates[self.clip["facts"]] = clip_view.reading(inputs.visit.utterance)
             updates[self.status] = page_parts.finished(inputs.visit.utterance, inputs.visit.seconds)
-        return updates | self._switches(inputs.utterance, inputs)
+            states = {m: page_parts.state(inputs.utterance, m) for m in MODALITIES}
+        # without their values: a switch may have been pressed since
+        return updates | {self.components.switches[m]: gr.update(info=state) for m, state in states.items()}
 
     def strike_words(self, inputs: AnalyseInputs, event: gr.EventData) -> Updates:
         """Strike out the words that were clicked, or take them back: only the text is encoded again."""
-        words = event.words if isinstance(event.words, list) else []
+        words = told(event, "words", list)
         return self._change(inputs, lambda visit: strike(self.analyser, visit, inputs.edit, words))
 
     def write(self, written: Written) -> Updates:
@@ -145,7 +154,8 @@ class Answering:
         edited, transcript, status = self.components.edit, self.changes.transcript, self.changes.status
         with use(inputs.language):
             if inputs.visit is None:
-                return {edited: None, self.answer: answer_view.answer(None, page_parts.gone(KEEP_S)), status: ""}
+                gone = parts(self.answer, answer_view.answer(None, page_parts.gone(KEEP_S)))
+                return {edited: None, status: "", **gone}
             try:
                 edit = make(inputs.visit)
             except MsaError as e:
@@ -156,7 +166,7 @@ class Answering:
             on["text"] = True  # words where there were none: they are what was asked for
         on = {m: on[m] and utterance.stream(m).present for m in MODALITIES}
         now = replace(inputs, edit=edit, settings=replace(inputs.settings, on=on))
-        return {edited: edit, self.answer: self.draw(now), transcript: page_parts.editable(utterance), status: "",
+        return {edited: edit, **self.draw(now), transcript: page_parts.editable(utterance), status: "",
                 **self._switches(utterance, now)}  # fmt: skip
 
     def _switches(self, utterance: Utterance, inputs: AnalyseInputs) -> Updates:

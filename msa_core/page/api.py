@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from msa_core import compare, lessons
 from msa_core.degrade import Degradation
@@ -18,6 +19,7 @@ from msa_core.i18n import use
 from msa_core.page import api_arguments
 from msa_core.page.files import is_file
 from msa_core.page.services import Services
+from msa_core.page.session import Left
 from msa_core.schema import Prediction, Utterance
 from msa_core.views import prediction_csv, report
 
@@ -129,6 +131,8 @@ class Calls:
             yield
         except MsaError as e:
             raise gr.Error(str(e), print_exception=False) from e
+        except Left as e:
+            raise gr.Error("Nobody waits for the answer any more.", print_exception=False) from e
         finally:
             uploads.release_all(claims)
 
@@ -140,9 +144,14 @@ class Calls:
     ) -> Utterance:
         if not is_file(clip):
             raise MsaError("Give a clip: handle_file(PATH) of gradio_client.")
+        self._services.rate.take(LocalContext.request.get(None))
+        here = _waiting()
         with self._one_at_a_time:
+            here()
             path = self._services.uploads.check(clip["path"])
-            return self._analyser.extract(path, degradation=how, spoken=spoken, any_language=any_language)
+            return self._analyser.extract(
+                path, progress=lambda *_: here(), degradation=how, spoken=spoken, any_language=any_language
+            )
 
     def _compared(self, clip: Any, spoken: str, any_language: bool) -> dict[str, Any]:
         utterance = self._read(clip, spoken, any_language)
@@ -154,3 +163,18 @@ class Calls:
     def _switched(self, utterance: Utterance, method: str, dropped: list[str] | None) -> Prediction:
         gone = dropped or ()
         return self._analyser.predict(utterance, method, gone, "simulated" if "text" in gone else "transcript")
+
+
+def _waiting() -> Callable[[], None]:
+    """Return a check that raises `Left` once the program that made this call has closed its connection.
+
+    Gradio notes it on the event alone, and lets the work go on.
+    """
+    page, number = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+
+    def check() -> None:
+        jobs = page._queue.active_jobs if page is not None and number is not None else []
+        if any(not event.alive for job in jobs for event in job or () if event._id == number):
+            raise Left
+
+    return check

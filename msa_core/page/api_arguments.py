@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from msa_core import edit
+from msa_core.clip_reader import SPOKEN
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
-from msa_core.extract import SPOKEN
 from msa_core.i18n import ENGLISH, LANGUAGES
 from msa_core.missing import frame_rates, switches
 

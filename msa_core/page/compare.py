@@ -11,7 +11,7 @@ import gradio as gr
 from msa_core import compare, media
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
-from msa_core.i18n import known, say, use
+from msa_core.i18n import ENGLISH, known, say, use
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
 from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html, with_a_last_step
 from msa_core.page.extraction import extraction
@@ -82,7 +82,7 @@ def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, ta
         preprocess=False,  # gradio's own leaves a file behind
         **HEAVY,
     ).then(*draw, drawn, **QUICK)
-    example.input(*chosen.event(events.choose), outputs, **HEAVY).then(*draw, drawn, **QUICK)
+    example.input(*chosen.event(with_a_last_step(events.choose, status)), outputs, **HEAVY).then(*draw, drawn, **QUICK)
     return Redraw(*draw, [drawn])
 
 
@@ -109,15 +109,29 @@ class Comparing:
                 return {self.drawn: page_parts.failed(e.message)}
             return {self.drawn: comparison.screen(found, lost, other)}
 
-    def choose(self, chosen: ChosenExample) -> Updates:
+    def choose(self, chosen: ChosenExample, request: gr.Request) -> Iterator[Updates]:
         """Take an example as second clip, or none."""
         if not chosen.name:
-            return {self.status: "", self.second: None}
+            yield {self.status: "", self.second: None}
+            return
+        shipped = self.services.shipped
+        line = StatusLine(self.services, self.status, request.session_hash, chosen.language)
+        here = self.services.presence.watch(request.session_hash)
         try:
-            return {self.status: "", self.second: self.services.shipped.utterance(chosen.name)}
-        except MsaError as e:
-            with use(chosen.language):
-                return {self.status: page_parts.failed(e.message)}
+            found = shipped.known(chosen.name)
+            if found is None:
+                self.services.rate.take(request)
+            steps = iter(()) if found else self._extract(shipped.path(chosen.name), Degradation(), ENGLISH, here)
+            for item in steps:
+                if isinstance(item, Utterance):
+                    found = shipped.keep(chosen.name, item)
+                else:
+                    yield line(page_parts.working, [item[0]], item[1])
+            yield {self.status: "", self.second: found}
+        except Left:
+            return
+        except Exception as e:
+            yield line.failed(e)
 
     def read(self, upload: SecondUpload, request: gr.Request) -> Iterator[Updates]:
         """Read a second clip of the visitor's own, which is deleted as soon as it was read."""
@@ -129,6 +143,7 @@ class Comparing:
         claim = uploads.claim(clip)
         here = self.services.presence.watch(request.session_hash)
         try:
+            self.services.rate.take(request)
             checked = uploads.check(clip)
             for item in self._extract(checked, Degradation(), upload.spoken, here, bool(upload.any_language)):
                 if isinstance(item, Utterance):

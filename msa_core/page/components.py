@@ -23,6 +23,12 @@ HEAVY: dict[str, Any] = {
 }
 
 
+def told(event: gr.EventData, name: str, kind: type[T]) -> T:
+    """Return a value that a script sent with its event; an empty one of its kind for any other."""
+    sent = event._data.get(name) if isinstance(event._data, dict) else None
+    return sent if isinstance(sent, kind) else kind()
+
+
 def html(value: str = "", name: str | None = None, script: str | None = None, **extra: Any) -> gr.HTML:
     """Return a component for one of our own drawings; only our style sheet applies to it."""
     return gr.HTML(value, elem_id=name, js_on_load=script, apply_default_css=False, **extra)

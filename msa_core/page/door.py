@@ -1,4 +1,7 @@
-"""The door of the page: what it does not need is refused, uploads are counted, every answer has security headers."""
+"""The door of the page: who does not know the password, and what the page does not need, is refused.
+
+Uploads are counted, other bodies are read first, and every answer has security headers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,12 @@ from typing import Any
 
 from msa_core.errors import Message
 from msa_core.i18n import ENGLISH, LANGUAGES, known, use
+from msa_core.page import bodies
+from msa_core.page.files import Uploads
+from msa_core.page.password import OPEN, Password
+from msa_core.page.password import headers as asked_with
 from msa_core.page.quota import LARGEST, Quota
+from msa_core.page.rate import address
 
 Scope = MutableMapping[str, Any]
 Messages = Callable[[], Awaitable[Any]]
@@ -28,7 +36,9 @@ NEEDED = frozenset(  # gradio's routes that the page, or a program with the name
     "/gradio_api/upload /gradio_api/upload_progress "
     "/gradio_api/component_server /gradio_api/component_server/".split()  # functions of our own components (numbers.js)
 )
-OWN = frozenset({"/teaching/{name}"})  # the page's own files, named without their place on this computer
+OWN = frozenset(  # the page's own: files without their place here, and the Live tab
+    {"/teaching/{name}", "/example/{name}", "/live/{name}"}
+)
 REFUSED = frozenset(  # the others: accounts, monitoring, ffmpeg, proxies, code of an editor, components of others
     "/login /login/ /logout /pwa_icon /pwa_icon/{size} /monitoring /monitoring/summary /monitoring/{key} "
     "/gradio_api/deep_link /gradio_api/user /gradio_api/user/ /gradio_api/login_check /gradio_api/login_check/ "
@@ -88,10 +98,12 @@ NEEDED_PATHS = re.compile("|".join(sorted(map(_pattern, NEEDED | OWN))), re.DOTA
 class Door:
     """A middleware around all of gradio's own."""
 
-    def __init__(self, app: App, quota: Quota) -> None:
-        """Args: app: what answers the requests that come in. quota: limits on uploads."""
-        self._app, self._quota, self._headers = app, quota, headers()
+    def __init__(self, app: App, quota: Quota, uploads: Uploads) -> None:
+        """Args: app: what answers the requests that come in. quota: limits on uploads. uploads: where they lie."""
+        self._app, self._quota, self._uploads, self._headers = app, quota, uploads, headers()
         self._hosts = {h.lower() for h in os.environ.get("MSA_HOSTS", "").replace(",", " ").split()}
+        password = os.environ.get("MSA_PASSWORD", "")
+        self._password = Password(password) if password else None
 
     async def __call__(self, scope: Scope, receive: Messages, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -113,17 +125,24 @@ class Door:
 
         if not self._known(scope):
             await _refuse(sealed, 400, NO_HOST)
+        elif self._password is not None and _path(scope) != OPEN and not self._password.knows(*_who(scope)):
+            await self._password.answer(scope, _path(scope), receive, sealed)
         elif not offered(_path(scope)):
             await _refuse(sealed, 404, NOT_OFFERED)
         elif _path(scope) == "/gradio_api/upload":
             await self._upload(scope, receive, sealed)
+        elif scope.get("method") == "POST" and not _path(scope).startswith("/live/"):
+            again, status, why = await bodies.read(receive)
+            if why is None:
+                await self._app(scope, again, sealed)
+            else:
+                await _refuse(sealed, status, _said(why, _who(scope)[0].get(b"accept-language", "")))
         else:
             await self._app(scope, receive, sealed)
 
     async def _upload(self, scope: Scope, receive: Messages, send: Send) -> None:
         """Hand an upload on and count it, unless it is too large or too much; a visitor is an address."""
-        asked = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        visitor = asked.get(b"x-forwarded-for", "").split(",")[0].strip() or (scope.get("client") or ("", 0))[0]
+        asked, visitor = _who(scope)
         told = asked.get(b"content-length", "")
         size, got = int(told) if told.isdecimal() else LARGEST, 0
         why = self._quota.refused(visitor, size)
@@ -138,7 +157,8 @@ class Door:
             got += len(message.get("body", b""))
             return message if got <= size else {"type": "http.disconnect"}
 
-        await self._app(scope, counted, send)
+        with self._uploads.receiving():
+            await self._app(scope, counted, send)
 
     def _known(self, scope: Scope) -> bool:
         """Return whether every name of this server in the request is a name, and one of MSA_HOSTS if that is set."""
@@ -151,6 +171,12 @@ class Door:
             if self._hosts and re.sub(r":\d+$", "", name).lower() not in self._hosts:
                 return False
         return True
+
+
+def _who(scope: Scope) -> tuple[dict[bytes, str], str]:
+    """Return the headers of a request, and the visitor who sent it."""
+    asked = asked_with(scope)
+    return asked, address(asked.get(b"x-forwarded-for", ""), (scope.get("client") or ("",))[0])
 
 
 def _path(scope: Scope) -> str:

@@ -8,7 +8,8 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,22 @@ class Uploads:
         """Args: folder: where uploads lie, asked every time because a server may move it."""
         self.folder, self._lock = folder, threading.Lock()
         self._claims: dict[Path, set[str]] = {}
+        self._receiving, self._emptied = 0, set[Path]()  # uploads that are coming in; folders left for when none is
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Hold the folders while an upload comes in: gradio finds one by the content, makes it, and then moves in."""
+        with self._lock:
+            self._receiving += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._receiving -= 1
+                if not self._receiving:
+                    for folder in self._emptied:
+                        _remove_empty(folder)
+                    self._emptied.clear()
 
     def claim(self, clip: str) -> str:
         """Keep `clip` until the returned claim is released. Claims on files that are gone are forgotten."""
@@ -51,8 +68,10 @@ class Uploads:
             del self._claims[path]
             if path.is_relative_to(self.folder()) and not path.is_dir():
                 path.unlink(missing_ok=True)
-                if path.parent.is_dir() and not any(path.parent.iterdir()):
-                    path.parent.rmdir()
+                if self._receiving:
+                    self._emptied.add(path.parent)
+                else:
+                    _remove_empty(path.parent)
 
     def release_all(self, claims: Iterable[Claim]) -> None:
         """Give several claims back."""
@@ -66,7 +85,7 @@ class Uploads:
         """
         with self._lock:
             claimed = {path for path, claims in self._claims.items() if claims}
-            _delete(self.folder(), claimed, time.time() - older_than_s)
+            _delete(self.folder(), claimed, time.time() - older_than_s, empty=not self._receiving)
 
     def clear(self) -> None:
         """Delete everything, claimed or not, of a folder of this process alone: the server ends."""
@@ -96,8 +115,11 @@ class Uploads:
         return clip if Path(clip).is_relative_to(EXAMPLES) else str(preview.browser_copy(clip, Path(clip).parent))
 
 
-def _delete(folder: Path, kept: set[Path], before: float) -> None:
-    """Delete the files under an own folder that were last changed before a time, then the folders that are empty."""
+def _delete(folder: Path, kept: set[Path], before: float, empty: bool = True) -> None:
+    """Delete the files under an own folder that were last changed before a time, then the folders that are empty.
+
+    Args: empty: False leaves the folders.
+    """
     if not folders.is_own(folder):
         return
     for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
@@ -105,11 +127,18 @@ def _delete(folder: Path, kept: set[Path], before: float) -> None:
             if path in kept or path.lstat().st_mtime >= before:
                 continue
             if path.is_dir() and not path.is_symlink():
-                path.rmdir()
+                if empty:
+                    path.rmdir()
             else:
                 path.unlink()
         except OSError:  # not empty, or gone meanwhile
             continue
+
+
+def _remove_empty(folder: Path) -> None:
+    """Delete a folder if nothing is in it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def has_address(value: Any) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
+from msa_core import media
 from msa_core.errors import Message, MsaError, message
 from msa_core.extract import Extractor
 from msa_core.predict import Analyser
@@ -92,7 +93,8 @@ def _sentence(template: str, values: Mapping[str, object]) -> Message:
 
 
 def _after_fork() -> None:
-    """Keep OpenCV from waiting for threads that a forked process does not have."""
+    """Keep OpenCV from waiting for threads that a forked process does not have; start what reads media for this one."""
     import cv2
 
     cv2.setNumThreads(0)
+    media.warm()

@@ -26,7 +26,8 @@ class Languages:
         changed = language.input(self.speak, language, words, js=script("remember_language"), **QUICK)
         for redraw in redraws:
             changed.then(redraw.function, redraw.inputs, redraw.outputs, **QUICK)
-            opened.then(self._unless_english(redraw), {language} | redraw.inputs, redraw.outputs, **QUICK)
+            opened = opened.then(self._unless_english(redraw), {language} | redraw.inputs, redraw.outputs, **QUICK)
+        opened.then(None, js=script("ready"))
 
     def begin(self, language: str, request: gr.Request) -> Updates:
         """Open the page in a language; it is built in English."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,24 +14,31 @@ from msa_core import lessons
 from msa_core.errors import MsaError
 from msa_core.i18n import active, known, say, use
 from msa_core.lessons import drawings
-from msa_core.lessons.handout import sheet
+from msa_core.lessons.handout import sheet, slides
+from msa_core.page import hall as hall_module
+from msa_core.page import scripts
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
 from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html
 from msa_core.page.services import KEEP_S, Services
 from msa_core.schema import Utterance
 from msa_core.views import page_parts
 
+TO_SAVE = {"pdf": "Teacher's sheet (PDF)", "md": "Teacher's sheet (Markdown)", "slides": "Slides (PDF)"}
+
 
 @dataclass(frozen=True)
 class LessonInputs:
     """The visitor's values on one lesson.
 
-    whose: "own" for the visitor's clip, "example" for the lesson's. answered: names of the lessons that were asked.
-    guess: index of a choice. tried: the controls' values by name.
+    whose: "own" for the visitor's clip, "example" for one of ours. which: file of the example, "" for the lesson's own.
+    hall: code of the lecture hall, "" for none. answered: names of the lessons that were asked. guess: index of a
+    choice. tried: the controls' values by name.
     """
 
     analyse: AnalyseInputs
     whose: str
+    which: str
+    hall: str
     answered: list[str]
     guess: int | None
     tried: Mapping[str, Any]
@@ -42,7 +49,9 @@ class LessonScreen:
     """The components of one lesson."""
 
     lesson: lessons.Lesson
+    player: gr.HTML
     guess: gr.Radio
+    counted: gr.HTML
     ask: gr.Button
     answer: gr.HTML
     controls: dict[str, Any]
@@ -53,30 +62,43 @@ def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> R
     """Build the tab."""
     answered = gr.State([], time_to_live=KEEP_S)
     overview = html(drawings.overview(lessons.LESSONS, (), lessons.LESSONS[0].name), "mm-overview")
-    whose = _choices(words)
+    whose, which, hall = _choices(words)
     with gr.Tabs(elem_id="mm-lessons"):
         screens = [_lesson(words, number, lesson) for number, lesson in enumerate(lessons.LESSONS, 1)]
     forms = {
         screen.lesson.name: Form(
-            LessonInputs, analyse=analyse.form, whose=whose, answered=answered, guess=screen.guess,
-            tried=screen.controls,
+            LessonInputs, analyse=analyse.form, whose=whose, which=which, hall=hall, answered=answered,
+            guess=screen.guess, tried=screen.controls,
         )
         for screen in screens
     }  # fmt: skip
     taught = {s.lesson.name: Teaching(services, s, answered, overview) for s in screens}
     for name, teaching in taught.items():
         teaching.wire(forms[name])
+    chosen = Form(lambda **v: _players(screens, **v), which=which, language=analyse.language)
+    which.input(chosen.read, chosen.components, [s.player for s in screens], **QUICK)
 
     def redraw(**inputs: LessonInputs) -> Updates:
         first = next(iter(inputs.values()))
         with use(first.analyse.language):
             updates: Updates = {overview: drawings.overview(lessons.LESSONS, first.answered)}
+            updates |= _players(screens, first.which, first.analyse.language)
         for name, teaching in taught.items():
             updates |= teaching.redraw(inputs[name])
         return updates
 
     every = Form(redraw, **forms)
-    return Redraw(every.read, every.components, [overview, *(h for s in screens for h in (s.answer, s.finding))])
+    return Redraw(
+        every.read,
+        every.components,
+        [overview, *(h for s in screens for h in (s.player, s.counted, s.answer, s.finding))],
+    )
+
+
+def _players(screens: Sequence[LessonScreen], which: str, language: str) -> Updates:
+    """Draw the players of all lessons with an example."""
+    with use(language):
+        return {s.player: drawings.player(s.lesson, which) for s in screens}
 
 
 class Teaching:
@@ -89,9 +111,18 @@ class Teaching:
     def wire(self, form: Form[LessonInputs]) -> None:
         """Listen to the button and to what can be tried."""
         screen = self.screen
+        screen.guess.input(*form.event(self.guess), screen.counted, trigger_mode="always_last", **QUICK)
         screen.ask.click(*form.event(self.ask), [screen.answer, screen.finding, self.answered, self.overview], **HEAVY)
         gr.on([c.input for c in screen.controls.values()], *form.event(self.try_out), screen.finding,
               trigger_mode="always_last", **QUICK)  # fmt: skip
+
+    def guess(self, inputs: LessonInputs, request: gr.Request) -> str:
+        """Count a guess in the hall, if the visitor is in one."""
+        halls, name = self.services.halls, self.lesson.name
+        if inputs.guess is not None:
+            halls.guess(inputs.hall, name, request.session_hash or "", inputs.guess)
+        with use(inputs.analyse.language):
+            return drawings.counted(halls.counts(inputs.hall, name).total())
 
     def ask(self, inputs: LessonInputs, request: gr.Request) -> Updates:
         """Answer the lesson's question and try it out once."""
@@ -111,9 +142,9 @@ class Teaching:
     def redraw(self, inputs: LessonInputs) -> Updates:
         """Draw answer and finding again in another language; nothing before the question was asked."""
         if self.lesson.name not in inputs.answered:
-            return {self.screen.answer: "", self.screen.finding: ""}
+            return {self.screen.answer: "", self.screen.finding: "", self.screen.counted: ""}
         with use(inputs.analyse.language):
-            return self._drawn(inputs)
+            return {**self._drawn(inputs), self.screen.counted: ""}
 
     def _drawn(self, inputs: LessonInputs) -> Updates:
         return {self.screen.answer: self._answer(inputs), self.screen.finding: self._finding(inputs)}
@@ -121,23 +152,32 @@ class Teaching:
     def _answer(self, inputs: LessonInputs) -> str:
         try:
             answer = self.lesson.answer(self.services.analyser, self._clip(inputs))
-            return drawings.answered(self.lesson, answer, inputs.guess)
+            hall = self.services.halls.counts(inputs.hall, self.lesson.name)
+            return drawings.answered(self.lesson, answer, inputs.guess, hall)
         except MsaError as e:
             return page_parts.failed(e.message)
 
     def _finding(self, inputs: LessonInputs) -> str:
         try:
             clip = self._clip(inputs)
-            return drawings.found(self.lesson.experiment(self.services.analyser, clip, **inputs.tried))
+            found = self.lesson.experiment(self.services.analyser, clip, **inputs.tried)
+            return drawings.found(found, self.lesson, self._following())
         except MsaError as e:
             return page_parts.failed(e.message)
+
+    def _following(self) -> lessons.Lesson | None:
+        """Return the next lesson; None after the last one."""
+        after = lessons.LESSONS.index(self.lesson) + 1
+        return lessons.LESSONS[after] if after < len(lessons.LESSONS) else None
 
     def _clip(self, inputs: LessonInputs) -> Utterance:
         """Return the clip that the lesson is on. Raises: MsaError when the visitor has none."""
         if inputs.whose != "own":
-            return self.services.shipped.utterance(self.lesson.clip)
+            if inputs.which and inputs.which not in page_parts.EXAMPLE_TITLES:
+                raise MsaError("There is no example {name}.", name=repr(inputs.which))
+            return self.services.shipped.utterance(inputs.which or self.lesson.clip)
         if inputs.analyse.utterance is None:
-            raise MsaError("There is no clip of yours yet: open Analyse and record, upload or choose one first.")
+            raise MsaError("You have no clip yet: open Analyse and record, upload or choose one first.")
         return inputs.analyse.utterance
 
     def _once_read(self, inputs: LessonInputs, request: gr.Request) -> str:
@@ -147,8 +187,8 @@ class Teaching:
         return self.services.presence.language(request.session_hash, inputs.analyse.language)
 
 
-def _choices(words: Words) -> gr.Radio:
-    """Build the choice of a clip, and the teacher's sheets."""
+def _choices(words: Words) -> tuple[gr.Radio, gr.Dropdown, gr.Textbox]:
+    """Build the choice of a clip, the code of a lecture hall, and the teacher's sheets."""
     with gr.Row(elem_id="mm-learn-choices"):
         whose = words.put(
             gr.Radio,
@@ -158,15 +198,50 @@ def _choices(words: Words) -> gr.Radio:
             },
             value="example",
             elem_id="mm-whose",
+            min_width=240,
         )
-        for kind, title in (("pdf", "Teacher's sheet (PDF)"), ("md", "Teacher's sheet (Markdown)")):
-            words.put(gr.Button, partial(_sheet, kind, title), elem_id=f"mm-sheet-{kind}", scale=0, min_width=220,
-                      link_target="_self")  # fmt: skip
-    return whose  # type: ignore[no-any-return]
+        titles = page_parts.EXAMPLE_TITLES
+        which = words.put(
+            gr.Dropdown,
+            lambda: {
+                "label": say("Example"),
+                "choices": [
+                    (say("the one of each lesson"), ""),
+                    *((known(title), name) for name, title in titles.items()),
+                ],
+            },
+            value="",
+            filterable=False,
+            elem_id="mm-which",
+            min_width=150,
+        )
+        hall = words.put(
+            gr.Textbox,
+            lambda: {
+                "label": say("Code of the hall"),
+                "info": say("Guesses under one code are counted together, in memory only, for two hours."),
+                "placeholder": say("none"),
+            },
+            max_length=hall_module.LONGEST,
+            elem_id="mm-hall",
+            min_width=180,
+        )
+        for kind, title in TO_SAVE.items():
+            words.put(
+                gr.Button,
+                partial(_sheet, kind, title),
+                elem_id=f"mm-sheet-{kind}",
+                scale=0,
+                min_width=130,
+                size="sm",
+                link_target="_self",
+            )
+    return whose, which, hall
 
 
 def _sheet(kind: str, title: str) -> dict[str, Any]:
-    return {"value": known(title), "link": f"teaching/{sheet.path(active(), kind).name}"}
+    file = slides.path(active()) if kind == "slides" else sheet.path(active(), kind)
+    return {"value": known(title), "link": f"teaching/{file.name}"}
 
 
 def _lesson(words: Words, number: int, lesson: lessons.Lesson) -> LessonScreen:
@@ -178,6 +253,11 @@ def _lesson(words: Words, number: int, lesson: lessons.Lesson) -> LessonScreen:
         with gr.Column(scale=5, min_width=300):
             words.put(html, lambda: {"value": drawings.card(lesson, number)}, name=f"mm-lesson-{lesson.name}")
         with gr.Column(scale=6, min_width=300):
+            player = words.put(
+                partial(html, script=scripts.script("lesson_player")),
+                lambda: {"value": drawings.player(lesson)},
+                name=f"mm-player-{lesson.name}",
+            )
             guess = words.put(
                 gr.Radio,
                 lambda: {"label": lesson.texts.question, "choices": [(c, i) for i, c in enumerate(lesson.choices)]},
@@ -187,12 +267,13 @@ def _lesson(words: Words, number: int, lesson: lessons.Lesson) -> LessonScreen:
             ask = words.put(
                 gr.Button, lambda: {"value": say("Show the answer")}, variant="primary", elem_id=f"mm-ask-{lesson.name}"
             )
+            counted = html("", f"mm-counted-{lesson.name}")
             answer = html("", f"mm-answer-{lesson.name}")
             words.put(html, lambda: {"value": drawings.task(lesson)})
             with gr.Row(elem_classes="mm-trial"):
                 controls = dict(_controls(words, lesson))
             finding = html("", f"mm-finding-{lesson.name}")
-    return LessonScreen(lesson, guess, ask, answer, controls, finding)
+    return LessonScreen(lesson, player, guess, counted, ask, answer, controls, finding)
 
 
 def _controls(words: Words, lesson: lessons.Lesson) -> Iterator[tuple[str, Any]]:

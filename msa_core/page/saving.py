@@ -18,7 +18,7 @@ from msa_core.predict import Analyser
 from msa_core.schema import Utterance
 from msa_core.views import page_parts, prediction_csv, report
 
-NO_CLIP = "There is no clip yet: record, upload or choose one first."
+NO_CLIP = "You have no clip yet: record, upload or choose one first."
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def script(*names: str) -> str:
 
 
 def head() -> str:
-    """Return what runs before everything else in the browser: `page.js` and `upload.js`, after what they may use."""
+    """Return what runs first in the browser: `page.js`, `present.js` and `upload.js`, after what they may use."""
     known = {"mmLanguages": list(LANGUAGES), "mmClips": ",".join(["video/*", "audio/*", *media.SUFFIXES])}
     given = "\n".join(f"window.{name} = {json.dumps(value)};" for name, value in known.items())
-    return f"<script>{given}\n{script('page', 'upload')}</script>"
+    return f"<script>{given}\n{script('page', 'present', 'upload')}</script>"

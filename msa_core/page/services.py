@@ -10,6 +10,8 @@ import gradio as gr
 
 from msa_core.page.files import EXAMPLES, Uploads
 from msa_core.page.gpu import gpu_reader
+from msa_core.page.hall import Halls
+from msa_core.page.rate import Clips
 from msa_core.page.session import Presence, Shipped, Visit
 from msa_core.predict import Analyser
 
@@ -23,12 +25,14 @@ def upload_folder() -> Path:
 
 @dataclass(frozen=True)
 class Services:
-    """The loaded models, the example clips, the claims on uploaded files and the tabs that are open."""
+    """The loaded models, examples, claims on uploads, open tabs, lecture halls, and the clips of each visitor."""
 
     analyser: Analyser
     shipped: Shipped
     uploads: Uploads = field(default_factory=lambda: Uploads(upload_folder))
     presence: Presence = field(default_factory=Presence)
+    halls: Halls = field(default_factory=Halls)
+    rate: Clips = field(default_factory=Clips)
     gpu_reader: Analyser | None = None  # reads clips while a GPU is reserved
 
     @staticmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msa_core import prepared
+from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
@@ -21,6 +23,8 @@ class Visit:
     """An extracted clip, the file behind its preview and the claim on it, and the session it belongs to.
 
     original, original_claim: the clip as it came, which blur and noise start from; `clip` is what the player shows.
+    Of an example that was read beforehand the claims are empty, there is no session, and `seconds` is None.
+    degradation, spoken, any_language: how it was read.
     """
 
     utterance: Utterance
@@ -29,7 +33,10 @@ class Visit:
     original: str
     original_claim: str
     session: str | None
-    seconds: float  # that reading it took
+    seconds: float | None  # that reading it took
+    degradation: Degradation = Degradation()
+    spoken: str = "en"
+    any_language: bool = False
 
     @property
     def claims(self) -> list[tuple[str, str]]:
@@ -61,6 +68,27 @@ class Settings:
     method: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Settings and words that hold for the next reading of a clip.
+
+    transcript: the typed words, or None. struck: words that are struck out. heard: the words that `struck` counts when
+    none were typed; None for whatever is heard.
+    """
+
+    settings: Settings
+    transcript: str | None = None
+    struck: frozenset[int] = frozenset()
+    heard: tuple[str, ...] | None = None
+
+    @staticmethod
+    def of(visit: Visit, edit: Edit | None, settings: Settings) -> Kept:
+        """Return what a visitor has set for a clip; what it lacks is not switched off by anybody."""
+        now, heard = _current(visit, edit), tuple(w.text for w in visit.utterance.words)
+        on = {m: settings.on[m] or not now.utterance.stream(m).present for m in MODALITIES}
+        return Kept(replace(settings, on=on), now.transcript, now.struck, heard)
+
+
 def seen(visit: Visit, edit: Edit | None) -> Utterance:
     """Return the visitor's clip with the words as they are now."""
     return visit.utterance if edit is None or edit.of is not visit.utterance else edit.utterance
@@ -90,6 +118,18 @@ def rewrite(analyser: Analyser, visit: Visit, transcript: str | None) -> Edit | 
     if transcript is None:
         return None
     return Edit(visit.utterance, analyser.edit(visit.utterance, transcript), transcript)
+
+
+def edit_again(analyser: Analyser, visit: Visit, kept: Kept) -> Edit | None:
+    """Change the words of a clip as those of another reading were changed; None where nothing was.
+
+    Raises: MsaError when the text cannot be used, or when other words are heard now than those that were struck out.
+    """
+    if kept.transcript is None and kept.struck and kept.heard is not None:
+        if kept.heard != tuple(w.text for w in visit.utterance.words):
+            raise MsaError("Other words are heard now: those that you struck out are back.")
+    edit = rewrite(analyser, visit, kept.transcript)
+    return strike(analyser, visit, edit, sorted(kept.struck)) if kept.struck else edit
 
 
 def _current(visit: Visit, edit: Edit | None) -> Edit:
@@ -143,23 +183,62 @@ class Presence:
 
 
 class Shipped:
-    """The example clips as utterances, each read once when it is first asked for; they belong to nobody."""
+    """The example clips as utterances: read beforehand, or once when first asked for; they belong to nobody."""
 
     def __init__(self, folder: Path, extract: Callable[[str], Utterance]) -> None:
         """Args: folder: where the clips lie. extract: reads one, given its path."""
         self._folder, self._extract = folder, extract
         self._found: dict[str, Utterance] = {}
+        self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
+
+    def visit(self, name: str) -> Visit | None:
+        """Return an example that was read beforehand as the clip of a visitor, one for all; None for any other name."""
+        if not isinstance(name, str):
+            return None
+        if name not in self._visits:
+            path = self._folder / name
+            if not self._has(name):
+                return None
+            with self._lock:
+                utterance = self._found.get(name) or prepared.utterance(path)
+                if utterance is None:
+                    return None
+                self._found[name] = utterance
+                clip = str(path)
+                self._visits.setdefault(name, Visit(utterance, clip, "", clip, "", None, None))
+        return self._visits[name]
+
+    def named(self, clip: str | None) -> str:
+        """Return the name of an example by its path; "" for any other file."""
+        path = Path(clip or "")
+        return path.name if path.parent == self._folder else ""
 
     def utterance(self, name: str) -> Utterance:
         """Return an example by its file name; those that were read wait for nobody.
 
         Raises: MsaError when there is none of that name.
         """
-        path = self._folder / str(name)
-        if not isinstance(name, str) or path.name != name or not path.is_file():
-            raise MsaError("There is no example {name}.", name=repr(name))
-        if name not in self._found:
+        path = self.path(name)
+        if name not in self._found and self.visit(name) is None:
             with self._lock:
-                self._found[name] = self._found.get(name) or self._extract(str(path))
+                self._found[name] = self._found.get(name) or self._extract(path)
         return self._found[name]
+
+    def path(self, name: str) -> str:
+        """Return where an example lies. Raises: MsaError when there is none of that name."""
+        if not isinstance(name, str) or not self._has(name):
+            raise MsaError("There is no example {name}.", name=repr(name))
+        return str(self._folder / name)
+
+    def _has(self, name: str) -> bool:
+        """Tell whether a file lies in the folder, whatever a visitor gives for a name."""
+        return any(path.name == name and path.is_file() for path in self._folder.iterdir())
+
+    def known(self, name: str) -> Utterance | None:
+        """Return an example that was read beforehand or is read by now, or None."""
+        return self._found.get(name) if self.visit(name) is None else self._visits[name].utterance
+
+    def keep(self, name: str, utterance: Utterance) -> Utterance:
+        """Keep an example that was read step by step, unless another reading was first; return the one that is kept."""
+        return self._found.setdefault(name, utterance)

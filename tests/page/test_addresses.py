@@ -16,6 +16,7 @@ import pytest
 from gradio import processing_utils
 from gradio_client import Client, handle_file
 
+from msa_core import prepared
 from msa_core.page.build import NO_ADDRESS, build, launch
 from msa_core.page.files import has_address
 
@@ -25,6 +26,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A page whose models are never asked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        patch.setattr(prepared, "utterance", lambda clip: None)  # nothing to answer on arrival
         analyser = SimpleNamespace(methods=("sdumc",), extract=lambda *_, **__: pytest.fail("a clip was read"))
         analyser.reads_simulated_text = lambda _: True
         blocks = build(analyser)  # type: ignore[arg-type]

@@ -46,7 +46,6 @@ ALLOWED = (  # phrases that stay English: names, commands, file names
     r"python -m msa_core \w+",
     r"git checkout -- checkpoints",
     r"Missing-Modality Lab",
-    r"Double-Flow Unified Modality Cross-Attention",
     r"Correlation-Decoupled Knowledge Distillation",
     r"Open Database License",
     r"SIL Open Font License",
@@ -141,9 +140,9 @@ def test_fixed_parts_have_no_english(clips: list[Utterance]) -> None:
 
 
 APP_MESSAGES = (
-    "There is no clip yet: record, upload or choose one first.",
+    "You have no clip yet: record, upload or choose one first.",
     "Something failed on our side, not in your clip. The clip was deleted; try again or try another one.",
-    message("There is no clip any more: clips are deleted after {minutes} minutes. Choose one.", minutes=15),
+    message("The clip is gone: clips are deleted after {minutes} minutes. Choose one.", minutes=15),
     message("There is no example {name}.", name="'x.mp4'"),
     message("{name} was not uploaded here. Upload it first.", name="x.mp4"),
 )
@@ -243,7 +242,7 @@ def test_rows_are_named_in_chinese_and_ours_stays_a_reconstruction() -> None:
         html = numbers_view.table_html(results.table(results.of("composite"), "patterns", everything=True), "x")
     named = re.findall(r'scope="row" data-value="([^"]*)"', html)
     assert "晚期融合，遮蔽训练" in named and "每种组合各一个专用模型" in named and "SDUMC，去掉 mia" in named
-    assert all("（重构）" in name for name in named if "ProMMA" in name) and any("ProMMA" in n for n in named)
+    assert all("（据摘要复现）" in name for name in named if "ProMMA" in name) and any("ProMMA" in n for n in named)
 
 
 def test_a_row_of_a_file_from_elsewhere_keeps_its_name() -> None:
@@ -307,7 +306,7 @@ def test_names_of_the_curve_are_broken_to_fit() -> None:
     wrap = curve_svg.FRAME.wrap
     for name in (
         "晚期融合，完整训练，缺失取均值",
-        "ProMMA（重构），决策 = 总是",
+        "ProMMA（据摘要复现），决策 = 总是",
         "每种组合各一个专用模型，而且名字很长很长很长",
     ):
         lines = line_chart.wrapped(name, wrap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,10 @@ import httpx
 import pytest
 from gradio.routes import App
 
+from msa_core import prepared
 from msa_core.page import door, quota
 from msa_core.page.build import build, launch
+from msa_core.page.files import Uploads
 from msa_core.page.quota import Quota
 
 
@@ -25,6 +28,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("MSA_EMBEDDERS", "https://course.example")
+        patch.setattr(prepared, "utterance", lambda clip: None)  # nothing to answer on arrival
         analyser = SimpleNamespace(methods=("sdumc",), extract=lambda *_, **__: pytest.fail("a clip was read"))
         analyser.reads_simulated_text = lambda _: True
         blocks = build(analyser)  # type: ignore[arg-type]
@@ -80,6 +84,12 @@ def test_every_answer_has_the_headers(page: Any, path: str) -> None:
         assert found.get_list("content-security-policy") == [policy]
 
 
+def test_the_live_tab_is_answered_by_post_alone(page: Any) -> None:
+    assert httpx.post(f"{page.url}/live/place?id=nobody").json() == {"seated": False, "ahead": 0, "ended": "lost"}
+    assert httpx.get(f"{page.url}/live/place").status_code == 405
+    assert httpx.post(f"{page.url}/live/a/b").status_code == 404
+
+
 def test_an_answer_before_a_request_has_them_too(page: Any) -> None:
     asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     assert "content-security-policy" in httpx.options(page.url + "/config", headers=asked).headers
@@ -126,7 +136,7 @@ async def _asked(
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSA_HOSTS", hosts)
-        await door.Door(inside, limits)(scope, None, send)  # type: ignore[arg-type]
+        await door.Door(inside, limits, Uploads(lambda: Path()))(scope, None, send)  # type: ignore[arg-type]
     return said[0]["status"], said[1]["body"].decode()
 
 

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="s
 SERVER = """
 from contextlib import suppress
 from types import SimpleNamespace
+from msa_core import prepared
 from msa_core.page import folders
+prepared.utterance = lambda clip: None  # nothing to answer on arrival
 folders.ensure()
 from msa_core.page.build import build, launch
 folders.end_on_sigterm()

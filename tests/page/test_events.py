@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,11 +25,22 @@ from msa_core.page.extraction import extraction
 from msa_core.page.files import EXAMPLES, Uploads
 from msa_core.page.reading import Reading, ReadingOutputs, Wanted
 from msa_core.page.services import Services
-from msa_core.page.session import Presence, Settings, Shipped
+from msa_core.page.session import Kept, Presence, Settings, Shipped
 from msa_core.schema import MODALITIES
+from msa_core.views.answer import Panel
 
 REQUEST = SimpleNamespace(session_hash="a tab")
 SETS_NOTHING = {"status": gr.skip()}
+
+
+SINGLE = (
+    "video", "status", "visit", "example", "edit", "clip", "facts", "transcript", "text_status", "blur", "noise",
+    "linked",
+)  # fmt: skip
+OUTPUTS = ReadingOutputs(
+    *SINGLE, answer={p: p for p in Panel._fields}, switches={m: m for m in MODALITIES},
+    rates={m: f"rate_{m}" for m in MODALITIES},
+)  # fmt: skip
 
 
 class Slow:
@@ -85,13 +97,10 @@ def mine(tmp_path: Path) -> Path:
 @pytest.fixture
 def read(uploads: Uploads, presence: Presence, mine: Path) -> Callable[..., Iterator[dict[Any, Any]]]:
     """`read(analyser)`: the event that reads a clip; its outputs are named."""
-    single = ("video", "status", "visit", "edit", "answer", "clip", "transcript", "text_status", "blur", "noise")
-    outputs = ReadingOutputs(
-        *single, switches={m: m for m in MODALITIES}, rates={m: f"rate_{m}" for m in MODALITIES}
-    )  # fmt: skip
 
     def start(analyser: Any, visit: Any = None) -> Iterator[dict[Any, Any]]:
-        reading = Reading(Services(analyser, None, uploads, presence), outputs)  # type: ignore[arg-type]
+        shipped = Shipped(EXAMPLES, analyser.extract)
+        reading = Reading(Services(analyser, shipped, uploads, presence), OUTPUTS)
         return with_a_last_step(reading.read, "status")(Wanted(str(mine), None, str(mine)), inputs(visit), REQUEST)
 
     return start
@@ -258,17 +267,24 @@ def test_there_are_no_other_evaluations(actions: Any, name: Any) -> None:
         actions["evaluation"](name)
 
 
-def test_the_remark_on_simulated_text_follows_the_language(services: Services) -> None:
+def answering(services: Services) -> Answering:
+    """The quick events, with names in place of components."""
     components: Any = SimpleNamespace(absent_text="absent_text", switches={})
-    answering = Answering(services, components, cast(Changes, None), *("answer", "clip", "status"))  # type: ignore[arg-type]
-    chinese, own = (answering.redraw(inputs(None, code, "corrkd"))["absent_text"]["info"] for code in ("zh", "en"))
+    clip: Any = {"clip": "clip", "facts": "facts"}
+    return Answering(services, components, cast(Changes, None), OUTPUTS.answer, clip, cast(gr.HTML, "status"))
+
+
+def test_the_remark_on_simulated_text_follows_the_language(services: Services) -> None:
+    chinese, own = (
+        answering(services).redraw(inputs(None, code, "corrkd"))["absent_text"]["info"] for code in ("zh", "en")
+    )
     assert "CorrKD" in chinese and "reads" not in chinese
     assert "reads no simulated text" in own
 
 
 def untimed(html: str) -> str:
     """An answer without how long it took."""
-    return re.sub(r'<p class="mm-foot">.*?</p>|href="data:[^"]*"', "", html, flags=re.S)
+    return re.sub(r"answered in [^<]*|href=\"data:[^\"]*\"", "", html, flags=re.S)
 
 
 @pytest.mark.slow
@@ -276,14 +292,47 @@ def test_a_reading_and_a_switch_give_the_same_answer(services: Services, tmp_pat
     clip = tmp_path / "upload" / "mine.mp4"
     clip.parent.mkdir()
     shutil.copy(EXAMPLES / "crema_happy.mp4", clip)
-    outputs = ReadingOutputs(
-        *("video", "status", "visit", "edit", "answer", "clip", "transcript", "text_status", "blur", "noise"),
-        switches={m: m for m in MODALITIES}, rates={m: f"rate_{m}" for m in MODALITIES},
-    )  # fmt: skip
-    *_, drawn, done = Reading(services, outputs).read(Wanted(str(clip), None, str(clip)), inputs(), REQUEST)  # type: ignore[arg-type]
-    components: Any = SimpleNamespace(absent_text="absent_text", switches={})
-    answering = Answering(services, components, cast(Changes, None), *("answer", "clip", "status"))  # type: ignore[arg-type]
-    again = answering.draw(inputs(drawn["visit"]))
-    assert untimed(again) == untimed(drawn["answer"]) and "mm-done" in done["status"]
+    *_, drawn, done = Reading(services, OUTPUTS).read(Wanted(str(clip), None, str(clip)), inputs(), REQUEST)  # type: ignore[arg-type]
+    again = answering(services).draw(inputs(drawn["visit"]))
+    assert {p: untimed(html) for p, html in again.items()} == {p: untimed(drawn[p]) for p in Panel._fields}
+    assert drawn["example"] == "" and "mm-done" in done["status"]
     services.uploads.release_all(drawn["visit"].claims)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_example_is_answered_without_any_reading(services: Services, monkeypatch: Any) -> None:
+    monkeypatch.setattr(services.analyser, "extract", lambda *_, **__: pytest.fail("the clip was read"))
+    path = str(EXAMPLES / "crema_sad.mp4")
+    reading = Reading(services, OUTPUTS)
+    drawn, done = reading.read(Wanted(path, None, path), inputs(), REQUEST)  # type: ignore[arg-type]
+    assert drawn["visit"] is None and drawn["example"] == "crema_sad.mp4" and "mm-done" in done["status"]
+    assert not services.uploads._claims
+    settings = replace(inputs().settings, on={"text": True, "audio": True, "vision": False}, method="promma")
+    shown = reading.example("crema_sad.mp4", inputs(), Kept(settings))
+    assert shown is not None and shown["vision"]["value"] is False and "ProMMA" in shown["ruler"]
+    assert "face off" in shown["ruler"] and reading.example("../README.md", inputs(), Kept(settings)) is None
+
+
+@pytest.mark.parametrize("asked", [{"spoken": "zh"}, {"any_language": True}])
+def test_an_example_that_is_to_be_read_otherwise_is_read(services: Services, monkeypatch: Any, asked: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MsaError("It is read.")
+
+    monkeypatch.setattr(services.analyser, "extract", refuse)
+    path = str(EXAMPLES / "crema_sad.mp4")
+    *_, last = Reading(services, OUTPUTS).read(Wanted(path, None, path), replace(inputs(), **asked), REQUEST)  # type: ignore[arg-type]
+    assert "It is read." in last["status"]
+
+
+def test_visitors_share_an_example_and_only_its_name_is_theirs(services: Services) -> None:
+    def given(example: Any) -> AnalyseInputs:
+        on = dict.fromkeys(MODALITIES, True)
+        rates: dict[str, float | None] = dict.fromkeys(MODALITIES, 0.0)
+        return AnalyseInputs.of(
+            services.shipped, None, example, None, "en", "en", False, "simulated", "sdumc", on, rates
+        )
+
+    one, two = given("crema_happy.mp4"), given("crema_happy.mp4")
+    assert one.utterance is two.utterance is not None
+    for other in ("", "nothing.mp4", "../examples/crema_happy.mp4", "votes.csv", None, ["crema_happy.mp4"]):
+        assert given(other).visit is None

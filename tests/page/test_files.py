@@ -44,6 +44,30 @@ def test_nothing_is_remembered_of_files_that_someone_else_deleted(tmp_path):
     assert not other.exists() and uploads._claims == {}
 
 
+def test_a_folder_stays_while_an_upload_of_the_same_content_comes_in(tmp_path: Path) -> None:
+    own = tmp_path / folders.OWN
+    clip, now = own / "hash of the content" / "clip.mp4", time.time()
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes(b"x")
+    uploads = Uploads(lambda: own)
+    claim = uploads.claim(str(clip))
+    with uploads.receiving():
+        with uploads.receiving():
+            uploads.release(str(clip), claim)
+            os.utime(clip.parent, (now - 1000, now - 1000))
+            uploads.sweep(900)
+            assert not clip.exists() and clip.parent.is_dir()
+        assert clip.parent.is_dir()
+    assert not clip.parent.exists()
+    clip.parent.mkdir()
+    clip.write_bytes(b"x")
+    claim = uploads.claim(str(clip))
+    with uploads.receiving():  # what came in meanwhile stays
+        uploads.release(str(clip), claim)
+        clip.write_bytes(b"again")
+    assert clip.read_bytes() == b"again"
+
+
 def test_what_nobody_claims_is_swept_by_its_age(tmp_path: Path) -> None:
     """A broken-off upload, a clip that was never analysed and an empty folder go; a claimed or a new file stays."""
     tmp_path = tmp_path / folders.OWN

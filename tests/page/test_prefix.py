@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from msa_core import prepared
 from msa_core.i18n import STATIC
 from msa_core.page.build import build, launch
 
@@ -18,6 +19,7 @@ FROM_THE_ROOT = re.compile(r"""\b(src|href|action|poster)=\\?["']/|\b(fetch|impo
 
 def test_no_address_begins_at_the_root(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(prepared, "utterance", lambda clip: None)  # nothing to answer on arrival
     analyser: Any = SimpleNamespace(methods=("sdumc",), extract=None, reads_simulated_text=lambda _: True)
     page = build(analyser)
     options = {"prevent_thread_lock": True, "quiet": True, "server_name": "127.0.0.1", "root_path": "/lab"}

@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 from msa_core.errors import MsaError
-from msa_core.page.session import Left, Presence, Settings, Shipped, Visit, predict, rewrite, seen, strike
+from msa_core.page.session import (
+    Kept,
+    Left,
+    Presence,
+    Settings,
+    Shipped,
+    Visit,
+    edit_again,
+    predict,
+    rewrite,
+    seen,
+    strike,
+)
 from msa_core.schema import Stream, Utterance, Word
 
 
@@ -130,7 +142,7 @@ def test_examples_are_read_once(tmp_path: Path) -> None:
     shipped = Shipped(tmp_path, extract)
     assert shipped.utterance("a.mp4") is shipped.utterance("a.mp4") and read == [str(tmp_path / "a.mp4")]
     (tmp_path.parent / "outside.mp4").write_bytes(b"")
-    for name in ("b.mp4", "", ".", "..", "../outside.mp4", str(tmp_path / "a.mp4"), None, 5, ["a.mp4"]):
+    for name in ("b.mp4", "", ".", "..", "../outside.mp4", str(tmp_path / "a.mp4"), "x" * 5_000, "a\0", None, 5, ["a"]):
         with pytest.raises(MsaError, match="There is no example") as told:
             shipped.utterance(name)  # type: ignore[arg-type]
         assert name == str(tmp_path / "a.mp4") or str(tmp_path) not in str(told.value)
@@ -175,3 +187,26 @@ def test_a_failed_example_is_tried_again(tmp_path: Path) -> None:
     with pytest.raises(MsaError, match="weights"):
         shipped.utterance("a.mp4")
     assert shipped.utterance("a.mp4").id == "a.mp4"
+
+
+def kept(**words: Any) -> Kept:
+    return Kept(Settings(dict.fromkeys("tav", True), {}, "none", "sdumc"), **words)
+
+
+def test_words_hold_for_another_reading_of_a_clip() -> None:
+    analyser: Any = Asked()
+    again = visit()
+    assert edit_again(analyser, again, kept()) is None and analyser.edits == []
+    same = edit_again(analyser, again, kept(struck=frozenset({2}), heard=("so", "very", "good")))
+    assert same is not None and same.struck == {2} and same.of is again.utterance
+    typed = edit_again(analyser, again, kept(transcript="not so bad at all", struck=frozenset({4})))
+    assert typed is not None and typed.transcript == "not so bad at all" and typed.struck == {4}
+    with pytest.raises(MsaError, match="Other words are heard now"):
+        edit_again(analyser, again, kept(struck=frozenset({2}), heard=("so", "very", "bad")))
+    with pytest.raises(MsaError, match="There is no word 7; the clip has 3"):
+        edit_again(analyser, again, kept(struck=frozenset({7})))
+
+
+def test_what_a_clip_lacks_was_switched_off_by_nobody() -> None:
+    off = Settings({"text": False, "audio": True, "vision": False}, {}, "none", "sdumc")
+    assert Kept.of(visit(), None, off).settings.on == {"text": False, "audio": True, "vision": True}

@@ -1,0 +1,82 @@
+"""Media files before anything opens them: their suffixes, their names in sentences, and the check of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msa_core.config import MediaLimits
+from msa_core.errors import MediaError
+
+SUFFIXES = (
+    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .ogv .gif".split()
+    + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
+)
+SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
+
+
+def files(folder: str | Path) -> list[Path]:
+    """List the media files under a folder, by suffix, sorted. Raises: MediaError when there is none."""
+    folder = Path(folder)
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in named if p.is_file())
+    if not found:
+        raise MediaError(
+            "There is no clip in the folder {name}. Give a folder with files such as .mp4 or .wav.",
+            name=label(folder),
+        )
+    return found
+
+
+def label(path: Path) -> str:
+    """Shorten the file's name for one line of an error message."""
+    name = "".join(c if c.isprintable() else "?" for c in path.name)
+    return name if len(name) <= 80 else f"{name[:60]}...{name[-15:]}"
+
+
+def check_file(path: str | Path, limits: MediaLimits) -> Path:
+    """Return the path of an ordinary file of an acceptable size. Raises: MediaError."""
+    path = Path(path)
+    name = label(path)
+    try:
+        if path.is_dir():
+            raise MediaError(
+                "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
+            )
+        if not path.is_file():
+            raise MediaError("There is no file {name}. Check its path and name.", name=name)
+        size = path.stat().st_size
+        with open(path, "rb") as f:
+            head = f.read(16)
+    except (OSError, ValueError) as e:
+        why = getattr(e, "strerror", None) or str(e)
+        raise MediaError("{name} cannot be read ({why}). Check its path and rights.", name=name, why=why) from e
+    if size == 0:
+        raise MediaError("{name} is empty (0 bytes). Record or export the clip again.", name=name)
+    if size > limits.max_bytes:
+        raise MediaError(
+            "{name} has {size:.1f} MB; the limit is {limit:.0f} MB. Shorten it or export it smaller.",
+            name=name,
+            size=size / 2**20,
+            limit=limits.max_bytes / 2**20,
+        )
+    still = head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] in (b"WEBP", b"heic", b"mif1", b"avif")
+    if still:
+        raise MediaError("{name} is a still image, not a clip. {supported}", name=name, supported=SUPPORTED)
+    return path
+
+
+def unwritten(path: Path, kind: str, error: Exception) -> MediaError:
+    """Make the error of a copy that could not be written as a kind of file."""
+    why = getattr(error, "strerror", None) or type(error).__name__
+    return MediaError(
+        "{name} cannot be rewritten as {kind} ({why}). Export it as mp4.", name=label(path), kind=kind, why=why
+    )
+
+
+def absolute(path: str | Path) -> Path:
+    """Return a path that does not depend on the folder of a process."""
+    path = Path(path)
+    try:
+        return path.absolute()
+    except OSError:  # the folder of this process is gone
+        return path
