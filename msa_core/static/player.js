@@ -22,6 +22,10 @@
     if (event.target.closest?.('#mm-clip, #mm-switches')) obey();
   };
   names.forEach(name => document.addEventListener(name, heard, true));
-  new MutationObserver(() => setTimeout(obey, 50))  // switches that were set with an answer, without an event
-    .observe(element, {subtree: true, childList: true});
+  // Switches that were set with an answer come without an event, and gradio may draw them after it.
+  let waiting = [];
+  new MutationObserver(() => {
+    waiting.forEach(clearTimeout);
+    waiting = [50, 400, 1500].map(ms => setTimeout(obey, ms));
+  }).observe(element.closest('#mm-right') ?? element, {subtree: true, childList: true, characterData: true});
 }

@@ -7,8 +7,8 @@ const ask = () => {
   trigger('strike', {words: [...waiting]});
   waiting.clear();
 };
-const answered = new MutationObserver(() => { asked = -Infinity; ask(); });
-answered.observe(element, {characterData: true, childList: true, subtree: true});
+const answered = new MutationObserver(() => { asked = -Infinity; ask(); });  // gradio may change no more than attributes
+answered.observe(element, {attributeFilter: ['data-struck'], characterData: true, childList: true, subtree: true});
 element.addEventListener('click', event => {
   const button = event.target.closest('button[data-word]'), word = button && Number(button.dataset.word);
   if (!button) return;

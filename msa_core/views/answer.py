@@ -1,7 +1,7 @@
-"""The answer panel of the page: sentence, three gauges, contributions, mechanism, words, voice, seconds.
+"""The answer of the page, part by part: sentence, ruler, what was said and heard, seconds, inside the model.
 
-The structure of the panel does not change from one switch to the next, only numbers and styles do: the page
-updates it in place, so the needles move instead of jumping.
+The structure of a part does not change from one switch to the next, only numbers and styles do: the page updates it in
+place, so the marks move instead of jumping.
 """
 
 from __future__ import annotations
@@ -15,34 +15,55 @@ from msa_core.i18n import known, say
 from msa_core.schema import MODALITIES, Prediction
 from msa_core.views import mechanism, people, summary
 from msa_core.views.clip import duration, timeline, transcript
-from msa_core.views.gauges import empty_gauges, gauges_of
+from msa_core.views.flow import flow
 from msa_core.views.heard import heard
 from msa_core.views.parts import method_title, signed, tone
+from msa_core.views.ruler import ruler
 from msa_core.views.template import render
 
 WELCOME = "Record yourself, upload a clip or choose an example: the answer appears here."
 
 
-def answer(prediction: Prediction | None, message: str = WELCOME) -> str:
-    """Draw the whole panel as HTML; without a prediction three empty gauges under `message`, an English text."""
+class Panel(NamedTuple):
+    """The parts of an answer as HTML, each for a place of its own on the page.
+
+    answer: the sentences. ruler: the marks from -3 to 3. flow: what each modality adds. moments: second by second.
+    said: words and voice. inside: how the method came to its score. details: time and all numbers.
+    """
+
+    answer: str
+    ruler: str
+    flow: str = ""
+    moments: str = ""
+    said: str = ""
+    inside: str = ""
+    details: str = ""
+
+
+def answer(prediction: Prediction | None, message: str = WELCOME) -> Panel:
+    """Draw all parts; without a prediction a ruler without marks under `message`, an English text."""
+    told = {"disclaimer": summary.DISCLAIMER}
     if prediction is None:
-        empty = {"sentence": known(message), "people": None, "gauges": empty_gauges(), "disclaimer": summary.DISCLAIMER}
-        return str(render("answer", prediction=None, **empty))
+        return Panel(render("answer", sentence=known(message), people=None, **told), ruler(None))
+    sentence = summary.sentence(prediction)
+    voted = people.sentence(prediction) or ("" if prediction.people else None)  # its line stays
     seconds = prediction.timings_s.get("predict")
-    html = render(
-        "answer",
-        prediction=prediction,
-        sentence=summary.sentence(prediction),
-        people=people.sentence(prediction),
-        gauges=gauges_of(prediction),
-        disclaimer=summary.DISCLAIMER,
-        seconds=None if seconds is None else duration(seconds),
-        json=base64.b64encode(prediction.json_text().encode()).decode(),
-        stack=Markup(f"{contributions(prediction)}{mechanism.gap(prediction)}{mechanism.beside(prediction)}"),
-        mechanism=Markup(mechanism.inside(prediction)),
-        below=Markup(f"{transcript(prediction)}{heard(prediction)}{timeline(prediction)}"),
+    code = base64.b64encode(prediction.json_text().encode()).decode()
+    stack = _part("mm-stack", contributions(prediction), mechanism.gap(prediction), mechanism.beside(prediction))
+    return Panel(
+        answer=render("answer", sentence=sentence, people=voted, **told),
+        ruler=ruler(prediction),
+        flow=flow(prediction),
+        moments=_part("mm-moments", timeline(prediction)),
+        said=_part("mm-heard-said", transcript(prediction), heard(prediction)),
+        inside=_part("mm-pair", stack, mechanism.inside(prediction)),
+        details=render("answer_details", seconds=None if seconds is None else duration(seconds), json=code),
     )
-    return str(html)
+
+
+def _part(css: str, *drawn: str) -> Markup:
+    """Put drawings into one box."""
+    return Markup('<div class="mm {}">{}</div>').format(css, Markup("").join(map(Markup, drawn)))
 
 
 class Step(NamedTuple):

@@ -35,10 +35,12 @@ def transcript(prediction: Prediction) -> str:
     buttons = " ".join(_word(i, w, weights[i], top) for i, w in enumerate(prediction.words))
     off = "mm-struck" if not on and not all(w.struck for w in prediction.words) else ""
     label = say("Words: press one to strike it out")
+    struck = " ".join(str(i) for i, w in enumerate(prediction.words) if w.struck)  # tells strike_words.js of its answer
     if prediction.translation:
         heard = say("Transcribed as above; the models read its English translation.")
         hint = f"{escape(prediction.transcript)}<br>{heard} {hint}"
-    return card(title, hint, f'<p class="mm-said {off}" role="group" aria-label="{label}">{buttons}</p>', "mm-text")
+    said = f'<p class="mm-said {off}" role="group" aria-label="{label}" data-struck="{struck}">{buttons}</p>'
+    return card(title, hint, said, "mm-text")
 
 
 def _word(number: int, word: Word, weight: float, top: float) -> str:
@@ -57,8 +59,8 @@ def _words_hint(prediction: Prediction) -> str:
     state, method = prediction.modalities["text"], method_name(prediction.method)
     if state["present"]:
         told = say(
-            "The darker a word, the more attention {method} pays to it. Click a word to strike it out, "
-            "and again to restore it.",
+            "Click a word to strike it out, and again to restore it. "
+            "The darker, the more attention {method} pays to it.",
             method=method,
         )
     elif not prediction.words or all(w.struck for w in prediction.words):
@@ -118,8 +120,7 @@ def timeline(prediction: Prediction) -> str:
             body = f'<span class="mm-lane mm-gone">{told}</span>'
         lanes += _lane(f"{icon(m)}{known(TITLES[m])}", body, told)
     hint = say(
-        "Score of a three-second window around each second; below, where the attention of each "
-        "modality lies. Hatched: frames that are dropped or absent. Click to jump to a moment."
+        "Score around each second and attention to each modality. Hatched: dropped or absent. Click to jump there."
     )
     shares = json.dumps([round(s, 4) for s in frame_weights(prediction)])
     body = (
@@ -221,8 +222,13 @@ def duration(seconds: float) -> str:
 
 
 def clip(utterance: Utterance | None) -> str:
-    """Draw what no switch changes: frames, notes, times. Sent once per clip."""
-    return "" if utterance is None else f'<div class="mm mm-clip">{frames(utterance)}{timings(utterance)}</div>'
+    """Draw the frames, which no switch changes. Sent once per clip."""
+    return "" if utterance is None else f'<div class="mm mm-clip">{frames(utterance)}</div>'
+
+
+def reading(utterance: Utterance | None) -> str:
+    """Draw notes and times of a clip's reading. Sent once per clip."""
+    return "" if utterance is None else f'<div class="mm">{timings(utterance)}</div>'
 
 
 def timings(utterance: Utterance) -> str:
@@ -248,8 +254,7 @@ def frames(utterance: Utterance) -> str:
     chosen = [shots[i] for i in sampled(len(shots))]
     found = sum(t.box is not None for t in chosen)
     hint = say(
-        "{n} of the frames that were read; the box marks the face that is followed (found in {found} "
-        "of {n}). Below each: its share of the method's attention.",
+        "The box marks the face that is followed (in {found} of {n} frames). Below each: its share of the attention.",
         n=len(chosen),
         found=found,
     )
@@ -285,8 +290,8 @@ def _frame(shot: Thumbnail) -> str:
         face, told = say("face found"), say("Frame at {time:.1f} s, face found", time=shot.time_s)
     seen = face if shot.valence is None or shot.box is None else signed(shot.valence, 1)
     return (
-        f'<figure data-seek="{shot.time_s:.2f}"><img src="{picture(boxed(shot))}" alt="{told}">'
-        f"<figcaption>{shot.time_s:.1f} s · {seen}</figcaption>"
+        f'<figure data-seek="{shot.time_s:.2f}"><button type="button"><img src="{picture(boxed(shot))}" alt="{told}">'
+        f"</button><figcaption>{shot.time_s:.1f} s · {seen}</figcaption>"
         '<span class="mm-share"><i></i><small></small></span></figure>'
     )
 
@@ -308,6 +313,6 @@ def boxed(shot: Thumbnail) -> np.ndarray:
 
 def picture(image: np.ndarray) -> str:
     """Encode an RGB image (H, W, 3) uint8 as a JPEG data address."""
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 66])
     assert ok, "JPEG encoding failed"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

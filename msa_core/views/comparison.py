@@ -89,8 +89,8 @@ def told(comparison: Comparison) -> str:
                    what=only, low=low, high=high)  # fmt: skip
     top = max(effects, key=lambda m: effects[m])
     return say(
-        "With everything in the clip the methods say {low} to {high}. Losing the {what} moves them most, by {move} "
-        "on average.",
+        "With everything in the clip, the methods score it {low} to {high}. Losing the {what} moves them most, by "
+        "{move} on average.",
         low=low,
         high=high,
         what=known(ORDINARY[top]),

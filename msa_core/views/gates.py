@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from msa_core.i18n import say
 from msa_core.schema import MODALITIES, Prediction
+from msa_core.views import summary
 from msa_core.views.parts import method_title
 from msa_core.views.template import render
 
@@ -40,7 +41,8 @@ def inside(prediction: Prediction) -> Markup:
         groups.append(Weights(say("Modality gates"), {m: gates[m] for m in MODALITIES if m in gates}))
     if isinstance(views, Mapping):
         groups.append(Weights(say("Seven views"), views))
-    return render("gates", groups=groups, simulated=_rebuilt(prediction), modalities=MODALITIES)
+    beside = summary.gates_evidence() if isinstance(gates, Mapping) else None
+    return render("gates", groups=groups, simulated=_rebuilt(prediction), modalities=MODALITIES, evidence=beside)
 
 
 def gap(prediction: Prediction) -> Markup:
@@ -54,6 +56,7 @@ def gap(prediction: Prediction) -> Markup:
         from_voice=bool(prediction.mechanism.get("text_simulated")),
         before=similarity.get("before"),
         after=similarity.get("after"),
+        measured=summary.likeness() if similarity.get("before") is not None else None,
     )
 
 

@@ -95,7 +95,7 @@ def _hint(prediction: Prediction) -> str | Markup:
     if state["present"]:
         return say("Not measured: this clip was read before its voice was measured. Read it again.")
     if state["reason"] == SWITCHED_OFF:
-        return say("Audio is off: the voice is not looked at.")
+        return say("Audio is off: no model hears the voice.")
     return Markup(sentence(state["reason"] or "missing"))
 
 

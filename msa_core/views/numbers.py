@@ -16,14 +16,27 @@ from markupsafe import Markup
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import finding, metrics, results
-from msa_core.evaluation.curve_svg import curves_svg, key, written
+from msa_core.evaluation.curve_svg import curves_svg, hue, key, written
 from msa_core.evaluation.results import METRICS, PROTOCOLS, Cell, NumbersColumn, NumbersTable, Result, TableLine
 from msa_core.i18n import known, say
+from msa_core.methods.shipped import CORPUS
+from msa_core.views import rails
 from msa_core.views.parts import card
 from msa_core.views.template import render
 
 __all__ = ["choices", "curves_svg", "reported", "screen"]
 ROWS = {"main": "main rows", "all": "with ablations and variants"}
+ANYTHING = "any"  # the choice that leaves no pattern out
+MISSING = {"text": "the words", "audio": "the voice", "vision": "the face"}
+CORPORA = {  # names for people, the shipped networks' own first
+    "composite": "Composed: words, voice and face put together",
+    "mosi": "Real: CMU-MOSI, opinions on YouTube",
+    "mosei-922": "Real: CMU-MOSEI, 922 whole videos",
+    "mmmo-120": "Real: MMMO, 120 film reviews",
+    "ravdess": "Acted: RAVDESS, voice and face",
+    "mosi-text": "Real: CMU-MOSI, words alone",
+    "mosei-text": "Real: CMU-MOSEI, words alone",
+}
 SCALES = {"mosi": "−3 to 3", "sims": "−1 to 1"}
 OWN_METRIC = ("slices", "intervals", "headline")  # protocols whose columns say what is measured
 
@@ -33,23 +46,31 @@ def choices() -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
 
     Labels and texts are in the active language, values are the same in all.
     """
-    corpora = list(results.load()[0])
+    corpora = sorted(results.load()[0], key=lambda c: (c not in CORPORA, list(CORPORA).index(c) if c in CORPORA else 0))
     start = "composite" if "composite" in corpora else next(iter(corpora), None)
+    missing = [(say("anything"), ANYTHING), *((known(text), name) for name, text in MISSING.items())]
     return [
-        ("corpus", say("Corpus"), [(c, c) for c in corpora], start),
+        ("corpus", say("Corpus"), [(corpus_name(c), c) for c in corpora], start),
         ("protocol", say("Protocol"), [(known(text), name) for name, text in PROTOCOLS.items()], "patterns"),
         ("metric", say("Metric"), [(known(text), name) for name, text in METRICS.items()], "mae"),
         ("rows", say("Rows"), [(known(text), name) for name, text in ROWS.items()], "main"),
+        ("missing", say("What is missing"), missing, ANYTHING),
     ]
 
 
-def screen(corpus: str | None, protocol: str, metric: str, rows: str) -> str:
+def corpus_name(corpus: str) -> str:
+    """Name a corpus for people: real or composed, then what it is; one of the visitor's own keeps its name."""
+    return known(CORPORA[corpus]) if corpus in CORPORA else corpus
+
+
+def screen(corpus: str | None, protocol: str, metric: str, rows: str, missing: str = ANYTHING) -> str:
     """Draw everything that is measured here for one choice; a sentence says what is absent."""
     left_out = "".join(f'<p class="mm-hint mm-left-out">{escape(known(said))}</p>' for said in results.load()[1])
     head = f"<h2>{say('Measured here')}</h2>"
     try:
         result = results.of(corpus)
         shown = results.table(result, protocol, metric, rows == "all")
+        shown = results.where_missing(shown, missing) if missing in MISSING else shown
     except MsaError as e:
         return f'<div class="mm mm-sheet">{head}<p class="mm-hint">{escape(known(e.message))}</p>{left_out}</div>'
     drawn = curves_svg(result, metric) if results.curves(result, metric) else ""
@@ -76,8 +97,9 @@ def _facts(result: Result, shown: NumbersTable) -> Markup:
         say("split"): "–" if folds is None else say("{n:.0f} folds", n=folds) if folds else say("fixed"),
         say("scale"): known(SCALES.get(str(result.get("scale")), "–")),
     }
-    statement = str(result.get("statement") or "–")
-    return render("numbers_facts", corpus=str(result["corpus"]), statement=statement, facts=facts)
+    corpus, statement = str(result["corpus"]), str(result.get("statement") or "–")
+    tuned = corpus == CORPUS  # the corpus of the shipped networks
+    return render("numbers_facts", corpus=corpus_name(corpus), statement=statement, facts=facts, tuned=tuned)
 
 
 def _range(low: object, high: object) -> str:
@@ -116,8 +138,9 @@ def _hint(result: Result, protocol: str, metric: str) -> str:
     if protocol == "headline":
         return say(
             "Gap closed = (N − M) / (N − S) of the MAE over incomplete patterns: N the naive complete model, M the "
-            "row, S a specialist for each pattern. Against masked: difference from the same network trained on random "
-            "subsets. Price: how much higher the error on complete input is than that of the row's complete model."
+            "row, S a specialist for each pattern. Against masked: difference from late fusion trained on random "
+            "subsets. Rows that read simulated text are measured against N, S and a masked model that read it too. "
+            "Price: how much higher the error on complete input is than that of the row's complete model."
         )
     if protocol == "patterns":
         return say("Test {metric} by the modalities that are present.", metric=metric)
@@ -147,6 +170,9 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
             said.append(say("Higher is better; in percent.") if share else say("Higher is better."))
     if protocol == "headline" and (naive := results.mapping(result.get("naive")).get("label")):
         said.append(say("N is {naive}.", naive=escape(known(str(naive)))))
+        simulated = results.mapping(results.mapping(result.get("with_simulated_text")).get("naive")).get("label")
+        if simulated:
+            said.append(say("With simulated text N is {naive}.", naive=escape(known(str(simulated)))))
     if protocol == "intervals":
         said.append(
             say(
@@ -162,6 +188,10 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
         )
     else:
         said.append(say("★ is the best of the rows shown."))
+    if rails.tied(shown):
+        said.append(say("≈ cannot be told from it by deviations over seeds or intervals."))
+    if any(rail for line in rails.rails(shown) for rail in line):
+        said.append(say("Dots: each column has its own scale; the line is the constant, 0 or the level asked for."))
     if any(cell.sd is not None for line in shown.lines for cell in line.cells):
         said.append(say("± is the standard deviation over seeds."))
     if shown.left_out:
@@ -175,14 +205,15 @@ def _reading(result: Result, shown: NumbersTable, protocol: str, metric: str) ->
 
 
 def table_html(shown: NumbersTable, caption: str) -> Markup:
-    """Draw the table; buttons in its head sort it: best first, then reversed, then the file's order."""
-    best = shown.best()
+    """Draw the table, a rail in every cell; buttons in its head sort it: best first, reversed, the file's order."""
+    best, tied, drawn = shown.best(), rails.tied(shown), rails.rails(shown)
     rows = [
         (
             line,
+            f"mm-hue{hue(line.method)}" if line.method else "",
             _note(line),
             [
-                (_cell(c, column), (i, j) in best)
+                (_cell(c, column), "best" if (i, j) in best else "tied" if (i, j) in tied else "", drawn[i][j])
                 for j, (c, column) in enumerate(zip(line.cells, shown.columns, strict=True))
             ],
         )
@@ -196,6 +227,7 @@ def _note(line: TableLine) -> tuple[str, str]:
     seeds = say("seeds –") if line.seeds is None else "" if line.seeds == 0 else _counted(line.seeds)
     more = [say("trained on {regime}", regime=known(line.regime))] if line.regime and line.kind != "constant" else []
     more += [say("{n:.2f} M parameters", n=line.n_parameters / 1e6)] if line.n_parameters else []
+    more += [say("reads simulated text")] if line.reads_simulated else []
     return seeds, "".join(f" · {told}" for told in more)
 
 

@@ -20,7 +20,8 @@ from msa_core.views.parts import STEPS, icon
 EXAMPLE_TITLES = {  # file -> caption, in English
     "crema_happy.mp4": "Acted happy",
     "crema_angry.mp4": "Acted angry",
-    "crema_sad.mp4": "Acted sad",
+    "crema_sad.mp4": "Acted sad, seen by few",
+    "pexels_crying.mp4": "Sad face, no sound",
     "crema_neutral.mp4": "Acted neutral",
     "latentsync_demo1.mp4": "Presenter",
     "latentsync_demo2.mp4": "Presenter 2",
@@ -34,13 +35,14 @@ MARK = """<svg viewBox="0 0 58 22" aria-hidden="true">
 
 
 def head() -> str:
-    """Draw mark, title and one sentence; a switch of languages may stand beside it."""
+    """Draw a way past it, mark, title and one sentence; a switch of languages may stand beside it."""
     said = say(
         "A sentiment model reads your words, your voice and your face. Switch one off and see what it loses, and how a "
         "model trained for missing input copes."
     )
+    skip = f'<a class="mm-skip" href="#mm-tabs">{say("Skip to the content")}</a>'
     brand = f'<div class="mm-brand">{MARK}<h1>{say("Missing-Modality Lab")}</h1></div>'
-    return f'<div class="mm mm-head">{brand}<p>{said}</p></div>'
+    return f'<div class="mm mm-head">{skip}{brand}<p>{said}</p></div>'
 
 
 def privacy() -> str:
@@ -83,10 +85,32 @@ def consent() -> str:
 
 
 def player_words() -> str:
-    """Hand the page's scripts their words: for the cover of the player, and for the switches' keys."""
-    unseen = escape(say("the models see no picture"))
+    """Hand the page's scripts their words: for the cover of the player, the moment, and an earlier answer."""
+    told = {
+        "unseen": say("the models see no picture"),
+        "moment": say("Moment of the clip, in seconds"),
+        "earlier": say("This is still the earlier answer: the clip is being read."),
+    }
+    data = " ".join(f'data-{key}="{escape(text)}"' for key, text in told.items())
+    return f'<div class="mm" {data}></div>'
+
+
+def keys_choice() -> str:
+    """Draw the box that turns the keys of the switches on and off; the page's script remembers it."""
     keys = escape("|".join(say("Key {key} presses it, too", key=key) for key in (1, 2, 3)))
-    return f'<div class="mm" data-unseen="{unseen}" data-keys="{keys}"></div>'
+    box = f'<input type="checkbox" checked>{say("Keys 1, 2 and 3 press the switches")}'
+    return f'<div class="mm" data-keys="{keys}"><label class="mm-keys">{box}</label></div>'
+
+
+def tab_name(title: str) -> str:
+    """Name a tab in a heading for those who hear the page."""
+    return f'<div class="mm"><h2 class="mm-tab-name">{escape(title)}</h2></div>'
+
+
+def leave() -> str:
+    """Draw the button that leaves present mode, and the link from the embedded view to the whole page."""
+    whole = f'<a class="mm-whole-page" href="./" target="_blank" rel="noopener">{say("Open the whole page")}</a>'
+    return f'<div class="mm"><button type="button">{say("Leave (Esc)")}</button>{whole}</div>'
 
 
 def troubles() -> dict[str, str]:
@@ -142,9 +166,7 @@ def slower() -> str:
 
 def gone(seconds: int) -> str:
     """Say that a clip was deleted because its time was over, or that none was chosen."""
-    return say(
-        "There is no clip any more: clips are deleted after {minutes} minutes. Choose one.", minutes=seconds // 60
-    )
+    return say("The clip is gone: clips are deleted after {minutes} minutes. Choose one.", minutes=seconds // 60)
 
 
 def editable(utterance: Utterance) -> str:
@@ -178,10 +200,12 @@ def examples(folder: Path) -> str:
         drawn = f'<img src="{shot}" alt="">' if shot else f'<span class="mm-sound">{icon("audio")}</span>'
         buttons.append(f'<button data-clip="{name}">{drawn}<span class="mm-name">{known(title)}</span></button>')
     licences = say(
-        "CREMA-D (ODbL), GRID (CC BY 4.0), LatentSync (Apache 2.0), US government (public domain); sources under About."
+        "CREMA-D (ODbL), GRID (CC BY 4.0), LatentSync (Apache 2.0), Pexels (its licence), US government (public "
+        "domain); sources under About."
     )
     return (
-        f'<div class="mm"><h4>{say("Or try an example")}</h4><div class="mm-examples">{"".join(buttons)}</div>'
+        f'<div class="mm"><h3 class="mm-examples-title">{say("Or try an example")}</h3>'
+        f'<div class="mm-examples">{"".join(buttons)}</div>'
         f'<p class="mm-hint">{licences}</p></div>'
     )
 
@@ -207,13 +231,15 @@ def working(steps: Sequence[str], share: float) -> str:
     )
 
 
-def finished(utterance: Utterance, seconds: float) -> str:
-    """Say that a clip was read."""
-    said = say(
-        "{length:.1f} s of clip read in {seconds:.1f} s. Now switch something off.",
-        length=utterance.duration_s,
-        seconds=seconds,
-    )
+def finished(utterance: Utterance, seconds: float | None) -> str:
+    """Say that a clip was read: just now in `seconds`, or beforehand (None)."""
+    length = utterance.duration_s
+    if seconds is None:
+        said = say("an example of {length:.1f} s. Now switch something off.", length=length)
+    else:
+        said = say(
+            "{length:.1f} s of clip read in {seconds:.1f} s. Now switch something off.", length=length, seconds=seconds
+        )
     return f'<div class="mm mm-status mm-done" role="status"><p><b>{escape(utterance.id)}</b>: {said}</p></div>'
 
 

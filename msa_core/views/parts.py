@@ -21,7 +21,7 @@ ICON_PATHS = {
     "M9 9.5v.5M15 9.5v.5M8.5 14.5a5 5 0 0 0 7 0",
 }
 TITLES = {"text": "Text", "audio": "Audio", "vision": "Vision"}  # in English, as the next two: shown by `known`
-STEPS = {  # the extractor's steps (extract.BEGINS) for people
+STEPS = {  # the extractor's steps (watch.BEGINS) for people
     "media": "Opening the clip",
     "speech": "Listening for words",
     "text": "Reading the words",
@@ -41,7 +41,11 @@ WORDS_FOR_SCORES = {  # the seven points of the CMU-MOSI scale
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Write a score with its sign: a real minus, never '−0.00'."""
+    """Write a score with its sign: a real minus, never '−0.00'.
+
+    >>> signed(1.5), signed(-1.5), signed(-0.004)
+    ('+1.50', '−1.50', '0.00')
+    """
     text = f"{value:+.{digits}f}"
     return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 

@@ -1,4 +1,4 @@
-"""What people said of a clip, beside what the models say: notes, a sentence, and who is nearer."""
+"""What people said of a clip, beside what the models say: a sentence, and who is nearer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msa_core.i18n import known, say
 from msa_core.schema import Prediction, Votes
 from msa_core.views.parts import method_title, signed
 
-HAD = {"voice": "only listened", "face": "only watched", "both": "watched and listened"}  # what the voters did
+ONLY = {"voice": "voice only", "face": "face only", "both": "voice and face"}  # on the ruler
 SAME = 0.05  # distances that differ by less are called the same
 
 
@@ -26,14 +26,6 @@ def votes_line(votes: Votes) -> str:
     """List the votes, most frequent first, as in "6 anger, 2 disgust, 1 neutral"."""
     given = sorted(((n, e) for e, n in votes.counts.items() if n), key=lambda g: -g[0])
     return say(", ").join(f"{n} {known(emotion)}" for n, emotion in given)
-
-
-def note(told: tuple[str, Votes] | None) -> tuple[str, ...]:
-    """Write the people's mark of a gauge as one short note; nothing where nobody voted."""
-    if told is None:
-        return ()
-    channel, votes = told
-    return (say("people who {did}: {mean}", did=known(HAD[channel]), mean=signed(votes.mean)),)
 
 
 def sentence(prediction: Prediction) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -39,7 +39,8 @@ def screen() -> str:
         said = tables.sentences(part)
         shown.append((title, tables.statement(part), said, table_html(laid_out, title), Markup(save)))
     beside = _beside(result)
-    whole = link(say("Save all of it (JSON)"), results.REAL, "application/json", json.dumps(result)) if result else ""
+    name, told = Path(results.REAL).stem, say("Save all of it (JSON)")
+    whole = f'<button type="button" class="mm-link" data-save="{name}">{told}</button>' if result else ""
     absent = tables.absent(result) if result else ""
     return str(
         render(

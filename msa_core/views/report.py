@@ -18,8 +18,8 @@ from msa_core.i18n import STATIC, active, known, say
 from msa_core.methods import shipped
 from msa_core.schema import Prediction, Utterance
 from msa_core.views import answer, clip, heard, page_parts, people, summary
-from msa_core.views.gauges import KEYS, gauges_of
 from msa_core.views.parts import method_title, modality_title, signed
+from msa_core.views.ruler import KEYS, ruler
 from msa_core.views.template import render
 
 OWN = "report.css"
@@ -44,10 +44,11 @@ def report_html(
         utterance: the clip.
         predictions_by_method: of the same clip and switches; the report is about `chosen_method` of them.
         chosen_method: a key of `predictions_by_method`.
-        with_pictures: False leaves faces out.
+        with_pictures: False leaves faces out, as does a face that is switched off.
         day: date of the report; default: today.
     """
     prediction = predictions_by_method[chosen_method]
+    with_pictures = with_pictures and prediction.modalities["vision"]["reason"] != missing.SWITCHED_OFF
     body = render(
         "report_body",
         clip=utterance.id,
@@ -56,7 +57,7 @@ def report_html(
         sentence=summary.sentence(prediction),
         people=people.sentence(prediction),
         changes=[*_switched(prediction), *map(known, prediction.notes)],
-        gauges=gauges_of(prediction),
+        ruler=ruler(prediction),
         contributions=answer.contributions(prediction),
         words=_words(prediction),
         method=method_title(prediction.method),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from msa_core.compare import Point, Robustness, RobustnessCurve, Spread
 from msa_core.evaluation import line_chart
-from msa_core.evaluation.curve_svg import written
+from msa_core.evaluation.curve_svg import hue, written
 from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.i18n import known, say
 from msa_core.views.parts import method_title, signed
@@ -81,7 +81,7 @@ def _looks(robustness: Robustness) -> list[Look]:
     for line in robustness.lines:
         i = order.index(line.methods[0])
         is_ours = line.flow == "missing"
-        css = f"mm-hue{i % 3 + 1} {'mm-solid' if is_ours else 'mm-open'}"
+        css = f"mm-hue{hue(line.methods[0])} {'mm-solid' if is_ours else 'mm-open'}"
         found.append(Look(css, "none" if is_ours else DASHES[1 + i % 3], MARKERS[i % 4]))
     return found
 

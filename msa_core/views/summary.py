@@ -15,6 +15,7 @@ from msa_core.schema import Prediction
 from msa_core.views.parts import method_title, signed
 
 DISCLAIMER = "A demonstration of a model's behaviour, not a measure of feelings."
+LIKENESS = checkpoint.ROOT / "evaluation" / "composite-likeness.json"  # written by `msa_core likeness`
 EVIDENCE = checkpoint.ROOT / "evaluation" / "composite-evidence.json"  # written by `msa_core evidence`
 ORDINARY = {"text": "words", "audio": "voice", "vision": "face"}
 
@@ -37,8 +38,8 @@ def sentence(prediction: Prediction) -> str:
         )
     said = {"full": signed(full), "method": method, "missing": signed(scores["missing_model_left"])}
     if all(state["present"] for state in prediction.modalities.values()):
-        return say("With everything there, the complete model says {full} and {method} says {missing}.", **said)
-    return say("With what the clip has, the complete model says {full} and {method} says {missing}.", **said)
+        return say("With everything on, the complete model scores {full} and {method} {missing}.", **said)
+    return say("With all the clip has, the complete model scores {full} and {method} {missing}.", **said)
 
 
 def dropped_frames(prediction: Prediction) -> dict[str, float]:
@@ -175,9 +176,9 @@ def prompts(prediction: Prediction) -> str | None:
     was = max(full, key=lambda m: full[m])
     values["full"] = full[was]
     if was == top:
-        return say("The prompts rely most on the {what} ({share:.0%}; with everything there {full:.0%}).", **values)
+        return say("The prompts rely most on the {what} ({share:.0%}; with everything on {full:.0%}).", **values)
     return say(
-        "The prompts rely most on the {what} ({share:.0%}); with everything there it is the {other} ({full:.0%}).",
+        "The prompts rely most on the {what} ({share:.0%}); with everything on, it is the {other} ({full:.0%}).",
         other=known(ORDINARY[was]),
         **values,
     )
@@ -209,6 +210,49 @@ def evidence() -> str | None:
             smallest=test["moves"][2],
         )
     return None
+
+
+def gates_evidence() -> str | None:
+    """Say how little gates tell of contributions, as evaluated; None when no evaluation has measured it."""
+    if not EVIDENCE.is_file():
+        return None
+    result = json.loads(EVIDENCE.read_text())
+    for row in result["rows"]:
+        names = ("modality gates", "Shapley values", "Shapley values, text simulated")
+        ours, bare, shown = (row["truth"].get(k, {}).get("natural") for k in names)
+        exact = bare if shown is None else shown  # as the page shows them
+        if ours is None or exact is None:
+            continue
+        return say(
+            "Gates are not contributions: on {n} test clips their rank correlation with what each modality truly adds "
+            "is {gates:.2f}, that of the exact contributions {exact:.2f}.",
+            n=result["n"],
+            gates=ours,
+            exact=exact,
+        )
+    return None
+
+
+def likeness() -> str | None:
+    """Say what MIA does to the likeness of simulated text to the real one, as measured; None where it was not."""
+    if not LIKENESS.is_file():
+        return None
+    rows = json.loads(LIKENESS.read_text())["rows"]
+    row = next((r for r in rows if r["split"] == "test" and r["pattern"] == "audio"), None)
+    if row is None:
+        return None
+    values = {"n": row["n"], "before": row["before"], "after": row["after"]}
+    if row["change"][2] < 0:
+        return say(
+            "On {n} test clips with the voice alone, MIA takes the mean cosine to the real text from {before:.2f} to "
+            "{after:.2f}: it was trained for the score and moves the text away from the real one.",
+            **values,
+        )
+    return say(
+        "On {n} test clips with the voice alone, MIA takes the mean cosine to the real text from {before:.2f} to "
+        "{after:.2f}.",
+        **values,
+    )
 
 
 def _sure(confidence: float) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 import page_size
 import pytest
 from accessibility import findings
+from axe_playwright_python.sync_playwright import Axe
 from chromium import CLIP, example, expected, gauges, open_tab, shown, switch
 
 from msa_core.lessons import LESSONS
 
 pytestmark = pytest.mark.browser
-TABS = ("analyse", "compare", "learn", "numbers", "about")
+TABS = ("analyse", "live", "compare", "learn", "numbers", "about")
 READY = ".mm-examples button"
 
 
@@ -83,6 +84,51 @@ def test_the_keyboard_goes_through_the_whole_flow(visit: Any, analyser: Any) -> 
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#mm-answer-{LESSONS[1].name} .mm")
     assert gauges(page) != wanted
+
+
+def test_headings_targets_and_the_way_past_the_head(visit: Any) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "mm-skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.role ?? document.activeElement.getAttribute('role')") == "tabpanel"
+    example(page, CLIP.name)
+    rules = {"type": "rule", "values": ["heading-order", "target-size", "page-has-heading-one"]}
+    for tab in TABS:
+        open_tab(page, tab)
+        page.wait_for_timeout(400)
+        found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]}).response["violations"]
+        assert [(v["id"], n["html"][:80]) for v in found for n in v["nodes"]] == [], tab
+
+
+def test_the_keyboard_reaches_every_moment_and_frame(visit: Any) -> None:
+    page = visit()
+    example(page, CLIP.name)
+    now = "document.querySelector('#mm-clip video').currentTime"
+    page.focus(".mm-moment")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs({now} - 0.5) < 0.06")
+    assert page.get_attribute(".mm-moment", "aria-valuetext") == "0.5 s"
+    assert page.get_attribute(".mm-moment", "aria-label") == "Moment of the clip, in seconds"
+    page.locator(".mm-strip figure button").nth(7).focus()
+    wanted = float(page.locator(".mm-strip figure").nth(7).get_attribute("data-seek"))
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{now} >= {wanted}")
+
+
+def test_a_computer_without_a_camera_says_so_and_nothing_fails(visit: Any) -> None:
+    absent = "throw new DOMException('Requested device not found', 'NotFoundError')"
+    devices = f"getUserMedia: async () => {{ {absent}; }}, enumerateDevices: async () => []"
+    page = visit(script=f"Object.assign(navigator.mediaDevices, {{{devices}}});")
+    faults = list[str]()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.click("#mm-record")
+    page.click("#mm-agree")
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_selector(".mm-notice:has-text('No camera was found')")
+    page.wait_for_timeout(500)
+    assert faults == []
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ NASTY = '<img src=x onerror="window.hacked=1"> wonderful'
 
 
 def settled(page: Any, numbers: list[str]) -> None:
-    """Wait until the three gauges say this."""
+    """Wait until the three marks say this."""
     page.wait_for_function(
         "wanted => [...document.querySelectorAll('.mm-number')].map(e => e.textContent).join() === wanted.join()",
         arg=numbers,
@@ -125,7 +125,9 @@ def test_blur_and_noise_are_in_the_media_and_read_again(answered: Any, site: Any
     damaged = analyser.extract(str(CLIP), degradation=Degradation(0.04, 0.0))
     assert len(site.extractions) in (before + 1, before + 2)
     settled(page, expected(analyser.predict(damaged)))
+    page.click("#mm-details button")
     notes = page.inner_text(".mm-notes")
+    fold(page, "mm-details")
     assert all(note in notes for note in damaged.notes) and len(damaged.notes) >= 2
     assert len([n for n in stored(site.folder) if n.endswith(".mp4")]) == 1, "what the models got can be played"
     page.click("#mm-analyse")  # the clip as it came, not the worse copy that the player shows
@@ -175,6 +177,7 @@ def test_files_are_saved_as_shown(answered: Any, site: Any, analyser: Any) -> No
     page = answered
     switch(page, "#mm-vision input")
     own = analyser.predict(analyser.extract(str(CLIP)), dropped=["vision"])
+    page.click("#mm-details button")
     name, text = download(page, 'a[download="prediction.json"]')
     assert name == "prediction.json" and json.loads(text)["scores"] == pytest.approx(own.scores, abs=1e-4)
     name, text = download(page, "#mm-save-csv")
@@ -183,12 +186,15 @@ def test_files_are_saved_as_shown(answered: Any, site: Any, analyser: Any) -> No
     assert any(f"{own.scores['missing_model_left']:.3f}"[:5] in ",".join(r) for r in rows)
     name, text = download(page, "#mm-save-report")
     assert name.endswith(".html") and text.startswith("<!doctype html>") and "not a measure of feelings" in text
-    assert text.count("<img") >= 3
+    assert CLIP.name in text and "ProMMA (reconstruction)" in text and "http" not in text.split("<body")[1]
+    assert [n for n in stored(site.folder) if n.endswith((".html", ".csv", ".json"))] == []
+    assert "<img" not in text  # vision is off: no face is printed
+    switch(page, "#mm-vision input")
+    assert download(page, "#mm-save-report")[1].count("<img") >= 3
     page.uncheck("#mm-pictures input")
     assert "<img" not in download(page, "#mm-save-report")[1]
     page.check("#mm-pictures input")
-    assert CLIP.name in text and "ProMMA (reconstruction)" in text and "http" not in text.split("<body")[1]
-    assert [n for n in stored(site.folder) if n.endswith((".html", ".csv", ".json"))] == []
+    fold(page, "mm-details")
 
 
 def test_the_speech_of_a_clip_is_chosen(answered: Any, analyser: Any, monkeypatch: Any) -> None:
@@ -218,10 +224,10 @@ def test_the_playhead_follows_the_video(answered: Any) -> None:
     page = answered
     page.evaluate("document.querySelector('#mm-clip video').currentTime = 1.2")
     page.wait_for_function(
-        """() => { const head = document.querySelector('#mm-answer .mm-playhead'), lanes = head.parentElement;
+        """() => { const head = document.querySelector('#mm-moments .mm-playhead'), lanes = head.parentElement;
             const at = (head.getBoundingClientRect().left - lanes.getBoundingClientRect().left);
             return getComputedStyle(head).opacity > 0 && at > 20; }"""
     )
     shown(page, "light-playhead")
-    page.locator("#mm-answer .mm-scores [data-seek]").nth(0).click()
+    page.locator("#mm-moments .mm-scores [data-seek]").nth(0).click()
     page.wait_for_function("document.querySelector('#mm-clip video').currentTime < 1.1")

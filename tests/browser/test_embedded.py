@@ -28,6 +28,7 @@ KEPT = """[() => localStorage, () => sessionStorage, () => document.cookie, () =
 })"""
 COURSE = "http://course.localhost/"  # the page around the frame; the server names it in MSA_EMBEDDERS
 SANDBOX = '<iframe sandbox="allow-scripts allow-forms allow-popups allow-downloads" width=1300 height=800 src="%s">'
+SPACE = SANDBOX.replace('sandbox="', 'allow="camera; microphone" sandbox="allow-same-origin ')  # as on Hugging Face
 
 
 def test_a_browser_that_keeps_nothing(visit: Any) -> None:
@@ -38,15 +39,15 @@ def test_a_browser_that_keeps_nothing(visit: Any) -> None:
 
 
 @pytest.fixture
-def framed(browser: Any, site: Any) -> Iterator[Callable[[str], tuple[Any, Any]]]:
+def framed(browser: Any, site: Any) -> Iterator[Callable[..., tuple[Any, Any]]]:
     """`framed(url)`: the frame of another page that shows `url` and may not be of its origin; and its window."""
     context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="en-US")
 
-    def show(url: str) -> tuple[Any, Any]:
+    def show(url: str, frame: str = SANDBOX) -> tuple[Any, Any]:
         page = context.new_page()
         page.set_default_timeout(chromium.PATIENCE_MS)
         page.add_init_script(FAULTS)
-        page.route(COURSE, lambda route: route.fulfill(body=SANDBOX % url, content_type="text/html"))
+        page.route(COURSE, lambda route: route.fulfill(body=frame % url, content_type="text/html"))
         page.goto(COURSE)
         return page.frames[1], page
 
@@ -68,14 +69,27 @@ def test_a_sandboxed_frame_answers(framed: Any, site: Any, analyser: Any, tmp_pa
     page.wait_for_selector('button[role=tab]:has-text("Compare")')
     chromium.example(page, chromium.CLIP.name)
     utterance = analyser.extract(str(chromium.CLIP))
-    chromium.switch(page, "#mm-text input")
-    lost = analyser.predict(utterance, dropped=("text",), text_source="simulated")
-    assert chromium.gauges(page) == chromium.expected(lost)
+    page.click("#mm-text input")
+    lost = chromium.expected(analyser.predict(utterance, dropped=("text",), text_source="simulated"))
+    chromium.wait_until(lambda: chromium.gauges(page) == lost, "the switch is not answered")  # a language still arrives
     chromium.clear(page)
     chromium.upload(page, mine)
     chromium.finished(page, mine.name)
     faults = page.evaluate("window.mmFaults")
     assert [f for f in faults if "Failed to construct 'Worker'" not in f] == []  # gradio's tool that cuts a clip
+
+
+@pytest.mark.slow
+def test_the_camera_goes_live_in_the_frame_of_a_space(framed: Any, site: Any) -> None:
+    page, window = framed(site.url.replace("127.0.0.1", "lab.localhost"), SPACE)
+    window.context.grant_permissions(["camera", "microphone"])
+    page.wait_for_selector(".mm-examples button", state="attached")
+    chromium.open_tab(page, "live")
+    page.click("[data-live=start]")
+    page.wait_for_selector('.mm-live-caption:has-text("forget")')
+    page.wait_for_selector(".mm-live-face", state="visible")
+    page.click("[data-live=stop]")
+    page.wait_for_selector('.mm-live-status:has-text("Nothing was kept")')
 
 
 @pytest.mark.slow

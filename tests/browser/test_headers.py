@@ -24,6 +24,9 @@ def test_an_analysis_breaks_no_policy(visit: Any, analyser: Any) -> None:
     player = "document.querySelector('#mm-clip video')?.readyState > 0"
     chromium.wait_until(lambda: page.evaluate(player), "the player is empty")
     chromium.switch(page, "#mm-text input")
+    chromium.open_tab(page, "live")
+    page.click("[data-live=start]")
+    page.wait_for_selector(".mm-live-face", state="visible")
     for tab in ("compare", "learn", "numbers", "about"):
         chromium.open_tab(page, tab)
         page.wait_for_timeout(300)

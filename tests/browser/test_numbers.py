@@ -85,6 +85,10 @@ def test_table_is_the_file_and_every_choice_redraws_it(page: Any) -> None:
     assert column(page, 0) == [line.title for line in own.lines]
     assert "broken.json is left out" in page.inner_text("#mm-numbers")
     assert column(page, 7)[4] == "★0.690" and page.locator("#mm-numbers svg[role=img]").count() == 1
+    assert page.locator("#mm-numbers .mm-hue1 .mm-rail").count() == 8  # SDUMC, in its colour
+    choose(page, "missing", "the words")
+    assert page.locator("#mm-numbers thead th").count() == 4 and "text" not in page.inner_text("#mm-numbers thead")
+    choose(page, "missing", "anything")
     choose(page, "metric", "Acc-7")
     assert "Acc-7 by the modalities" in page.inner_text("#mm-numbers") and column(page, 7)[4] == "★77.0"
     choose(page, "rows", "with ablations and variants")
@@ -105,7 +109,7 @@ def test_heads_sort_by_click_and_by_keyboard_and_stay_sorted(page: Any) -> None:
     page.click("#mm-numbers thead th:nth-child(8) button")
     assert sorts(page) == ["none"] * 7 + ["ascending", "none"]
     values = column(page, 7)
-    assert values[-1] == "–" and values[:-1] == sorted(values[:-1], key=lambda v: float(v.strip("★")))
+    assert values[-1] == "–" and values[:-1] == sorted(values[:-1], key=lambda v: float(v.strip("★≈")))
     page.keyboard.press("Enter")
     assert sorts(page)[7] == "descending" and column(page, 7)[-1] == "–" and column(page, 0)[0] == before[0]
     choose(page, "metric", "Acc-7")
@@ -182,5 +186,7 @@ def test_the_api_returns_the_block(numbers_site: SimpleNamespace) -> None:
     client = Client(numbers_site.url, verbose=False)
     html = client.predict("made-up", "frames", "mae", "all", "en", api_name="/numbers")
     assert html == numbers_view.screen("made-up", "frames", "mae", "all")
+    without = client.predict("made-up", "patterns", "mae", "all", "en", "vision", api_name="/numbers")
+    assert without == numbers_view.screen("made-up", "patterns", "mae", "all", "vision") != html
     with pytest.raises(Exception, match="not in the list of choices"):
         client.predict("made-up", "nonsense", "mae", "all", "en", api_name="/numbers")

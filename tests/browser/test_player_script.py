@@ -29,9 +29,10 @@ def screen(browser: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_content(
         f'<style>{css}</style><div id="mm-clip">{PLAYER}</div><div id="mm-words">{page_parts.player_words()}</div>'
+        f'<div id="mm-keys">{page_parts.keys_choice()}</div>'
         f'<div id="mm-switches">{switches}</div><div id="mm-answer"></div><textarea></textarea><input id="typed">'
     )
-    for name, scripts in {"mm-words": "switch_keys", "mm-answer": "player"}.items():
+    for name, scripts in {"mm-keys": "switch_keys", "mm-answer": "player"}.items():
         page.evaluate(f"(element => {{ {script(scripts)} }})(document.getElementById({json.dumps(name)}))")
     yield page
     page.close()
@@ -68,8 +69,8 @@ def test_the_switches_say_their_keys_in_both_languages(screen: Any) -> None:
     assert screen.evaluate(told) == [f"Key {n} presses it, too" for n in (1, 2, 3)]
     assert screen.get_attribute("#mm-vision input", "aria-keyshortcuts") == "3"
     with use("zh"):
-        words = page_parts.player_words()
-    screen.evaluate("html => { document.getElementById('mm-words').innerHTML = html; }", words)
+        choice = page_parts.keys_choice()
+    screen.evaluate("html => { document.getElementById('mm-keys').innerHTML = html; }", choice)
     screen.wait_for_function(f"{told}[2] === '按 3 键也可切换'")
 
 

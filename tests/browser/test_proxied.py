@@ -41,7 +41,11 @@ def test_a_clip_is_answered_below_a_path(
             chromium.finished(page, mine.name)
             player = "document.querySelector('#mm-clip video, #mm-clip audio')?.readyState > 0"
             chromium.wait_until(lambda: page.evaluate(player), "the player is empty")
+            chromium.open_tab(page, "live")
+            page.click("[data-live=start]")
+            page.wait_for_selector(".mm-live-face", state="visible")
             assert page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
     assert faults == [] and set(front.refused) <= BY_ITSELF
     assert any(p.startswith("/gradio_api/upload?") for p in front.asked)
     assert any(p.startswith("/gradio_api/queue/data") for p in front.asked)  # the stream of answers
+    assert any(p.startswith("/live/step?") for p in front.asked)

@@ -59,6 +59,9 @@ def page(answered: Any) -> Iterator[Any]:
 def test_a_wide_table_has_a_shadow_where_there_is_more(page: Any, scheme: str) -> None:
     looked_at(page, *PHONE, scheme)
     open_tab(page, "numbers")
+    page.wait_for_selector("#mm-papers .mm-folded details", state="attached")
+    page.evaluate("document.querySelector('#mm-papers .mm-folded').open = true")
+    page.evaluate("document.querySelector('#mm-papers .mm-folded details').open = true")
     for which in ("#mm-numbers", "#mm-papers"):
         box = page.locator(f"{which} .mm-scroll").first
         beside = round(box.locator("th").first.evaluate("e => e.offsetWidth")) + 2
@@ -86,9 +89,10 @@ def test_pictures_fade_where_there_are_more(page: Any, scheme: str) -> None:
         box = page.locator(which).first
         start = picture(box, 0)
         assert box.evaluate("e => getComputedStyle(e, '::before').opacity") == "0", f"{which}: the first one is faded"
-        middle, end = picture(box, 70), picture(box, 9999)  # at 70 no gap is at an edge or at 45
+        middle, end = picture(box, 70), picture(box, 9999)
         assert even(start, -1) and even(middle, 0) and even(middle, -1) and even(end, 0), which
-        assert not even(middle, 45), f"{which}: there is no picture under the fade"
+        under = range(45, 90, 5)  # columns where the fade ends; some of a card has nothing but its background
+        assert not all(even(middle, at) for at in under), f"{which}: there is no picture under the fade"
         last, whole = box.locator("> :last-child").bounding_box(), box.bounding_box()
         assert whole["x"] + whole["width"] - last["x"] - last["width"] >= 28, f"{which}: the last one is faded"
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from parsed import Parsed
-from predictions import WORDS, prediction, second, utterance
+from predictions import WORDS, prediction, second, utterance, whole
 
 from msa_core.edit import VOICE_STAYS
 from msa_core.i18n import STATIC
 from msa_core.schema import MODALITIES, Stream, Thumbnail
-from msa_core.views import answer, clip
+from msa_core.views import clip
 
 
 def test_words_carry_their_share_of_attention() -> None:
@@ -96,7 +96,7 @@ SCRIPT = (STATIC / "analyse.js").read_text(encoding="utf-8")
 
 
 def test_the_script_is_for_what_is_drawn() -> None:
-    html = answer.answer(prediction()) + clip.clip(utterance())
+    html = whole(prediction()) + clip.clip(utterance())
     for name in ("mm-lanes", "mm-playhead", "mm-lane-body", "mm-strip", "mm-share"):
         assert f".{name}" in SCRIPT and name in html
     for fact in ("data-length", "data-from", "data-to", "data-seek", "data-frame-weights"):

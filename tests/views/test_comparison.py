@@ -95,7 +95,7 @@ def test_the_table_holds_the_same_numbers() -> None:
 def test_sentence_of_the_board_is_computed() -> None:
     # full answers 1, .5, .25; the face alone lost: moves 1.5, .75, .375, mean .875
     assert figures_compare.told(comparison()) == (
-        "With everything in the clip the methods say +0.25 to +1.00. Losing the face moves them most, by 0.88 on "
+        "With everything in the clip, the methods score it +0.25 to +1.00. Losing the face moves them most, by 0.88 on "
         "average."
     )
     alone = comparison({"text": "no words", "vision": "no video track"})
@@ -208,5 +208,5 @@ def test_it_speaks_chinese() -> None:
         html = figures_compare.screen(comparison({"vision": "no video track"}), robustness(), comparison())
         assert "模态" in figures_compare.empty()
     words = re.sub(r"<[^>]+>", " ", html)
-    assert "文本 + 语音" in words and "ProMMA（重构）" in words and "晚期融合" in words
+    assert "文本 + 语音" in words and "ProMMA（据摘要复现）" in words and "晚期融合" in words
     assert not re.search(r"\b(the|moved|nearest|score|audio|vision)\b", words.replace("no video track", ""))

@@ -6,13 +6,13 @@ import math
 import re
 
 import pytest
-from predictions import NASTY, taught
+from predictions import NASTY, taught, whole
 
-from msa_core.views import answer, distillation
+from msa_core.views import distillation
 
 
 def test_teacher_and_student_stand_side_by_side() -> None:
-    html = answer.answer(taught())
+    html = whole(taught())
     assert "Inside CorrKD" in html and "Target: +2 <small>positive</small>" in html
     assert "teacher, everything 61%; teacher, what is left 22%; student, what is left 55%" in html
     assert (
@@ -22,10 +22,10 @@ def test_teacher_and_student_stand_side_by_side() -> None:
         and html.count("mm-point") == 2 * 6
         and "no clip" in html
     )
-    assert html.count("<h3>Complete model: the teacher</h3>") == 2 and "student <strong>3.00</strong>" in html
+    assert html.count("<b>Complete model: the teacher</b>") == 2 and "student <strong>3.00</strong>" in html
     assert "CorrKD simulates nothing" in html and "one zero frame" in html and "simulated text" not in html
     nasty = dict(taught().mechanism) | {"substitute": NASTY}
-    assert NASTY not in answer.answer(taught(mechanism=nasty))
+    assert NASTY not in whole(taught(mechanism=nasty))
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,14 @@ from chromium import ROOT
 from msa_core import i18n
 from msa_core.__main__ import main
 from msa_core.i18n import STATIC
+from msa_core.missing import SWITCHED_OFF
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Word
 from msa_core.views import report, summary
-from msa_core.views.gauges import KEYS
 from msa_core.views.parts import method_title, signed
 from msa_core.views.prediction_csv import COLUMNS, as_csv
 from msa_core.views.report import report_html
+from msa_core.views.ruler import KEYS
 
 pytestmark = pytest.mark.slow  # real clips, and reports printed in Chromium
 NASTY = '<img src=x onerror="alert(1)">'
@@ -192,13 +193,14 @@ def test_report_stands_alone(
     assert all(a.startswith("data:image/jpeg;base64,") for a in page.addresses)
     assert not re.search(r"@import|url\((?!#mm-scale)", text) and f'<html lang="{code}">' in text
     assert "default-src &#39;none&#39;" in text and "gradio" not in text
-    assert page.tags.count("img") == (4 if utterance.thumbnails else 0)
+    off = predictions["sdumc"].modalities["vision"]["reason"] == SWITCHED_OFF  # then no face is printed
+    assert page.tags.count("img") == (4 if utterance.thumbnails and not off else 0)
     for expected in (
         *said,
         clip,
         "2026-11-25",
         f"{utterance.duration_s:.1f}",
-        "compact-v1",
+        "compact-v2",
         "corrkd-composite-v1-teacher",
     ):
         assert expected in page.text
@@ -288,15 +290,14 @@ def test_more_than_a_sheet_is_counted(browser: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_report_is_for_everyone(
-    browser: Any, extracted: dict[str, Any], answered: dict[str, dict[str, Prediction]], scheme: str
-) -> None:
+def test_report_is_for_everyone(browser: Any, analyser: Analyser, extracted: dict[str, Any], scheme: str) -> None:
     """No serious accessibility finding, no overflow on a phone, dark only on a dark screen and never on paper."""
     clip, asked = "crema_happy.mp4", []
+    everything = {m: analyser.predict(extracted[clip], m) for m in analyser.methods}  # with the face: it is printed
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # for axe's script
     page = context.new_page()
     page.on("request", lambda r: asked.append(r.url) if r.url.startswith("http") else None)
-    page.set_content(report_html(extracted[clip], answered[clip], "sdumc"))
+    page.set_content(report_html(extracted[clip], everything, "sdumc"))
     for width in (1000, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert accessibility.findings(page) == []
@@ -345,7 +346,7 @@ def test_command_line_writes_both(
     analyser: Analyser, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loaded: list[str | None] = []
-    monkeypatch.setattr(Analyser, "load", lambda device, method: loaded.append(method) or analyser)
+    monkeypatch.setattr(Analyser, "load", lambda device, method, *large: loaded.append(method) or analyser)
     clip = str(ROOT / "examples" / "crema_happy.mp4")
     table, page = tmp_path / "a.csv", tmp_path / "a.html"
     arguments = ["--drop", "vision", "--csv", str(table), "--report", str(page), "--language", "zh", "--no-pictures"]

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 from parsed import Parsed
-from predictions import NASTY, PROSODY, gone, prediction
+from predictions import NASTY, PROSODY, gone, prediction, whole
 
 from msa_core.features import prosody
 from msa_core.i18n import say, use
 from msa_core.schema import MODALITIES, Prosody
-from msa_core.views import answer, prediction_csv, prediction_text
+from msa_core.views import prediction_csv, prediction_text
 from msa_core.views.heard import heard, line
 
 NOTHING = Prosody(None, None, None, None, 0.0, None, None, (), {"voice": prosody.NO_VOICE, "words": prosody.NO_WORDS})
@@ -64,7 +64,7 @@ def test_what_cannot_be_measured_has_its_reason() -> None:
 
 def test_the_card_obeys_the_switch() -> None:
     card = Parsed(heard(prediction(**gone("audio"))))
-    assert card.texts["p"] == ["Audio is off: the voice is not looked at."] and "dt" not in card.texts
+    assert card.texts["p"] == ["Audio is off: no model hears the voice."] and "dt" not in card.texts
     absent = {m: {"present": m != "audio", "reason": f"sound without {NASTY}"} for m in MODALITIES}
     html = heard(prediction(prosody=None, modalities=absent))
     assert "Sound without &lt;img" in html and NASTY not in html
@@ -90,7 +90,7 @@ def test_it_is_said_in_chinese() -> None:
 
 def test_page_json_csv_and_terminal_hold_it() -> None:
     p = prediction()
-    assert heard(p) in answer.answer(p)
+    assert heard(p) in whole(p)
     facts = json.loads(p.json_text())["prosody"]
     assert facts["pitch_hz"] == 200.0 and facts["pauses"] == [{"start_s": 0.9, "end_s": 1.3}]
     assert facts["curve"][2] == {"start_s": 1.6, "end_s": 1.8, "hz": 400.0} and facts["reasons"] == {}

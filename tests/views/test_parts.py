@@ -14,7 +14,7 @@ def test_titles_follow_the_language() -> None:
     assert parts.method_title("promma") == "ProMMA (reconstruction)" and parts.method_title("<x>") == "<x>"
     assert [parts.modality_title(m) for m in MODALITIES] == ["Text", "Audio", "Vision"]
     with use("zh"):
-        assert parts.method_title("promma") == "ProMMA（重构）" and parts.modality_title("audio") == "语音"
+        assert parts.method_title("promma") == "ProMMA（据摘要复现）" and parts.modality_title("audio") == "语音"
 
 
 def test_methods_are_written_as_people_write_them() -> None:

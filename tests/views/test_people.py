@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import pytest
 from parsed import Parsed
-from predictions import gone, prediction
+from predictions import gone, prediction, whole
 
 from msa_core import i18n, people
 from msa_core.compare import Comparison, Condition, PatternScores
 from msa_core.missing import PATTERNS
-from msa_core.views import answer, prediction_text
 from msa_core.views import comparison as screens
 from msa_core.views import people as views
+from msa_core.views import prediction_text
 
 VOICE = people.votes({"A": 6, "D": 2, "F": 0, "H": 0, "N": 1, "S": 0})  # mean -16 / 9
 FACE = people.votes({"A": 0, "D": 0, "F": 0, "H": 1, "N": 1, "S": 0})  # mean 1
@@ -50,18 +49,8 @@ def test_the_sentence_says_who_is_nearer() -> None:
 
 def test_where_nobody_voted_nothing_is_said() -> None:
     assert views.sentence(prediction()) is None and views.sentence(prediction(people={"full": ("both", FACE)})) is None
-    html = Parsed(answer.answer(prediction()))
-    assert not html.of("mm-people") and not html.of("mm-people-said")
-
-
-def test_gauges_carry_the_mark_of_those_who_had_the_same() -> None:
-    html = answer.answer(prediction(people={"full": ("both", FACE), "left": ("voice", VOICE)}))
-    parsed = Parsed(html)
-    assert len(parsed.of("mm-people")) == 3
-    notes = re.findall(r"people who [^<]*", html)
-    assert notes == ["people who watched and listened: +1.00", *["people who only listened: −1.78"] * 2]
-    angles = [float(a) for a in re.findall(r'mm-people"[^>]*rotate\(([^d]*)deg', html)]
-    assert angles == pytest.approx([120, 36.7, 36.7], abs=0.1)  # of the half turn from -3 to 3
+    html = Parsed(whole(prediction()))
+    assert not html.of("mm-mark-people") and not html.of("mm-people-said")
 
 
 def judged() -> Comparison:

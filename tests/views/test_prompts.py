@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from parsed import Parsed
-from predictions import prediction
+from predictions import prediction, whole
 
 from msa_core.schema import MODALITIES, Prediction
-from msa_core.views import answer, mechanism, prediction_text, prompts, summary
+from msa_core.views import mechanism, prediction_text, prompts, summary
 
 POINTS = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 FULL = {"text": 0.5, "audio": 0.3, "vision": 0.2}
@@ -89,9 +89,9 @@ def values(html: str) -> list[str]:
 def test_it_is_called_a_reconstruction_wherever_it_is_named() -> None:
     html = mechanism.inside(prompted())
     assert "Inside ProMMA (reconstruction)" in html and "reconstruction from the abstract" in html
-    whole = answer.answer(prompted(["audio"]))
-    assert "ProMMA (reconstruction)</h3>" in whole and "ProMMA (reconstruction) moves" in whole
-    assert re.findall(r"ProMMA(?! \(reconstruction\)| \(ICME)", whole) == []
+    drawn = whole(prompted(["audio"]))
+    assert "ProMMA (reconstruction)</b>" in drawn and "ProMMA (reconstruction) moves" in drawn
+    assert re.findall(r"ProMMA(?! \(reconstruction\)| \(ICME)", drawn) == []
     assert "ProMMA (reconstruction), what is left" in prediction_text.summary(prompted(["audio"]))
 
 
@@ -207,9 +207,7 @@ def test_a_variant_that_never_asks_has_no_threshold() -> None:
     p = prompted(["audio"], ["audio"], {"evaluator": {"text": None, "audio": bare, "vision": None}})
     said = summary.verdicts(p)["audio"]
     assert (
-        said.endswith("; this variant does not consult the evaluator.")
-        and "threshold" not in said
-        and said in answer.answer(p)
+        said.endswith("; this variant does not consult the evaluator.") and "threshold" not in said and said in whole(p)
     )
 
 
@@ -217,7 +215,7 @@ def test_nothing_missing_is_nothing_to_generate() -> None:
     html = mechanism.gap(prompted())
     assert summary.verdicts(prompted()) == {} and "mm-row" not in html
     assert "Nothing is missing, so there is nothing to generate" in html
-    assert "generated</em>" not in answer.answer(prompted())
+    assert "generated</em>" not in whole(prompted())
 
 
 def test_a_method_without_prompts_has_none_of_it() -> None:
@@ -225,14 +223,14 @@ def test_a_method_without_prompts_has_none_of_it() -> None:
     assert prompts.inside(p) == prompts.verdicts(p) == prompts.attention(p) == ""
     assert summary.verdicts(p) == {} and summary.prompts(p) is None
     bare = prompted(facts={"attention_without_prompts": None})
-    assert prompts.attention(bare) == "" and "Attention with" not in answer.answer(p)
+    assert prompts.attention(bare) == "" and "Attention with" not in whole(p)
 
 
 def test_which_modality_the_prompts_count_on() -> None:
     assert summary.prompts(prompted()) == "The prompts rely most on the words (50%)."
-    told = "The prompts rely most on the voice (60%); with everything there it is the words (50%)."
+    told = "The prompts rely most on the voice (60%); with everything on, it is the words (50%)."
     assert summary.prompts(prompted(["text"])) == told
-    assert told in answer.answer(prompted(["text"])) and told in prediction_text.summary(prompted(["text"]))
+    assert told in whole(prompted(["text"])) and told in prediction_text.summary(prompted(["text"]))
     alone = prompted(["text", "vision"], facts={"prompt_weights_full": None})
     assert summary.prompts(alone) == "The prompts rely most on the voice (100%)."
 
@@ -251,7 +249,15 @@ def test_attention_stands_beside_itself_without_prompts() -> None:
 
 def test_without_the_evaluation_file_nothing_is_claimed() -> None:
     assert summary.evidence() is None and "mm-evidence" not in prompts.inside(prompted())
-    assert "Are these weights meaningful" not in answer.answer(prompted())
+    assert "Are these weights meaningful" not in whole(prompted())
+
+
+def test_gates_are_called_no_contributions_with_what_was_measured(no_evidence: Path) -> None:
+    truth = {"modality gates": {"natural": 0.0211}, "Shapley values": {"natural": 0.5066}}
+    evidence_file(no_evidence, ("sdumc", truth, {}))
+    said = summary.gates_evidence()
+    assert said is not None and re.findall(r"\d\.\d+", said) == ["0.02", "0.51"]
+    assert said in whole(prediction()) and said not in whole(prompted())
 
 
 def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
@@ -264,7 +270,7 @@ def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
     push = {"prompt push": {"conflict_top_1": 0.613, "decorrelated": 0.4551}, **control}
     model = {"prompt weights": {"deletion": {"moves": [0.912, 0.5, 0.148]}, "permutation": {"moves": [9.0, 9.0, 9.0]}}}
     evidence_file(no_evidence, gates)
-    assert summary.evidence() is None  # no run with prompts in it
+    assert summary.evidence() is None and summary.gates_evidence() is None  # no run with prompts in it, no correlation
     evidence_file(no_evidence, gates, ("promma", push, model))
     said = summary.evidence()
     assert said is not None
@@ -276,4 +282,4 @@ def test_evidence_is_read_from_the_evaluation_file(no_evidence: Path) -> None:
         assert part in said
     assert re.findall(r"\d\.\d+", said) == ["0.46", "0.91", "0.15"]  # correlation, largest weight, smallest weight
     assert f'mm-evidence">{said}</p>' in prompts.inside(prompted())
-    assert "mm-evidence" not in answer.answer(prediction())
+    assert "mm-evidence" not in whole(prediction())

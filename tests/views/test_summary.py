@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from predictions import SCORES, WORDS, gone, prediction, taught
+from predictions import SCORES, WORDS, gone, prediction, taught, whole
 
 from msa_core.schema import MODALITIES
-from msa_core.views import answer, distillation, prediction_text, summary
+from msa_core.views import distillation, prediction_text, summary
 
 
 @pytest.mark.parametrize(
@@ -47,10 +49,10 @@ def test_a_model_that_stays_hardly_moves() -> None:
 
 def test_nothing_taken_is_said_as_two_answers() -> None:
     told = summary.sentence(prediction())
-    assert told == "With everything there, the complete model says +1.25 and SDUMC says +0.75."
+    assert told == "With everything on, the complete model scores +1.25 and SDUMC +0.75."
     never = {m: {"present": m != "vision", "reason": "no video track" if m == "vision" else None} for m in MODALITIES}
     told = summary.sentence(prediction(modalities=never, dropped=("vision",)))  # its switch stands on off all the same
-    assert told.startswith("With what the clip has, the complete model says")
+    assert told.startswith("With all the clip has, the complete model scores")
 
 
 def test_what_distillation_recovered_is_computed() -> None:
@@ -63,4 +65,18 @@ def test_what_distillation_recovered_is_computed() -> None:
     assert "nothing to recover" in str(summary.transfer(taught(mechanism=still)))
     assert "Nothing is switched off" in str(summary.transfer(taught(dropped=())))
     assert summary.transfer(prediction()) is None and distillation.distances(prediction()) == ""
-    assert "25% of the shift" in answer.answer(taught()) and "25% of the shift" in prediction_text.summary(taught())
+    assert "25% of the shift" in whole(taught()) and "25% of the shift" in prediction_text.summary(taught())
+
+
+def test_what_mia_does_to_the_likeness_is_said_as_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "LIKENESS", tmp_path / "likeness.json")
+    assert summary.likeness() is None
+    row = {"split": "test", "pattern": "audio", "n": 12, "before": 0.61, "after": 0.42, "change": [-0.19, -0.2, -0.18]}
+    summary.LIKENESS.write_text(json.dumps({"rows": [row | {"split": "valid", "n": 3}, row]}))
+    told = summary.likeness()
+    assert told is not None and told.startswith("On 12 test clips with the voice alone, MIA takes the mean cosine")
+    assert "from 0.61 to 0.42: it was trained for the score and moves the text away from the real one." in told
+    summary.LIKENESS.write_text(json.dumps({"rows": [row | {"after": 0.7, "change": [0.09, 0.08, 0.1]}]}))
+    assert str(summary.likeness()).endswith("from 0.61 to 0.70.")
+    summary.LIKENESS.write_text(json.dumps({"rows": []}))
+    assert summary.likeness() is None
