@@ -23,6 +23,7 @@ Its ground: errors, atomic, tables, i18n, schema, config and checkpoint. The fol
     views             results as HTML, CSV and text
     lessons           the exercises of the page and their handout
     page              the page itself
+    soak              many visitors at once on the page
     cli               the command line
     static            styles, scripts, translations
 """

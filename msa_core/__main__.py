@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from msa_core.cli.parser import parser
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, ProcessError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,20 +23,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if getattr(args, "device", None) == "cuda":
             _needs_cuda()
+        _needs_one_process(args.command)
         return int(args.run(args) or 0)
     except MsaError as e:
-        print(f"msa_core {args.command}: {' '.join(str(e).split())}", file=sys.stderr)
+        if _rank() == 0 or isinstance(e, ProcessError):  # of an error that all have, one speaks
+            print(f"msa_core {args.command}: {' '.join(str(e).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # before OSError, which it is one of
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as e:  # a full disk, a folder without rights: nothing half written is left
         where = f": {e.filename}" if e.filename else ""
-        print(f"msa_core {args.command}: {e.strerror or type(e).__name__}{where}", file=sys.stderr)
+        print(f"msa_core {args.command}: {e.strerror or e or type(e).__name__}{where}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"msa_core {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _rank() -> int:
+    """Return the number of this process among those that a launcher started; 0 without one."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
+
+
+def _needs_one_process(command: str) -> None:
+    """Check that a launcher starts several processes of `train` only. Raises: MsaError."""
+    several = os.environ.get("WORLD_SIZE", "1")
+    if command != "train" and several.isdecimal() and int(several) > 1:
+        raise MsaError(f"{several} processes were started, and only train shares its work. Start {command} alone.")
 
 
 def _needs_cuda() -> None:

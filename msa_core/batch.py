@@ -14,7 +14,7 @@ import torch
 
 from msa_core import missing
 from msa_core.errors import FeatureError
-from msa_core.features import FEATURE_SETS
+from msa_core.features import FEATURE_SETS, known
 from msa_core.schema import MODALITIES, STREAMS, Batch, Utterance
 
 
@@ -23,20 +23,28 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
 
     Raises:
         FeatureError: feature sets are mixed or unknown, a shape is wrong or a value not finite.
+
+    >>> from msa_core.config import shipped
+    >>> from msa_core.features import store
+    >>> names = ("crema_happy.mp4", "jfk.flac")
+    >>> batch = collate([store.load(shipped("examples") / "features" / f"{name}.npz") for name in names])
+    >>> batch.ids, batch.present.tolist()
+    (('crema_happy.mp4', 'jfk.flac'), [[True, True, True], [True, True, False]])
     """
     sets = sorted({u.feature_set for u in utterances})
-    if len(sets) != 1 or sets[0] not in FEATURE_SETS:
-        raise FeatureError(f"Cannot batch feature sets {sets}; give one of: {', '.join(FEATURE_SETS)}.")
+    feature_set = known(sets[0]) if len(sets) == 1 else None
+    if feature_set is None:
+        raise FeatureError(f"Cannot batch feature sets {sets}; give one of: {', '.join(FEATURE_SETS)}, or a large one.")
     features, valid = {}, {}
-    for stream, width in FEATURE_SETS[sets[0]].dims.items():
+    for stream, width in feature_set.dims.items():
         values = [_checked(u, stream, width) for u in utterances]
         length = max(1, *(len(v) for v in values))
         features[stream] = np.zeros((len(values), length, width), np.float32)
         valid[stream] = np.zeros((len(values), length), bool)
         for b, v in enumerate(values):
             features[stream][b, : len(v)], valid[stream][b, : len(v)] = v, True
-    known = [u.label for u in utterances]
-    labels = None if any(k is None for k in known) else np.asarray(known, np.float32)
+    given = [u.label for u in utterances]
+    labels = None if any(k is None for k in given) else np.asarray(given, np.float32)
     return from_arrays(features, valid, labels, tuple(u.id for u in utterances))
 
 

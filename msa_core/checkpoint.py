@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from msa_core import atomic
 from msa_core.config import shipped
-from msa_core.errors import CheckpointError
+from msa_core.errors import CheckpointError, MsaError
 
 ROOT = shipped("checkpoints")
 MODEL, MANIFEST, GOLDEN = "model.safetensors", "manifest.json", "golden.safetensors"
@@ -85,7 +87,8 @@ def write(
     files = {MODEL: tensors} | ({GOLDEN: golden} if golden is not None else {})
     with atomic.replaced_folder(folder) as part:
         for name, content in files.items():
-            save_file({k: v.detach().cpu().contiguous() for k, v in content.items()}, str(part / name))
+            data = save({k: v.detach().cpu().contiguous() for k, v in content.items()})
+            (part / name).write_bytes(data)  # which a full disk ends with an OSError
             (part / name).chmod(0o644)
         full = {**manifest, "sha256": {name: sha256(part / name) for name in files}}
         (part / MANIFEST).write_text(json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -121,3 +124,15 @@ def read(name: str | Path, file: str = MODEL) -> tuple[dict[str, Tensor], dict[s
         return load_file(str(path)), manifest
     except SafetensorError as e:
         raise CheckpointError(f"{folder.name}/{file} cannot be read ({e}). {REPAIR}") from e
+
+
+def read_state(path: Path, device: Any) -> dict[str, Any]:
+    """Read the state of a half-done run, with a fingerprint of its settings. Raises: MsaError when it is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state["fingerprint"]
+    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as e:
+        raise MsaError(
+            f"{path} is cut off or damaged ({type(e).__name__}). Delete it; the run then begins anew."
+        ) from e
+    return state

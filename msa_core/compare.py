@@ -216,6 +216,13 @@ def compare(analyser: Analyser, utterance: Utterance) -> Comparison:
 
     Raises:
         MsaError: the clip is empty.
+
+    >>> from msa_core.config import shipped
+    >>> from msa_core.features import store
+    >>> analyser = Analyser.load("cpu")
+    >>> found = compare(analyser, store.load(shipped("examples") / "features" / "jfk.flac.npz"))
+    >>> found.full, [condition.pattern for condition in found.incomplete], found.of("vision").lacks
+    ('text+audio', ['text', 'audio'], {'vision': 'no video track'})
     """
     # 1. The patterns that the clip can have, and what is left of it in each, with and without simulated text.
     has = [m for m in MODALITIES if analyser.left(utterance).stream(m).present]
@@ -273,6 +280,13 @@ def robustness(
 
     Raises:
         MsaError: the clip is empty, or there are no rates or no draws.
+
+    >>> from msa_core.config import shipped
+    >>> from msa_core.features import store
+    >>> read = store.load(shipped("examples") / "features" / "crema_happy.mp4.npz")
+    >>> found = robustness(Analyser.load("cpu"), read, rates=(0.0, 0.5), draws=2)
+    >>> [(point.rate, point.move.mean > 0) for point in found.lines[0].points]
+    [(0.0, False), (0.5, True)]
     """
     if not rates or draws < 1:
         raise MsaError(f"{len(rates)} rates and {draws} draws; give at least one of each.")

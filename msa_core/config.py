@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msa_core.errors import MsaError
 
 T = TypeVar("T")
+LATER = {"later": True}  # metadata of a setting that older manifests do not have
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -29,6 +30,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
 
     Raises:
         MsaError: a key or a value is wrong; the message names it and the valid choices.
+
+    >>> from_dict(MediaLimits, {"max_duration_s": 30}).max_duration_s
+    30.0
     """
     hints = get_type_hints(cls)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
@@ -36,6 +40,17 @@ def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
     if unknown:
         raise MsaError(f"{cls.__name__} has no setting {unknown[0]!r}. Valid settings: {', '.join(known)}.")
     return cls(**{k: _coerce(f"{cls.__name__}.{k}", v, hints[k]) for k, v in values.items()})
+
+
+def facts(settings: Any) -> dict[str, Any]:
+    """Return settings for a manifest; those marked as LATER only where they differ from their defaults."""
+    unchanged = {k for k, default in later(settings).items() if getattr(settings, k) == default}
+    return {k: v for k, v in asdict(settings).items() if k not in unchanged}
+
+
+def later(settings: Any) -> dict[str, Any]:
+    """Return the defaults of the settings that are marked as LATER."""
+    return {f.name: f.default for f in fields(settings) if f.metadata.get("later")}
 
 
 def _coerce(name: str, value: Any, hint: Any) -> Any:
@@ -62,17 +77,34 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """Limits on the size and duration of a clip: the defaults are those of the page."""
+    """Limits on the size and duration of a clip: the defaults are those of the page.
+
+    >>> MediaLimits(max_duration_s=30.0).max_duration_s, MediaLimits.command_line().max_duration_s
+    (30.0, 600.0)
+    """
 
     max_duration_s: float = 60.0
     max_bytes: int = 50 * 1024 * 1024
     max_pixels: int = 4096 * 2304  # of one frame: 4K is decoded, larger is refused
     max_frames: int = 60 * 120  # decoded video frames: 60 s at 120 fps
+    max_decoded_pixels: int = 60 * 60 * 1920 * 1080  # of all frames together: 60 s of 1920 x 1080 at 60 fps
+    max_cpu_s: float = 10.0  # to find out what a clip holds, and as much to decode its sound
+    max_decoding_s: float = 60.0  # of the processor, to decode the pictures; more is refused as soon as it is foreseen
+    max_wall_s: float = 120.0  # until a part of a clip is there, whatever else the computer does
+    max_memory_bytes: int = 768 * 1024 * 1024  # of each of the two processes that read sound and pictures
 
     @staticmethod
     def command_line() -> MediaLimits:
         """Return the limits of the command line, for a researcher's own machine: ten minutes, two gigabytes."""
-        return MediaLimits(max_duration_s=600.0, max_bytes=2 * 1024**3, max_frames=600 * 120)
+        page, more = MediaLimits(), 10
+        return MediaLimits(
+            max_duration_s=more * page.max_duration_s,
+            max_bytes=2 * 1024**3,
+            max_frames=more * page.max_frames,
+            max_decoded_pixels=more * page.max_decoded_pixels,
+            max_cpu_s=more * page.max_cpu_s,
+            max_decoding_s=more * page.max_decoding_s,
+        )
 
 
 def choose_device(device: str | None = None) -> str:

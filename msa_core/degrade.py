@@ -29,6 +29,9 @@ class Degradation:
 
     Raises:
         MsaError: a value is out of range.
+
+    >>> Degradation(noise_db=5.0).notes(has_audio=True, has_video=True)
+    ('Noise was added to the sound at 5 dB.',)
     """
 
     blur: float = 0.0  # standard deviation of a Gaussian as a share of the picture's shorter side, 0 to 0.1

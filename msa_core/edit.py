@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from msa_core.errors import MsaError
-from msa_core.features.text import TextEncoder, normalise
+from msa_core.features.text import WordEncoder, normalise
 from msa_core.schema import Stream, Utterance, Word
 
 MAX_CHARACTERS = 2000  # of an edited transcript
@@ -27,7 +27,7 @@ JOINERS = "\u200c\u200d"  # format characters that belong to words and emoji
 
 
 def edit(
-    utterance: Utterance, encoder: TextEncoder, transcript: str | None = None, struck: Collection[int] = ()
+    utterance: Utterance, encoder: WordEncoder, transcript: str | None = None, struck: Collection[int] = ()
 ) -> Utterance:
     """Change the words of a clip.
 

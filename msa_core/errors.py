@@ -81,3 +81,7 @@ class FeatureError(MsaError):
 
 class CheckpointError(MsaError):
     """A checkpoint that is unknown, altered, incomplete or bound to another feature set."""
+
+
+class ProcessError(MsaError):
+    """A process of a training on several of them that is gone, or cannot be reached."""

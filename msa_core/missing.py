@@ -96,7 +96,11 @@ def nothing_left(utterance: Utterance) -> Message:
 
 
 def switches(dropped: Collection[str], text_source: str) -> set[str]:
-    """Return the modalities that are switched off. Raises: MsaError for unknown names."""
+    """Return the modalities that are switched off. Raises: MsaError for unknown names.
+
+    >>> sorted(switches(["audio"], "simulated"))
+    ['audio', 'text']
+    """
     for name in dropped:
         _check_modality(name)
     if text_source not in TEXT_SOURCES:
@@ -113,6 +117,9 @@ def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, flo
 
     Raises:
         MsaError: a name is unknown or a value out of range.
+
+    >>> frame_rates({"vision": 0.5, "text": 0.0, "audio": 0.25})
+    {'audio': 0.25, 'vision': 0.5}
     """
     given = {} if frame_missing_rate is None else frame_missing_rate
     if not isinstance(given, Mapping):
@@ -138,6 +145,13 @@ def pattern(batch: Batch, keep: str | Iterable[str]) -> Batch:
 
     Raises:
         MsaError: a name is unknown.
+
+    >>> from msa_core.batch import collate
+    >>> from msa_core.config import shipped
+    >>> from msa_core.features import store
+    >>> batch = collate([store.load(shipped("examples") / "features" / "crema_happy.mp4.npz")])
+    >>> pattern(batch, "text+audio").present.tolist()
+    [[True, True, False]]
     """
     names = PATTERNS.get(keep, (keep,)) if isinstance(keep, str) else tuple(keep)
     unknown = [n for n in names if n not in MODALITIES]
@@ -260,6 +274,14 @@ def regime(name: str) -> Regime:
 
     Raises:
         MsaError: the name is unknown; the message lists the names.
+
+    >>> from msa_core.batch import collate
+    >>> from msa_core.config import shipped
+    >>> from msa_core.features import store
+    >>> batch = collate([store.load(shipped("examples") / "features" / "crema_happy.mp4.npz")])
+    >>> half = regime("frame:0.5")(batch, 0, 0)  # seed 0, epoch 0
+    >>> half.present.all().item(), bool(half.observed["audio"].sum() < half.valid["audio"].sum())
+    (True, True)
     """
     kind, _, value = name.partition(":")
     try:

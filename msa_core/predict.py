@@ -15,19 +15,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from msa_core import edit, missing, people
+from msa_core import checkpoint, edit, missing, people
 from msa_core.batch import collate
+from msa_core.clip_reader import ClipReader
 from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.explain import conformal, timeline
 from msa_core.explain.shapley import shapley
-from msa_core.extract import Extractor
+from msa_core.extract import ENGLISH, Extractor
+from msa_core.large import extractor_of
 from msa_core.methods import Method
 from msa_core.methods.shipped import COMPLETE_MODEL, Loaded, checkpoint_of, load_verified, shipped_methods
 from msa_core.missing import after_switches, frame_rates, keep_only, nothing_left, one_text, switches
 from msa_core.schema import MODALITIES, Batch, Output, Prediction, Utterance, Votes, Word
 
+FULL_SCORES = ("complete_model_full", "missing_model_full")
+LEFT_SCORES = ("complete_model_left", "missing_model_left")
 NOT_CALIBRATED = "The interval is calibrated without dropped frames; with them it may be too narrow."
 
 
@@ -35,39 +39,77 @@ class Analyser:
     """Loaded extractor, missing-modality methods and their complete-modality models.
 
     The complete-modality model of a method with a teacher is its teacher; that of the others is late fusion.
+
+    >>> from msa_core.config import shipped
+    >>> analyser = Analyser.load("cpu")
+    >>> utterance = analyser.extract(shipped("examples") / "crema_happy.mp4")
+    >>> prediction = analyser.predict(utterance, "corrkd", dropped=["text"])
+    >>> prediction.modalities["text"]["reason"], -3 <= prediction.scores["missing_model_left"] <= 3
+    ('switched off by the user', True)
+    >>> analyser.edit(utterance, "I love this coat.").transcript
+    'I love this coat.'
     """
 
-    def __init__(self, extractor: Extractor, complete: Loaded, by_method: dict[str, Loaded], device: str = "cpu"):
+    def __init__(self, reader: ClipReader, complete: Loaded, by_method: dict[str, Loaded], device: str = "cpu"):
         """Hold the loaded models.
 
         Args:
-            extractor: reads clips.
+            reader: reads clips.
             complete: late fusion, trained on complete input.
             by_method: the missing-modality models, by the name that `predict` accepts.
             device: "cpu" or "cuda", where the models lie.
         """
-        self.extractor, self.complete, self.device = extractor, complete, device
+        self.reader, self.complete, self.device = reader, complete, device
         self._by_method = by_method
 
     @staticmethod
-    def load(device: str | None = None, method: str | None = None) -> Analyser:
-        """Load and verify the shipped models.
+    def load(
+        device: str | None = None,
+        method: str | None = None,
+        features: str | Path | None = None,
+        complete: str | None = None,
+        dtype: str | None = None,
+        whisper: str = ENGLISH,
+    ) -> Analyser:
+        """Load and verify the shipped models, or one checkpoint with the extractors that it was trained with.
 
         Args:
             device: "cpu" or "cuda"; None takes the GPU when there is one.
             method: a method name, checkpoint name or checkpoint folder, to load only this one.
+            features: settings of its large feature set; None takes those in its manifest.
+            complete: the complete model of a method without a teacher, a checkpoint of the same features; None takes
+                the shipped late fusion, or the method itself when it was trained on complete input.
+            dtype: of the models of a large feature set; see `large.folder`.
+            whisper: size of the Whisper that hears English words for the compact set, such as "base".
 
         Raises:
             CheckpointError, FeatureError: weights are missing, altered or of another feature set.
+            MsaError: there is no complete model.
         """
         device = choose_device(device)
+        if method is not None:
+            manifest = checkpoint.read_manifest(checkpoint_of(method))
+            large = extractor_of(manifest, features, device, dtype)
+            if large is not None and whisper != ENGLISH:
+                raise MsaError("The feature set of this checkpoint says what hears the words. Leave --whisper out.")
+            if large is not None:
+                return _of_large(large, method, complete, device)
+        if features is not None or dtype is not None:
+            raise MsaError("Only a checkpoint of a large feature set takes --features and --dtype. Leave them out.")
         wanted = shipped_methods() if method is None else [checkpoint_of(method)]
-        complete = load_verified(COMPLETE_MODEL, device)
+        whole = load_verified(complete or COMPLETE_MODEL, device)
         by_method = {}
         for name in wanted:
             loaded = load_verified(name, device)
             by_method[loaded.manifest["method"] if method is None else method] = loaded
-        return Analyser(Extractor.load(device), complete, by_method, device)
+        return Analyser(Extractor.load(device, whisper), whole, by_method, device)
+
+    @property
+    def extractor(self) -> Extractor:
+        """Extractors of the compact feature set, for those who use them one by one. Raises: MsaError."""
+        if not isinstance(self.reader, Extractor):
+            raise MsaError(f"This needs the compact features, these are {self.reader.feature_set.id!r}.")
+        return self.reader
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -112,11 +154,11 @@ class Analyser:
         any_language: bool = False,
     ) -> Utterance:
         """Extract the features of one clip; see `Extractor.utterance` for arguments and errors."""
-        return self.extractor.utterance(path, limits or MediaLimits(), progress, degradation, spoken, any_language)
+        return self.reader.utterance(path, limits or MediaLimits(), progress, degradation, spoken, any_language)
 
     def edit(self, utterance: Utterance, transcript: str | None = None, struck: Collection[int] = ()) -> Utterance:
         """Change the words of a clip; see `edit.edit` for arguments and errors."""
-        return edit.edit(utterance, self.extractor.text, transcript, struck)
+        return edit.edit(utterance, self.reader.text, transcript, struck)
 
     def predict(
         self,
@@ -192,6 +234,26 @@ class Analyser:
             people=_people(utterance, everything, left, rates),
         )
 
+    def scores(
+        self, utterance: Utterance, method: str, dropped: Collection[str] = (), text_source: str = "transcript"
+    ) -> tuple[dict[str, float], dict[str, float] | None, Utterance]:
+        """Compute the scores and the interval of `predict` alone, in one batched pass per model.
+
+        Returns:
+            The scores by name, the interval or None, and what is left of the utterance.
+
+        Raises:
+            MsaError: a name is unknown, or nothing is left to analyse.
+        """
+        loaded, teacher = self._method(method), self.models(method)[1]
+        left = self.left(utterance, dropped, text_source)
+        both, rates = [one_text(utterance.original or utterance), left], [torch.zeros(len(MODALITIES))] * 2
+        with torch.inference_mode():
+            own = self._forward(loaded.model, both, rates).score.tolist()
+            complete = self._forward(teacher, both, rates).score.tolist()
+        scores = dict(zip((*FULL_SCORES, *LEFT_SCORES), (complete[0], own[0], complete[1], own[1]), strict=True))
+        return scores, self.interval(method, left, own[1]), left
+
     def _method(self, name: str) -> Loaded:
         if name not in self._by_method:
             raise MsaError("Unknown method {name}. Loaded: {names}.", name=repr(name), names=", ".join(self._by_method))
@@ -210,6 +272,19 @@ class Analyser:
             {"start_s": start, "end_s": end, "score": by_second.get(i), "observed": seen}
             for i, ((start, end), seen) in enumerate(seconds)
         )
+
+
+def _of_large(reader: ClipReader, method: str, complete: str | None, device: str) -> Analyser:
+    """Load a checkpoint of a large feature set and its complete model. Raises: CheckpointError, MsaError."""
+    loaded = load_verified(checkpoint_of(method), device, reader.feature_set.id)
+    itself = loaded.teacher is not None or loaded.manifest["train"]["regime"] == "complete"
+    if complete is None and not itself:
+        raise MsaError(
+            f"{method} has no teacher to stand beside it. Train 'baseline' on the same features with --set "
+            "regime=complete, and give it with --complete."
+        )
+    whole = loaded if complete is None else load_verified(checkpoint_of(complete), device, reader.feature_set.id)
+    return Analyser(reader, whole, {method: loaded}, device)
 
 
 def _people(

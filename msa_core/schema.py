@@ -6,14 +6,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:  # the process that reads media starts without it
+    from torch import Tensor
 
 MODALITIES = ("text", "audio", "vision")
 STREAMS = (*MODALITIES, "simulated")  # simulated: text simulated from the voice (features/simulated_text.py)
 TEXT_SOURCES = ("transcript", "simulated", "none")
+SAMPLE_RATE_HZ = 16_000  # of every waveform
 SCORE_LIMIT = 3.0  # sentiment scores live in [-3, 3], as in CMU-MOSI and CMU-MOSEI
 
 
@@ -51,7 +54,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Stream:
-    """One modality of one clip: values (T, D) float32 with times_s (T,), or absent with a reason."""
+    """One modality of one clip: values (T, D) float32 with times_s (T,), or absent with a reason.
+
+    >>> Stream.absent("no face was found").present
+    False
+    """
 
     values: np.ndarray | None = None
     times_s: np.ndarray | None = None
@@ -195,7 +202,7 @@ class Batch:
     valid: Mapping[str, Tensor]
     observed: Mapping[str, Tensor]
     present: Tensor
-    label: Tensor | None = None  # (B,) human scores in [-3, 3] when known
+    label: Tensor | None = None  # (B,) human scores in [-3, 3] when known; of E emotions (B, E), 1 = there
     ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -220,8 +227,8 @@ class Batch:
 class Output:
     """Output of a method: score (B,) in [-3, 3], joint representation (B, D), named trace tensors.
 
-    logits (B, K) where the method has classes. `trace` holds what a screen or a loss may read
-    (gates, attention, prompt weights); every trace tensor has B as its first axis.
+    Of E emotions the score is the log odds (B, E). logits (B, K) where the method has classes. `trace` holds what a
+    screen or a loss may read (gates, attention, prompt weights); every trace tensor has B as its first axis.
     """
 
     score: Tensor

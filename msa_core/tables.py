@@ -12,6 +12,11 @@ def markdown_table(head: Sequence[str | None], rows: Iterable[Sequence[str | Non
         head: names of the columns.
         rows: one cell a column; None is an empty cell of one space.
         rule: cell of the line below the head.
+
+    >>> print(markdown_table(["pattern", "MAE"], [["text", "1.35"]]))
+    | pattern | MAE |
+    |---|---|
+    | text | 1.35 |
     """
     return "\n".join([_line(head), f"|{'|'.join([rule] * len(head))}|", *map(_line, rows)])
 

@@ -67,6 +67,22 @@ def quick() -> Any:
     return stand_ins.quick_extractor()
 
 
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`tiny_model("wavlm")`: the folder of a tiny random model of tiny_models.py, made on first use."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def get(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            import tiny_models
+
+            getattr(tiny_models, name)(path)
+        return path
+
+    return get
+
+
 @pytest.fixture
 def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder for everything Python puts aside; the test fails when a file remains in it."""

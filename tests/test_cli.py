@@ -10,6 +10,7 @@ import pytest
 from paths import ROOT
 
 from msa_core.__main__ import main
+from msa_core.cli.many.run import Outcome
 from msa_core.corpora.corpus import Corpus
 from msa_core.predict import Analyser
 
@@ -20,7 +21,7 @@ HAPPY = str(ROOT / "examples" / "crema_happy.mp4")
 def loaded(analyser, monkeypatch):
     """The session's models in place of a second load; other methods are loaded as ever."""
     load = Analyser.load
-    monkeypatch.setattr(Analyser, "load", lambda device, name: analyser if name == "sdumc" else load(device, name))
+    monkeypatch.setattr(Analyser, "load", lambda d, name, *more: analyser if name == "sdumc" else load(d, name, *more))
 
 
 def test_the_module_is_the_command():
@@ -29,10 +30,10 @@ def test_the_module_is_the_command():
 
 
 def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("msa_core.extract.folder", full)
+    monkeypatch.setattr("msa_core.cli.many.command.run", full)
     assert main(["extract", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == "msa_core extract: No space left on device: somewhere\n"
 
@@ -92,7 +93,9 @@ def test_a_clip_made_worse_and_another_language(capsys, loaded, analyser, monkey
 @pytest.mark.parametrize("wanted", [False, True])
 def test_the_words_of_a_folder_may_be_in_any_language(capsys, monkeypatch, tmp_path, wanted):
     asked = []
-    monkeypatch.setattr("msa_core.extract.folder", lambda *given: asked.append(given[-1]) or (2, {}))
+    monkeypatch.setattr(
+        "msa_core.cli.many.command.run", lambda task, *_, **__: asked.append(task.any_language) or Outcome(2, {}, 2)
+    )
     command = ["extract", str(tmp_path), "--out", str(tmp_path / "out"), *["--any-language"] * wanted]
     assert main(command) == 0 and asked == [wanted] and "2 clips extracted" in capsys.readouterr().out
 
@@ -157,7 +160,7 @@ def test_a_damaged_corpus_and_an_impossible_folder(tmp_path, capsys):
     assert "Cannot make the folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["bench", "--repeats", "0"], ["analyse", HAPPY, "--device", "tpu"]])
+@pytest.mark.parametrize("arguments", [["benchmark", "--repeats", "0"], ["analyse", HAPPY, "--device", "tpu"]])
 def test_impossible_options_are_exit_code_2(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -199,6 +202,21 @@ def test_feature_files_are_checked_and_imported(tmp_path, capsys):
     said = capsys.readouterr()
     assert "swapped" in said.err and said.err.count("\n") == 1 and "nothing.pkl" in said.out
     assert not (tmp_path / "no").exists()
+
+
+def test_a_disk_that_fills_up_while_a_corpus_is_written_is_one_line(tmp_path, capsys):
+    """A limit on the size of files stands for the full disk."""
+    resource = pytest.importorskip("resource")
+    path = feature_files.dump(tmp_path / "mosi.pkl", feature_files.mmsa())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        assert main(["import", str(path), "--out", str(tmp_path / "corpus")]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert said.startswith("msa_core import: ") and said.count("\n") == 1 and "Error" not in said
+    assert [p.name for p in tmp_path.iterdir()] == ["mosi.pkl"]
 
 
 def test_a_folder_that_is_no_corpus_is_never_replaced(tmp_path, capsys):

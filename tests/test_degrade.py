@@ -11,6 +11,7 @@ import variants
 from msa_core import degrade, media
 from msa_core.degrade import Degradation
 from msa_core.errors import MediaError, MsaError
+from msa_core.media import opening
 from msa_core.page import preview
 
 RATE = media.SAMPLE_RATE_HZ
@@ -108,7 +109,7 @@ def test_the_preview_is_what_the_models_get(tmp_path) -> None:
     worse = Degradation(blur=0.05, noise_db=0.0)
     out = preview.degraded_copy(variants.REAL, worse, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == [out] and out.name == "crema_happy-blur50-noise0.mp4"
-    with media.open_clip(out) as container:
+    with opening.open_clip(out) as container:
         assert {s.codec_context.name for s in container.streams} == {"h264", "aac"}
     before, after = media.probe(variants.REAL), media.probe(out)
     assert after.duration_s == pytest.approx(before.duration_s, abs=0.05)

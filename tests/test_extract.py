@@ -15,9 +15,9 @@ from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
-from msa_core.features import COMPACT, store
+from msa_core.features import TUNED, store, watch
 from msa_core.features.speech import SILENT
-from msa_core.schema import STREAMS, Stream
+from msa_core.schema import STREAMS, Stream, Word
 
 GERMAN = "speech not understood (it sounds like German; only English is recognised)"
 
@@ -29,18 +29,18 @@ def reasons(utterance):
 def test_everything_about_a_talking_clip(quick):
     steps = []
     u = quick.utterance(variants.REAL, progress=lambda step, share: steps.append((step, share)))
-    assert (u.id, u.feature_set, u.transcript) == ("crema_happy.mp4", COMPACT.id, "good day")
+    assert (u.id, u.feature_set, u.transcript) == ("crema_happy.mp4", TUNED.id, "good day")
     for s in STREAMS:
         stream = u.stream(s)
         assert stream.present and stream.reason is None
         assert stream.values.dtype == stream.times_s.dtype == np.float32
-        assert stream.values.shape == (len(stream.times_s), COMPACT.dims[s])
+        assert stream.values.shape == (len(stream.times_s), TUNED.dims[s])
         assert (np.diff(stream.times_s) > 0).all() and 0 <= stream.times_s[0] <= stream.times_s[-1] <= u.duration_s
     assert len(u.vision.values) == 10 and u.thumbnails and u.thumbnails[0].box is not None
-    assert list(dict.fromkeys(s for s, _ in steps)) == list(extract.BEGINS) and [p for _, p in steps] == sorted(
+    assert list(dict.fromkeys(s for s, _ in steps)) == list(watch.BEGINS) and [p for _, p in steps] == sorted(
         p for _, p in steps
     )
-    assert list(u.timings_s) == list(extract.BEGINS) and all(t >= 0 for t in u.timings_s.values())
+    assert list(u.timings_s) == list(watch.BEGINS) and all(t >= 0 for t in u.timings_s.values())
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,24 @@ def test_chinese_is_answered_from_its_translation(quick):
         "vision": None,
         "simulated": "text is simulated from English speech only",
     }
-    assert u.audio.values.shape[1] == COMPACT.dims["audio"], "frames are those of the English reader"
+    assert u.audio.values.shape[1] == TUNED.dims["audio"], "frames are those of the English reader"
     assert u.notes[0] == "translated" and quick.utterance(variants.REAL).translation == ""
+
+
+def test_another_whisper_hears_the_words_and_nothing_else(quick, monkeypatch):
+    class Other(Listener):
+        def read(self, waveform, poll=lambda: None, any_language=False):
+            words = (Word("better", 0.2, 0.5),)
+            return replace(super().read(waveform), words=words, transcript="better", states=np.ones((9, 7)))
+
+    parts = (quick.speech, quick.text, quick.voice_network, quick.projector, quick.faces, None)
+    plain, other = quick.utterance(variants.REAL), Extractor(*parts, Other()).utterance(variants.REAL)
+    assert (other.transcript, [w.text for w in other.words]) == ("better", ["better"])
+    for stream in ("audio", "simulated", "vision"):
+        assert np.array_equal(other.stream(stream).values, plain.stream(stream).values)
+    own = extract.heard_by("base")
+    assert own.id == TUNED.id and own.extractors[-1] == "words by whisper-base" and extract.heard_by("tiny.en") == TUNED
+    assert store.key(variants.REAL, feature_set=own) != store.key(variants.REAL)
 
 
 def test_the_reader_of_chinese_is_made_once_and_only_for_chinese(quick):
@@ -153,7 +169,7 @@ class Gone(Exception):
     """What a progress raises when the visitor has left."""
 
 
-@pytest.mark.parametrize("step", list(extract.BEGINS))
+@pytest.mark.parametrize("step", list(watch.BEGINS))
 def test_an_interruption_ends_both_threads(quick, step):
     before = set(threading.enumerate())
 
@@ -170,7 +186,9 @@ def test_an_interruption_ends_both_threads(quick, step):
 def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
     """Faces that would take 100 s and a sound that is read at once."""
     monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
-    monkeypatch.setattr(extract.media, "frames", lambda *a: ((i / 5, variants.pictures()[0][1]) for i in range(1000)))
+    monkeypatch.setattr(
+        extract.media, "frames", lambda *_, **__: ((i / 5, variants.pictures()[0][1]) for i in range(1000))
+    )
     start, before = time.monotonic(), set(threading.enumerate())
 
     def leave(step, share):
@@ -184,7 +202,9 @@ def test_an_interruption_of_a_waiting_face_is_soon(quick, monkeypatch):
 
 def test_a_sound_that_fails_does_not_wait_for_the_faces(quick, monkeypatch):
     monkeypatch.setattr(quick.faces, "detector", lambda image: time.sleep(0.1) or middle(image))
-    monkeypatch.setattr(extract.media, "frames", lambda *a: ((i / 5, variants.pictures()[0][1]) for i in range(1000)))
+    monkeypatch.setattr(
+        extract.media, "frames", lambda *_, **__: ((i / 5, variants.pictures()[0][1]) for i in range(1000))
+    )
     monkeypatch.setattr(quick.speech, "read", lambda w, poll, **_: 1 / 0)
     start = time.monotonic()
     with pytest.raises(ZeroDivisionError):
@@ -327,7 +347,7 @@ class TestShippedModels:
 
     @pytest.mark.slow
     def test_an_interruption_within_the_words_is_soon(self, analyser, monkeypatch):
-        monkeypatch.setattr(extract, "POLL_S", 0.0)  # however fast the words are decoded
+        monkeypatch.setattr(watch, "POLL_S", 0.0)  # however fast the words are decoded
         before, told = set(threading.enumerate()), []
 
         def leave(step, share):

@@ -14,7 +14,7 @@ from sounds import correlations
 from msa_core import media
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
-from msa_core.media import pictures
+from msa_core.media import opening, pictures
 from msa_core.page import preview
 
 KINDS = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
@@ -283,7 +283,7 @@ def test_altered_bytes_never_leak_a_library_error(clip, tmp_path, name):
 )
 def test_browser_copy(clip, voice, tmp_path, name, suffix, codecs):
     out = preview.browser_copy(clip(name), tmp_path / "out")
-    with media.open_clip(out) as container:
+    with opening.open_clip(out) as container:
         assert container.duration / 1e6 == pytest.approx(1.93, abs=0.05)
         assert {s.codec_context.name for s in container.streams} == codecs
     info, wave, frames = read(out)

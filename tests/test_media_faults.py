@@ -13,6 +13,7 @@ from sounds import correlations
 
 from msa_core import media
 from msa_core.config import MediaLimits
+from msa_core.errors import MediaError
 from msa_core.page import preview
 
 VOICE = matrix.voice()
@@ -215,3 +216,25 @@ def test_a_clip_that_changes_its_size_keeps_its_pictures(tmp_path, codec, suffix
         assert np.abs(variants.resized(image, 90).astype(int) - variants.resized(original, 90)).mean() < 10
     shown = preview.browser_copy(path, tmp_path / "out")
     assert len(list(media.frames(shown, media.probe(shown)))) == 10
+
+
+def untimed(source: Path, out: Path, kinds: range = range(0xC0, 0xF0)) -> Path:
+    """Copy a broadcast stream without the times of its packets; kinds: the stream numbers that lose them."""
+    data = bytearray(source.read_bytes())
+    for at in range(0, len(data), 188):  # packets of a transport stream
+        begins, filled = data[at + 1] & 0x40, data[at + 3] & 0x20
+        start = at + 4 + (1 + data[at + 4] if filled else 0)
+        if begins and data[start : start + 3] == b"\0\0\1" and data[start + 3] in kinds and data[start + 7] & 0xC0:
+            data[start + 7] &= 0x3F
+            data[start + 9 : start + 9 + data[start + 8]] = b"\xff" * data[start + 8]
+    out.write_bytes(data)
+    return out
+
+
+def test_a_broadcast_stream_without_times_is_refused_not_silent(tmp_path):
+    source = matrix.copied(variants.REAL, tmp_path / "a.ts", format="mpegts")
+    with pytest.raises(MediaError, match="does not say when its video .h264. and audio .* come: it has no times"):
+        media.probe(untimed(source, tmp_path / "b.ts"))
+    only = media.probe(untimed(source, tmp_path / "c.ts", range(0xE0, 0xF0)))
+    assert only.has_audio and not only.has_video and only.undecodable == {"video": "h264"}
+    assert only.duration_s == pytest.approx(media.probe(source).duration_s, abs=0.1)

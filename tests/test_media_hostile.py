@@ -91,6 +91,7 @@ def test_a_picture_that_cannot_be_converted_is_left_out(monkeypatch: pytest.Monk
         return convert(self, *args)
 
     monkeypatch.setattr(pictures.Scaler, "__call__", some)
+    monkeypatch.setenv("MSA_MEDIA_PROCESS", "0")
     times = [t for t, _ in media.frames(variants.REAL, media.probe(variants.REAL))]
     assert len(times) >= 9 and times[1] == pytest.approx(0.23, abs=0.03)
 
@@ -101,6 +102,7 @@ def test_what_pyav_raises_is_a_sentence(error: Exception, monkeypatch: pytest.Mo
         raise error
 
     info = media.probe(variants.REAL)
+    monkeypatch.setenv("MSA_MEDIA_PROCESS", "0")
     for module, function in ((opening, "main_streams"), (pictures, "matrix")):
         monkeypatch.setattr(module, function, broken)
     with pytest.raises(MediaError, match=f"{variants.REAL.name} cannot be decoded .{type(error).__name__}"):
@@ -132,5 +134,8 @@ def test_a_fault_with_one_clip_is_a_row_of_the_table(tmp_path: Path) -> None:
     def read(*_: Any) -> Any:
         raise AssertionError("drawing failed")
 
-    row = sample_clips._row(SimpleNamespace(extract=read), tmp_path / "a.mp4", "sdumc")  # type: ignore[arg-type]
-    assert row[0] == "a.mp4" and row[6] == fault(AssertionError("drawing failed"))
+    for reads, n in ((False, 3), (True, 4)):  # what is left alone: the voice with and without simulated text
+        analyser: Any = SimpleNamespace(extract=read, reads_simulated_text=lambda _, reads=reads: reads)
+        alone = sample_clips._alone(analyser, "sdumc")
+        row = sample_clips._row(analyser, tmp_path / "a.mp4", "sdumc", alone)
+        assert row == ["a.mp4", *["-"] * (2 + n), fault(AssertionError("drawing failed")), ""]

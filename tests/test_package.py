@@ -11,24 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from declared import PROJECT, ranges
 from paths import EXAMPLES, ROOT
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    from pip._vendor import tomli as tomllib
-
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SCORE_TOLERANCE = 1e-5
-
-
-def ranges(lines: list[str]) -> dict[str, str]:
-    """Requirement lines by package: the range and the marker, without blanks and in one style of quotes."""
-    found = {}
-    for line in lines:
-        name, rest = re.fullmatch(r"([\w-]+)(.*)", line.split("#")[0].strip()).groups()
-        found[name] = re.sub(r"\s", "", rest).replace("'", '"')
-    return found
 
 
 def test_requirements_and_pyproject_state_the_same_ranges():
@@ -65,7 +51,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_library_and_what_it_reads(wheel):
     assert wheel.stat().st_size < 25e6
     names = {n for n in zipfile.ZipFile(wheel).namelist() if not re.match(r"[\w.-]+\.dist-info/", n)}
-    assert all(n.startswith("msa_core/") and not n.endswith(".npz") and "/tests/" not in n for n in names)
+    assert all(n.startswith("msa_core/") and "/evaluation/scores/" not in n and "/tests/" not in n for n in names)
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

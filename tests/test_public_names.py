@@ -19,6 +19,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.split("\n")[:2] == ["[]", "False"], done
 
 
+@pytest.mark.slow
+def test_the_page_imports_only_what_it_uses_at_its_start() -> None:
+    code = (
+        "import sys, msa_core.page.build; print([m for m in ('scipy.stats', 'sklearn', 'librosa') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[]", done
+
+
 def test_public_names_are_those_of_their_modules() -> None:
     assert set(msa_core.__all__) == set(msa_core._HOME) <= set(dir(msa_core))
     for name, home in msa_core._HOME.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from msa_core.methods import METHODS
+from msa_core.methods import KINDS, METHODS
 
 SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
 
@@ -42,8 +42,9 @@ def test_gradio_is_imported_in_the_page_only():
 
 # The straight line from file to score, its ground before it and what stands beside it after it.
 RANKS = """
-    errors atomic tables i18n schema config checkpoint people media degrade features extract edit missing batch methods
-    explain predict compare feature_training corpora training evaluation views lessons page cli __main__
+    errors atomic tables i18n schema config checkpoint people media degrade features clip_reader extract large
+    prepared edit missing batch methods explain predict compare live feature_training corpora training evaluation
+    views lessons page soak cli __main__
 """.split()
 
 
@@ -120,7 +121,9 @@ def test_no_machine_paths():
 def test_shipped_evaluation_has_every_reference():
     result = json.loads((ROOT / "checkpoints" / "evaluation" / "composite.json").read_text())
     kinds = {r["kind"] for r in result["rows"]}
-    assert kinds == {"constant", "naive", "complete", "masked", "specialist", "method", "variant", "ablation"}
-    trained = [r for r in result["rows"] if r["kind"] != "constant"]
+    assert kinds == set(KINDS)
+    trained = [r for r in result["rows"] if r["kind"] not in ("constant", "classical")]
+    for kind in ("naive", "masked", "specialist"):  # for rows without simulated text, and for rows with it
+        assert {r["reads_simulated_text"] for r in trained if r["kind"] == kind} == {False, True}
     assert all(r["seeds"] == 5 for r in trained) and {r["method"] for r in trained} == set(METHODS)
     assert all("(reconstruction)" in r["title"] for r in result["rows"] if r["method"] == "promma")

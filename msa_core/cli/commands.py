@@ -6,6 +6,7 @@ Imports stand inside the functions, so that `--help` and a wrong option answer w
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -14,8 +15,18 @@ from msa_core.errors import MsaError
 
 
 def analyse(args: Namespace) -> None:
-    """Score one clip with and without some of its modalities."""
+    """Score one clip with and without some of its modalities, or every clip of a folder."""
     from msa_core import i18n, media
+
+    if Path(args.clip).is_dir():
+        from msa_core.cli.many import command
+
+        print(command.analyse(args, _rates(args.frames)))
+        return
+    if args.out is not None:
+        raise MsaError(f"--out is for a folder, and {args.clip!r} is none. Give --json or --csv for one clip.")
+
+    media.warm()  # while torch is imported
     from msa_core.config import MediaLimits
     from msa_core.degrade import Degradation
     from msa_core.methods.shipped import checkpoint_of, shipped_methods
@@ -33,7 +44,8 @@ def analyse(args: Namespace) -> None:
     # Load one method, or all of them when a report shows them side by side.
     checkpoint = checkpoint_of(args.method)
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
-    analyser = Analyser.load(args.device, None if side_by_side else args.method)
+    one = None if side_by_side else args.method
+    analyser = Analyser.load(args.device, one, args.features, args.complete, args.dtype, args.whisper)
     options = {"degradation": degradation, "spoken": args.spoken, "any_language": args.any_language}
     utterance = analyser.extract(args.clip, MediaLimits.command_line(), **options)
     utterance = analyser.edit(utterance, args.transcript)
@@ -58,6 +70,8 @@ def analyse(args: Namespace) -> None:
 def compare(args: Namespace) -> None:
     """Score one clip, or two, with every method under everything that can be missing."""
     from msa_core import media
+
+    media.warm()  # while torch is imported
     from msa_core.compare import compare, robustness
     from msa_core.config import MediaLimits
     from msa_core.predict import Analyser
@@ -82,14 +96,9 @@ def compare(args: Namespace) -> None:
 
 def extract(args: Namespace) -> None:
     """Extract the features of every clip in a folder."""
-    from msa_core.config import MediaLimits
-    from msa_core.extract import folder
+    from msa_core.cli.many import command
 
-    limits, place = MediaLimits.command_line(), Path(args.out)
-    done, failed = folder(Path(args.folder), place, limits, args.device, args.any_language)
-    print(f"{done} clips extracted to {args.out}, {len(failed)} could not be read.")
-    for name, why in failed.items():
-        print(f"  {name}: {why}")
+    print(command.extract(args))
 
 
 def corpus(args: Namespace) -> None:
@@ -126,8 +135,10 @@ def check(args: Namespace) -> int:
 def fit(args: Namespace) -> None:
     """Train a network that the feature extractors use."""
     from msa_core import checkpoint
+    from msa_core.corpora.synthetic_voices import synthetic_clips
     from msa_core.evaluation import text_benchmark, text_layers
-    from msa_core.feature_training import expression, voice
+    from msa_core.feature_training import expression, voice, voice_clips
+    from msa_core.features.voice import CHECKPOINT
 
     if args.network == "text":
         text_benchmark.study(Path(args.data), _folder(args.out or str(text_benchmark.RUNS)), args.seeds)
@@ -135,18 +146,36 @@ def fit(args: Namespace) -> None:
     if args.network == "text-layers":
         text_layers.fit(Path(args.data), _folder(args.out or str(checkpoint.ROOT)))
         return
-    train_network = expression.fit if args.network == "expression" else voice.fit
-    print(json.dumps(train_network(Path(args.data)), indent=2))
+    data, cache = Path(args.data), Path("corpora") / "voices.cache"
+    if args.network == "expression":
+        metrics = expression.fit(data)
+    elif args.network == "voice":
+        metrics = voice.fit(voice_clips.clips(data), checkpoint.ROOT / CHECKPOINT, cache=cache)
+    else:  # voice-acted
+        found = [*voice_clips.clips(data, tuple(voice_clips.PLACES)), *synthetic_clips(data, cache / "synthetic")]
+        settings = voice.VoiceTraining(n_versions=1)  # there are more clips: one augmented recording of each is enough
+        out = _folder(args.out or "voice-acted")
+        metrics = voice.fit(found, out, cache=cache, settings=settings, stage=True)
+    print(json.dumps(metrics, indent=2))
 
 
 def train(args: Namespace) -> None:
-    """Train a method on a corpus."""
+    """Train a method on a corpus, in one process or in those that Accelerate or torchrun started."""
     from msa_core.training.command import command
+    from msa_core.training.processes import Processes, precision
 
+    settings = list(args.set)
+    if (chosen := precision(args.mixed_precision)) is not None:
+        settings.append(f"mixed_precision={chosen}")
+    if args.accumulate is not None:
+        settings.append(f"accumulate={args.accumulate}")
+    team = Processes.start(args.device)
     for line in command(
-        args.method, Path(args.corpus), args.set, args.seeds, Path(args.out), args.name, args.label, args.teacher
-    ):
+        args.method, Path(args.corpus), settings, args.seeds, Path(args.out), args.name, args.label, args.teacher,
+        args.preset, team,
+    ):  # fmt: skip
         print(line)
+    team.close()
 
 
 def study(args: Namespace) -> None:
@@ -154,9 +183,8 @@ def study(args: Namespace) -> None:
     from msa_core.evaluation.study import command
     from msa_core.training.command import ship_study
 
-    for line in command(
-        Path(args.corpus), _folder(args.out), args.seeds, args.jobs, not args.no_ablations, args.only, _scores(args)
-    ):
+    out, ablations, scores = _folder(args.out), not args.no_ablations, args.scores and Path(args.scores)
+    for line in command(Path(args.corpus), out, args.seeds, args.jobs, ablations, args.only, scores):
         print(line, flush=True)
     for line in ship_study(Path(args.out)) if args.ship else ():
         print(line)
@@ -173,13 +201,17 @@ def rebuild(args: Namespace) -> None:
 
 def evaluate(args: Namespace) -> None:
     """Evaluate every trained run; write JSON, Markdown and SVG, print the headline table."""
-    from msa_core.evaluation import markdown, readme
+    from msa_core.evaluation import emotions, markdown, readme
     from msa_core.evaluation.evaluate import command
 
     if args.corpus == "text":
         _evaluate_text(args)
         return
-    result = command(Path(args.corpus), args.runs and Path(args.runs), _folder(args.out), args.jobs, _scores(args))
+    runs, scores = args.runs and Path(args.runs), args.scores and Path(args.scores)
+    result = command(Path(args.corpus), runs, _folder(args.out), args.jobs, scores, args.classical, args.add)
+    if "emotions" in result:
+        _table(args, f"{result['corpus']}-{emotions.NAME}", emotions.tables(result))
+        return
     name, headline = result["corpus"], markdown.headline(result)
     blocks = {name: headline} | {f"{name}-{part}": text for part, text in markdown.parts(result).items()}
     for file in map(Path, args.readme):
@@ -193,10 +225,8 @@ def _evaluate_text(args: Namespace) -> None:
     """Evaluate the runs of `fit text`. Raises: MsaError when kept scores are asked for."""
     from msa_core.evaluation import text_benchmark
 
-    if args.scores is not None or args.runs is None:
-        raise MsaError(
-            "Runs of `fit text` are evaluated from --runs, and no scores of them are kept. Leave --scores out."
-        )
+    if args.scores is not None or args.runs is None or args.classical or args.add:
+        raise MsaError("Runs of `fit text` are evaluated from --runs alone. Leave --scores, --classical and --add out.")
     found = text_benchmark.command(Path(args.runs), _folder(args.out))
     _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
 
@@ -205,8 +235,17 @@ def evidence(args: Namespace) -> None:
     """Compare displayed weights with what is known of the clips and of the model."""
     from msa_core.evaluation import faithfulness
 
-    result = faithfulness.command(Path(args.corpus), Path(args.runs), args.label, _folder(args.out))
+    runs, scores = args.runs and Path(args.runs), args.scores and Path(args.scores)
+    result = faithfulness.command(Path(args.corpus), runs, args.label, _folder(args.out), scores)
     _table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
+
+
+def likeness(args: Namespace) -> None:
+    """Measure how like the real text the imagined text is before and after MIA."""
+    from msa_core.evaluation import likeness
+
+    result = likeness.command(Path(args.corpus), args.method, _folder(args.out))
+    _table(args, f"{result['corpus']}-{likeness.NAME}", likeness.markdown(result))
 
 
 def evaluate_real(args: Namespace) -> None:
@@ -226,11 +265,30 @@ def clips(args: Namespace) -> None:
     _table(args, f"clips-{args.method}", table([Path(f) for f in args.folders], args.method, args.device))
 
 
-def bench(args: Namespace) -> None:
-    """Print the time and memory that this machine needs."""
-    from msa_core.evaluation.benchmark import table
+def benchmark(args: Namespace) -> None:
+    """Measure this machine, part by part, and write what was found."""
+    from msa_core.evaluation.benchmark import PARTS, command
+    from msa_core.views.answer import answer
 
-    _table(args, "bench", table(Path(args.clip), args.repeats))
+    json_file, svg_file = (None if f is None else Path(f) for f in (args.json, args.svg))
+    found = command.run(
+        args.only or PARTS,
+        args.repeats,
+        command.earlier(json_file),
+        answer,
+        lambda part: print(f"measuring: {part}", file=sys.stderr),
+    )
+    command.save(found, json_file, svg_file)
+    for part, table in command.tables(found).items():
+        _table(args, f"benchmark-{part}", table)
+
+
+def scale(args: Namespace) -> None:
+    """Measure rates of one and two workers over many clips, and plan a large run from them."""
+    from msa_core.cli.many import command
+
+    for block, text in command.scale(args).items():
+        _table(args, block, text)
 
 
 def speech_check(args: Namespace) -> None:
@@ -250,6 +308,17 @@ def checkpoints(args: Namespace) -> None:
     _table(args, "checkpoints", table())
 
 
+def cards(args: Namespace) -> None:
+    """Write the model card of every installed checkpoint."""
+    from msa_core import checkpoint
+    from msa_core.methods.card import CARD, card
+
+    for name in checkpoint.available():
+        file = _folder(str(Path(args.out or checkpoint.ROOT) / name)) / CARD
+        _write(file, card(name), "--out")
+        print(file)
+
+
 def check_space(args: Namespace) -> int:
     """Check a checkout against the Hub's rules for a Space. Returns: exit code 2 when the Hub would refuse it."""
     from msa_core.cli import space
@@ -257,6 +326,22 @@ def check_space(args: Namespace) -> int:
     errors, steps = space.check(Path(args.folder))
     print("\n".join([*(f"error: {e}" for e in errors), *steps]) or "Nothing stands against pushing this to a Space.")
     return 2 if errors else 0
+
+
+def soak(args: Namespace) -> int:
+    """Let many visitors use the page. Returns: exit code 2 when something was wrong."""
+    from importlib.util import find_spec
+
+    from msa_core.config import shipped
+
+    if find_spec("gradio") is None:
+        raise MsaError("The page is not installed here. Install it: pip install .[page]")
+    from msa_core.soak import command
+
+    found = command.soak(args.visitors, args.minutes, shipped("examples"), args.url)
+    _table(args, "soak", command.table(found))
+    print("".join(f"\nwrong: {fault}" for fault in found.faults), end="\n" if found.faults else "")
+    return 2 if found.faults else 0
 
 
 def sheet(args: Namespace) -> None:
@@ -276,11 +361,6 @@ def _rates(text: str) -> dict[str, float]:
         return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
     except ValueError as e:
         raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e
-
-
-def _scores(args: Namespace) -> Path | None:
-    """Folder of kept scores, if one was given."""
-    return None if args.scores is None else Path(args.scores)
 
 
 def _folder(path: str, option: str = "--out") -> Path:

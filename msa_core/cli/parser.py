@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from msa_core.cli import commands
-from msa_core.config import shipped
+from msa_core.cli import commands, large
+from msa_core.evaluation.benchmark import PARTS
 
-EXAMPLE = shipped("examples") / "latentsync_demo1.mp4"
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
 LABELS = "folder of your own clips with a labels.csv: columns file and label, labels from -3 to 3"
+DTYPES = ("fp32", "fp16", "bf16")
 README = "also put the tables into their blocks of this Markdown file; may be repeated"
 Add = Callable[..., argparse.ArgumentParser]  # name, function and help of a command -> its parser
 
@@ -29,14 +29,17 @@ def parser() -> argparse.ArgumentParser:
     _add_corpus_commands(add)
     _add_training_commands(add)
     _add_evaluation_commands(add)
+    _add_scale(add)
     _add_other_commands(add)
     return whole
 
 
 def _add_clip_commands(add: Add) -> None:
     """Add the commands that read clips."""
-    p = add("analyse", commands.analyse, "score one clip, with and without some of its modalities")
-    p.add_argument("clip", help="a video or sound file")
+    p = add("analyse", commands.analyse, "score one clip, or every clip of a folder, without some of its modalities")
+    p.add_argument("clip", help="a video or sound file, or a folder of them or of features that `extract` wrote")
+    p.add_argument("--out", metavar="TABLE", help="of a folder: the table to write, .parquet, .csv or .jsonl")
+    _add_many(p)
     p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
     p.add_argument("--frames", default="", metavar="M=R,M=R", help="share of frames dropped: text=0.5,audio=0.3")
@@ -52,6 +55,8 @@ def _add_clip_commands(add: Add) -> None:
     p.add_argument("--no-pictures", action="store_true", help="keep faces out of the report")
     p.add_argument("--language", default="en", choices=["en", "zh"], help="of the report")
     p.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda when there is one")
+    _add_large(p, "of a checkpoint of a large feature set, where its models now lie elsewhere: its JSON file")
+    p.add_argument("--complete", metavar="NAME", help="the complete model: a checkpoint of the same features")
     p = add("compare", commands.compare, "every method on everything that can be missing from one clip, or from two")
     p.add_argument("clip", help="a video or sound file")
     p.add_argument("other", nargs="?", help="a second one")
@@ -61,8 +66,27 @@ def _add_clip_commands(add: Add) -> None:
     p = add("extract", commands.extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
+    p.add_argument("--table", help="a row for every clip, .parquet, .csv or .jsonl; default: OUT/clips.csv or .parquet")
+    _add_many(p)
     _add_any_language(p)
     p.add_argument("--device", choices=["cpu", "cuda"])
+    _add_large(p, "JSON file of a large feature set (docs/large-features.md); default: the compact one")
+    p.add_argument("--cache", metavar="DIR", help="keep what each large model makes of a clip, for other sets")
+
+
+def _add_large(p: argparse.ArgumentParser, help_text: str) -> None:
+    """Add the options of larger models."""
+    p.add_argument("--whisper", default="tiny.en", metavar="SIZE", help="of what hears English words, such as base")
+    p.add_argument("--features", metavar="FILE", help=help_text)
+    p.add_argument("--dtype", choices=DTYPES, help="of large models; default: fp16 on a GPU, else fp32")
+
+
+def _add_many(p: argparse.ArgumentParser) -> None:
+    """Add the options of a run over a folder."""
+    p.add_argument("--jobs", type=_positive, default=1, help="of a folder: processes, or actors of --ray")
+    p.add_argument("--ray", action="store_true", help="of a folder: work on a Ray cluster; needs the extra `cluster`")
+    p.add_argument("--ray-address", metavar="ADDRESS", help="of the cluster; default: Ray is started on this computer")
+    p.add_argument("--again", action="store_true", help="of a folder: also those that could not be read last time")
 
 
 def _add_any_language(p: argparse.ArgumentParser) -> None:
@@ -102,23 +126,40 @@ def _add_reading(p: argparse.ArgumentParser) -> None:
 def _add_training_commands(add: Add) -> None:
     """Add the commands that train."""
     p = add("fit", commands.fit, "train a network that the feature extractors use")
-    p.add_argument("network", choices=["expression", "voice", "text", "text-layers"])
+    p.add_argument("network", choices=["expression", "voice", "voice-acted", "text", "text-layers"])
     p.add_argument(
         "--data",
         required=True,
         help="folder with ferplus, or ravdess and urdu, or mosi and mosei, or these with meld and emobank",
     )
-    p.add_argument("--out", help="folder for the runs of text (default: runs-text), or of text-layers (checkpoints)")
+    p.add_argument(
+        "--out",
+        help="folder for the runs of text (default: runs-text), text-layers (checkpoints) or voice-acted (voice-acted)",
+    )
     p.add_argument("--seeds", type=_positive, default=3, help="of text")
+    p = add("train-projector", large.train_projector, "train the projector of SDUMC's text simulation (large features)")
+    p.add_argument(
+        "--features", required=True, metavar="FILE", help="JSON file of the feature set; names the projector"
+    )
+    p.add_argument("--clips", required=True, metavar="DIR", help="folder of clips of 30 s at most")
+    p.add_argument("--table", required=True, metavar="CSV", help="columns clip, text and perhaps split (train, valid)")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="epochs, batch, lr, seed and others")
+    p.add_argument("--device", choices=["cpu", "cuda"])
+    p.add_argument("--dtype", choices=DTYPES, help="of the frozen models; default: bf16 on a GPU, else fp32")
+    p.add_argument("--cache", metavar="DIR", help="keep the speech frames of every clip")
     p = add("train", commands.train, "train a method on a corpus; the best epoch and seed are chosen on validation")
-    p.add_argument("method", help="a key of msa_core.methods.METHODS: baseline, sdumc, corrkd, promma")
+    p.add_argument("method", help="baseline, sdumc, corrkd, promma, or one that MSA_METHODS brings")
     p.add_argument("--corpus", required=True)
     p.add_argument("--out", required=True, help="folder for runs")
     p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
     p.add_argument("--label", help="run name: the rows of these runs in tables")
     p.add_argument("--teacher", help="a trained checkpoint, or the run name of runs in --out: the one of the same seed")
     p.add_argument("--seeds", type=_positive, default=1, help="how many seeds, from 0")
+    p.add_argument("--preset", metavar="NAME", help="named settings of the method: published (sdumc, corrkd)")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the loop or the method")
+    p.add_argument("--mixed-precision", choices=["no", "bf16"], help="of the forward passes; default: the launcher's")
+    p.add_argument("--accumulate", type=_positive, metavar="N", help="compute every batch in N parts, for less memory")
+    p.add_argument("--device", choices=["cpu", "cuda"], help="default: cpu; a GPU for each of several processes")
     p = add(
         "study", commands.study, "train every method's recipes on a corpus: baselines, specialists, methods, ablations"
     )
@@ -153,6 +194,8 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--out", required=True)
     p.add_argument("--jobs", type=_positive, help="processes; default: one for each core")
     p.add_argument("--scores", help="folder where the scores of every run are kept; runs kept earlier count too")
+    p.add_argument("--classical", action="store_true", help="also ridge regression, SVR and extra trees, untuned")
+    p.add_argument("--add", action="store_true", help="keep the rows of the file in OUT and add those it does not have")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add(
         "evidence",
@@ -160,8 +203,16 @@ def _add_evaluation_commands(add: Add) -> None:
         "do displayed weights follow what is known? deletion, permutation, rank correlation",
     )
     p.add_argument("--corpus", required=True)
-    p.add_argument("--runs", required=True)
+    p.add_argument("--runs", help="without it --scores add the contributions with simulated text to the file in OUT")
+    p.add_argument("--scores", help="folder of kept scores")
     p.add_argument("--label", action="append", required=True, help="run name of the runs to look at; may be repeated")
+    p.add_argument("--out", required=True)
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add(
+        "likeness", commands.likeness, "how like the real text SDUMC's text is before and after its imagination (MIA)"
+    )
+    p.add_argument("--corpus", required=True)
+    p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--out", required=True)
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add(
@@ -184,9 +235,28 @@ def _add_evaluation_commands(add: Add) -> None:
     p.add_argument("--seed", type=int, default=0, help="of the sounds")
     p.add_argument("--data", help="folder with ravdess, nemo and urdu: their emotional speech in place of the sounds")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
-    p = add("bench", commands.bench, "time and memory on this machine")
-    p.add_argument("--clip", default=str(EXAMPLE))
-    p.add_argument("--repeats", type=_positive, default=5)
+    p = add(
+        "benchmark",
+        commands.benchmark,
+        "time and memory on this machine beside stated references: a clip, networks, training, cold starts, growth",
+    )
+    p.add_argument("--repeats", type=_positive, default=5, help="rounds of every row")
+    p.add_argument("--only", action="append", choices=PARTS, help="measure this part; may be repeated")
+    p.add_argument("--json", metavar="FILE", help="write the result; parts that are not measured are kept from it")
+    p.add_argument("--svg", metavar="FILE", help="draw how cost grows with the length of a clip")
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+
+
+def _add_scale(add: Add) -> None:
+    """Add the command that measures and plans many clips."""
+    p = add("scale", commands.scale, "rates of one and two workers over many clips, and a plan from them")
+    p.add_argument("--clips", type=_positive, default=6, help="for each worker to extract")
+    p.add_argument("--repeats", type=_positive, default=3, help="rounds of every row")
+    p.add_argument("--json", metavar="FILE", help="write the rates")
+    p.add_argument("--measured", metavar="FILE", help="plan from the rates of an earlier --json instead of measuring")
+    p.add_argument("--plan", type=_positive, default=1_000_000, metavar="CLIPS", help="clips to plan for")
+    p.add_argument("--cores", type=_positive, default=32, help="of a machine of the plan")
+    p.add_argument("--price", type=float, help="of a machine-hour; default: the cost is a formula")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
 
 
@@ -198,6 +268,13 @@ def _add_other_commands(add: Add) -> None:
     p.add_argument("--out", help="folder; default: examples/teaching")
     p.add_argument("--device", choices=["cpu", "cuda"])
     p = add("checkpoints", commands.checkpoints, "verify and list the installed checkpoints")
+    p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
+    p = add("cards", commands.cards, "write a model card for the Hugging Face Hub beside every installed checkpoint")
+    p.add_argument("--out", help="folder, in it one for each checkpoint; default: checkpoints")
+    p = add("soak", commands.soak, "many visitors at once on the page of this computer, every answer checked")
+    p.add_argument("--visitors", type=_positive, default=20)
+    p.add_argument("--minutes", type=float, default=5.0)
+    p.add_argument("--url", help="of a page on this computer; default: one is started")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add("check-space", commands.check_space, "check a checkout against the rules of a Hugging Face Space")
     p.add_argument("folder", nargs="?", default=".", help="default: here")

@@ -46,23 +46,38 @@ def steps(data: Path, media: Path, seeds: int, jobs: int, ablations: bool) -> li
         Step("voice networks", ("fit", "voice", "--data", str(data))),
         Step("composite corpus", ("corpus", "composite", "--data", str(data), "--out", CORPUS, "--jobs", str(jobs))),
         Step("study", ("study", "--corpus", CORPUS, "--out", RUNS, *study, "--ship")),
+        Step("text layers", ("fit", "text-layers", "--data", str(data))),
     ]
     for corpus, runs, name in ((CORPUS, RUNS, "composite"), ("corpora/ravdess", "runs/ravdess", "ravdess")):
         if name == "ravdess":
             found.append(Step("ravdess corpus", ("corpus", name, "--data", str(data), "--out", corpus)))
             found.append(Step("ravdess study", ("study", "--corpus", corpus, "--out", runs, *study)))
         kept = ("--scores", f"{evaluation}/scores") if name == "composite" else ()
-        options = ("--corpus", corpus, "--runs", runs, "--out", evaluation, *kept, *tables, "--jobs", str(jobs))
+        options = (
+            "--corpus",
+            corpus,
+            "--runs",
+            runs,
+            "--out",
+            evaluation,
+            *kept,
+            *tables,
+            "--jobs",
+            str(jobs),
+            "--classical",
+        )
         found.append(Step(f"{name} tables", ("evaluate", *options)))
     labels = tuple(part for label in EVIDENCE for part in ("--label", label))
     options = ("--corpus", CORPUS, "--runs", RUNS, *labels, "--out", evaluation, "--readme", results)
     found.append(Step("evidence", ("evidence", *options)))
+    found.append(Step("likeness", ("likeness", "--corpus", CORPUS, "--out", evaluation, "--readme", results)))
     options = ("--data", str(data), "--media", str(media), "--out", evaluation, "--readme", results)
     found.append(Step("real people", ("evaluate-real", *options)))
     for method in METHODS:
         clips = ("clips", str(project / "examples"), "--method", method, "--readme", results)
         found.append(Step(f"clips, {method}", clips))
     found.append(Step("checkpoint table", ("checkpoints", "--readme", results)))
+    found.append(Step("model cards", ("cards",)))
     return [*found, Step("teacher's sheet", ("sheet",))]
 
 

@@ -14,5 +14,5 @@ One line, in this order:
     readme       insert tables into a page of Markdown
 
 Beside it: `faithfulness` (do displayed weights follow what is known?), `text_benchmark` (text alone), `sample_clips`
-(real clips), `real` (real people, against what they said) and `benchmark` (time and memory).
+(real clips), `real` (real people, against what they said) and `benchmark/` (time and memory beside stated references).
 """

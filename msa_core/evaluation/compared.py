@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,13 @@ from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES
 
 CLUSTERS = ("row", "speaker", "video", "text_piece")  # columns whose equal values are no independent observations
+
+
+class Resamples(NamedTuple):
+    """The bootstrap of the tested rows: weights (n, U), and the directions with few clusters (`bootstrap`)."""
+
+    weights: np.ndarray
+    few: bootstrap.Few
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,16 @@ class Tested:
         """Parts of the rows that are told apart, bool (U,) each."""
         return subsets.of(self.corpus, self.rows)
 
-    def cluster_weights(self) -> np.ndarray:
-        """Draw the bootstrap weights (n, U) of the rows, by whole clusters where the corpus names some."""
+    def resamples(self) -> Resamples:
+        """Draw the bootstrap of the rows, by whole clusters where the corpus names some."""
         columns = [self.corpus.columns[c][self.rows] for c in CLUSTERS if c in self.corpus.columns]
-        return bootstrap.cluster_weights(columns or [np.arange(len(self.rows))])
+        columns = columns or [np.arange(len(self.rows))]
+        return Resamples(bootstrap.cluster_weights(columns), bootstrap.few_clusters(columns))
 
 
 @dataclass(frozen=True)
 class References:
-    """The references that a row is measured against; None where no run stands for one.
+    """The references of one input that a row is measured against; None where no run stands for one.
 
     Args:
         naive: a model of complete input that was told nothing of missing modalities.
@@ -72,6 +80,11 @@ class References:
         """Mean MAE of the specialists over the incomplete patterns."""
         return None if self.specialists is None else incomplete_mae(self.specialists)
 
+    def described(self) -> dict[str, Any]:
+        """Describe the ends of the gap for an evaluation file: name and "six" of the naive model, the specialists'."""
+        naive = None if self.naive is None else {"label": self.naive.name, "six": self.naive.incomplete_mae}
+        return {"naive": naive, "specialists": self.specialists_mae}
+
 
 def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
     """Report every group as a row, measured against the references among the groups.
@@ -80,18 +93,20 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
         The content of an evaluation file. Its public keys and what they hold here: "label" a name (of a run and its
         variant), "six" incomplete_mae, "distance" the excess over the specialists, "price" the cost on complete input.
     """
-    corpus, references = tested.corpus, _references(tested, groups)
-    weights = tested.cluster_weights()
+    corpus, drawn = tested.corpus, tested.resamples()
+    references = {simulated: _references(tested, groups, simulated) for simulated in (False, True)}
+    plain, simulated = references[False], references[True]
 
     # The rows in the order of their kinds, the constant first.
     place = {kind: i for i, kind in enumerate(KINDS)} | {"variant": KINDS.index("method")}
     rows = [_constant(tested)]
     for group in sorted(groups, key=lambda g: place[g.recipe.kind]):
-        own = _own_complete(group, groups, references.naive)
-        rows.append(_row(group, tested) | _against(group, own, references, weights))
+        own = _own_complete(group, groups, plain.naive)
+        row = _row(group, tested) | _against(group, own, references[group.reads_simulated], drawn)
+        row |= {"against_plain": _difference(group, plain.masked, drawn)}
+        rows.append(row | ({"seeds": 0} if group.recipe.kind == "classical" else {}))
 
     # The head of the file: what was tested, and how.
-    naive = references.naive
     return {
         "corpus": corpus.name,
         "statement": corpus.manifest.get("statement", ""),
@@ -105,23 +120,36 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
         "protocols": {name: list(conditions) for name, conditions in tested.asked.items()},
         "realised": {c: _realised(tested, c) for c in tested.asked["modality"]},
         "slices": {name: int(inside.sum()) for name, inside in tested.slices.items()},
-        "naive": None if naive is None else {"label": naive.name, "six": naive.incomplete_mae},
-        "specialists": references.specialists_mae,
+        **plain.described(),
+        **({"with_simulated_text": simulated.described()} if any(g.reads_simulated for g in groups) else {}),
         "rows": rows,
     }
 
 
 def gap_closed(naive: float, method: float, specialists: float) -> float:
-    """Compute (N - M) / (N - S) of incomplete_mae; NaN when the specialists are no better than the naive model."""
+    """Compute (N - M) / (N - S) of incomplete_mae; NaN when the specialists are no better than the naive model.
+
+    >>> round(gap_closed(naive=1.0, method=0.85, specialists=0.8), 4), gap_closed(0.8, 0.7, 0.8)
+    (0.75, nan)
+    """
     return (naive - method) / (naive - specialists) if naive > specialists else math.nan
 
 
-def _references(tested: Tested, groups: Sequence[Group]) -> References:
-    """Find the references among the groups; the naive model is the better of its fills."""
-    naive = min(_claim(groups, "naive"), key=lambda g: g.incomplete_mae, default=None)
-    masked = next(iter(_claim(groups, "masked")), None)
+def _references(tested: Tested, groups: Sequence[Group], simulated: bool) -> References:
+    """Find the references of one input among the groups; the naive model is the better of its fills.
+
+    simulated: those that read simulated text. A specialist of a pattern in which no text is simulated serves both.
+    """
+    same = [g for g in groups if g.reads_simulated == simulated]
+    naive = min(_claim(same, "naive"), key=lambda g: g.incomplete_mae, default=None)
+    masked = next(iter(_claim(same, "masked")), None)
     incomplete = tested.patterns[:-1]
-    own = {p: g for p in incomplete for g in _claim([g for g in groups if g.regime == p], "specialist")}
+    reads = {p: simulated and "audio" in PATTERNS[p] and "text" not in PATTERNS[p] for p in incomplete}
+    own = {
+        p: g
+        for p in incomplete
+        for g in _claim([g for g in groups if g.regime == p and g.reads_simulated == reads[p]], "specialist")
+    }
     if not all(p in own for p in incomplete):
         return References(naive, masked, None)
     nothing = np.full(len(tested.rows), np.nan)
@@ -212,6 +240,7 @@ def _row(group: Group, tested: Tested) -> dict[str, Any]:
         "method": getattr(group.method, "name", None),
         "reconstruction": group.method.reconstruction,
         "regime": group.regime,
+        "reads_simulated_text": group.reads_simulated,
         "seeds": len(group.scores),
         "n_parameters": group.n_parameters,
         "table": mean,
@@ -226,14 +255,12 @@ def _row(group: Group, tested: Tested) -> dict[str, Any]:
     }
 
 
-def _against(
-    group: Group, own: tuple[str, float] | None, references: References, weights: np.ndarray
-) -> dict[str, Any]:
+def _against(group: Group, own: tuple[str, float] | None, references: References, drawn: Resamples) -> dict[str, Any]:
     """Measure a group against the references; None where one does not exist or is the group itself.
 
     Args:
         own: name and MAE of its own complete model.
-        weights: of the bootstrap (n, U).
+        drawn: the bootstrap.
     """
     row: dict[str, Any] = dict.fromkeys(
         ("complete_model", "price", "gap_closed", "gap_interval", "distance", "against_masked")
@@ -253,13 +280,21 @@ def _against(
     if naive is not None and specialists is not None:
         gap = gap_closed(naive.incomplete_mae, group.incomplete_mae, incomplete_mae(specialists))
         if math.isfinite(gap):
-            interval = bootstrap.gap_interval(naive.errors, group.errors, specialists, weights)
+            interval = bootstrap.gap_interval(naive.errors, group.errors, specialists, drawn.weights, few=drawn.few)
             row |= {"gap_closed": gap, "gap_interval": interval}
-    # Difference of incomplete_mae from that of the masked model, with its interval.
-    if masked is not None and group is not masked:
-        low, high = bootstrap.difference_interval(group.errors, masked.errors, weights)
-        row["against_masked"] = [group.incomplete_mae - masked.incomplete_mae, low, high]
+    row["against_masked"] = _difference(group, masked, drawn)
     return row
+
+
+def _difference(group: Group, masked: Group | None, drawn: Resamples) -> list[float] | None:
+    """Compute the difference of a group's incomplete_mae from that of a masked model, with the ends of its interval.
+
+    None without such a model, for the model itself, and for a group that was not tested on every pattern.
+    """
+    if masked is None or group is masked or group.recipe.kind == "specialist":
+        return None
+    low, high = bootstrap.difference_interval(group.errors, masked.errors, drawn.weights, few=drawn.few)
+    return [group.incomplete_mae - masked.incomplete_mae, low, high]
 
 
 def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) -> tuple[str, float] | None:

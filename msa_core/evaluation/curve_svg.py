@@ -19,9 +19,11 @@ from msa_core.i18n import known, say
 WIDTH, HEIGHT = 800, 420
 FRAME = Frame(WIDTH, HEIGHT, left=54, right=226, top=44, bottom=50, name_gap=30, wrap=29)
 LIGHT = {"card": "#ffffff", "line": "#dfdfd7", "ink": "#17191f", "ink2": "#474c58", "ink3": "#666c79",
-         "curve1": "#5a43d0", "curve2": "#00705f", "curve3": "#a3286a"}  # fmt: skip
+         "curve1": "#5a43d0", "curve2": "#00705f", "curve3": "#a3286a", "curve4": "#8a5a00"}  # fmt: skip
 DARK = {"card": "#191c23", "line": "#2f343f", "ink": "#f2f3f5", "ink2": "#bcc2cd", "ink3": "#99a0ae",
-        "curve1": "#a597ff", "curve2": "#5fd0b8", "curve3": "#f08fc0"}  # fmt: skip
+        "curve1": "#a597ff", "curve2": "#5fd0b8", "curve3": "#f08fc0", "curve4": "#e3b341"}  # fmt: skip
+
+HUES = {"sdumc": 1, "corrkd": 2, "promma": 3, "lnln": 4}  # one colour a method, everywhere
 
 RULES = """.mm-curves path{fill:none;stroke-linejoin:round}
 .mm-curves .card{fill:var(--k-card)}
@@ -93,6 +95,11 @@ def written(value: float | None, form: str = "number", digits: int = 3) -> str:
     return f"{text} %" if form == "change" else text
 
 
+def hue(method: str) -> int:
+    """Choose the colour of a method by its key, 1 to 4; methods from outside share them."""
+    return HUES.get(method, 1 + sum(method.encode()) % len(HUES))
+
+
 def looks(found: Sequence[Curve]) -> list[Look]:
     """Choose a look per line: methods coloured with solid marks, the constant thin and bare, others grey and open."""
     chosen, methods, others = [], 0, 0
@@ -100,7 +107,7 @@ def looks(found: Sequence[Curve]) -> list[Look]:
         if curve.kind == "constant":
             chosen.append(Look("constant", "1 3", ""))
         elif curve.kind == "method":
-            chosen.append(Look(f"method curve{methods % 3 + 1}", DASHES[methods % 7], MARKERS[methods % 7]))
+            chosen.append(Look(f"method curve{hue(curve.method)}", DASHES[methods % 7], MARKERS[methods % 7]))
             methods += 1
         else:
             chosen.append(Look("other", DASHES[(others + 3) % 7], MARKERS[(others + 3) % 7]))
@@ -154,6 +161,6 @@ def _style() -> str:
     hues = "".join(
         f".mm-curves .curve{n}{{stroke:var(--k-curve{n})}}.mm-curves .curve{n}.mark{{fill:var(--k-curve{n})}}"
         f".mm-curves text.curve{n}{{fill:var(--k-curve{n})}}"
-        for n in (1, 2, 3)
+        for n in HUES.values()
     )
     return f".mm-curves{{{light}}}@media(prefers-color-scheme:dark){{.mm-curves{{{dark}}}}}{RULES}{hues}"

@@ -20,7 +20,7 @@ import numpy as np
 from msa_core import atomic, checkpoint
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
-from msa_core.evaluation import curve_svg, markdown, protocols
+from msa_core.evaluation import added, classical, curve_svg, emotions, markdown, protocols
 from msa_core.evaluation.compared import Tested, compared
 from msa_core.evaluation.groups import groups_of
 from msa_core.evaluation.protocols import patterns_of
@@ -37,6 +37,7 @@ def report(
     jobs: int = 1,
     device: str = "cpu",
     scores: Path | None = None,
+    regressors: bool = False,
 ) -> dict[str, Any]:
     """Compare trained runs (checkpoint folders "RUN NAME-seedN") on a split under every protocol.
 
@@ -44,6 +45,7 @@ def report(
         path, jobs: folder of the corpus and number of processes, see `scoring.passes`.
         scores: folder of kept scores: runs whose scores are there count too, and are not scored again; those of the
             others are added.
+        regressors: fit the classical regressors too, see `classical`.
     Returns:
         The content of the evaluation file, see docs/results.md.
     """
@@ -51,7 +53,7 @@ def report(
     if store is not None:
         store.prepare()
     try:
-        return _report(corpus, folders, split, path, jobs, device, store)
+        return _report(corpus, folders, split, path, jobs, device, store, regressors)
     except MsaError as e:
         if store is None or not any(store.folder.glob(KEPT)):
             raise
@@ -67,6 +69,7 @@ def _report(
     jobs: int,
     device: str,
     store: Store | None,
+    regressors: bool,
 ) -> dict[str, Any]:
     """Score what is not kept, group the runs and compare the groups; arguments as of `report`."""
     # The runs, and what each of them is asked.
@@ -76,7 +79,8 @@ def _report(
     patterns = patterns_of(corpus, split)
     asked = protocols.conditions(patterns)
     requests = [request_of(run, corpus, split, asked) for run in runs]
-    tested = np.unique(np.concatenate([r.rows for r in requests]))
+    folds = [corpus.for_seed(fold).rows(split) for fold in range(max(1, corpus.n_folds))] if regressors else []
+    tested = np.unique(np.concatenate([*(r.rows for r in requests), *folds]))
 
     # Their scores: kept ones from the store, the others from one pass over the data.
     kept = [_kept(run, request, store) for run, request in zip(runs, requests, strict=True)]
@@ -91,6 +95,8 @@ def _report(
     groups = []
     for numbers in by_run_name.values():
         groups += groups_of([(runs[n], requests[n], answers[n]) for n in numbers], corpus, tested, patterns)
+    if regressors:
+        groups += classical.groups(corpus, split, tested, patterns)
     result = compared(Tested(corpus, split, tested, asked), groups)
 
     # Keep the new scores only when nothing was refused.
@@ -114,25 +120,40 @@ def _kept(run: Run, request: Request, store: Store | None) -> list[Scores] | Non
 
 
 def command(
-    corpus_path: Path, runs: Path | None, out: Path, jobs: int | None = None, scores: Path | None = None
+    corpus_path: Path,
+    runs: Path | None,
+    out: Path,
+    jobs: int | None = None,
+    scores: Path | None = None,
+    regressors: bool = False,
+    add: bool = False,
 ) -> dict[str, Any]:
     """Evaluate every run in a folder on the test set; write out/CORPUS.json, .md and .svg.
 
     Args:
         runs: None = only those of which scores were kept.
         scores: folder of kept scores, in it one for each corpus.
+        regressors: fit the classical regressors too.
+        add: keep the rows of out/CORPUS.json, and add those that it does not have.
     Returns:
-        The report, see `report`.
+        The report, see `report`; of a corpus of emotions see `emotions.report`.
     """
     corpus = Corpus.load(corpus_path, memmap=True)
     folders = [] if runs is None else sorted(p.parent for p in Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))
     store = None if scores is None else Path(scores) / corpus.name
     if runs is not None and not folders:
         raise MsaError(f"{runs} holds no trained run. Train one first (docs/training.md).")
-    if runs is None and not (store and any(store.glob(KEPT))):
+    if runs is None and not regressors and not (store and any(store.glob(KEPT))):
         raise MsaError(f"No runs are given, and none are kept in {store}. Give --runs, --scores or both.")
+    if corpus.emotions:
+        if scores is not None or regressors or add:
+            raise MsaError(f"{corpus.name} has emotions: leave --scores, --classical and --add out.")
+        return emotions.command(corpus, folders, out)
+    standing = added.standing(Path(out) / f"{corpus.name}.json") if add else None  # before minutes of work
     jobs = jobs or os.cpu_count() or 1
-    result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store))
+    result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store, regressors=regressors))
+    if standing is not None:
+        result = added.added(standing, result)
     Path(out).mkdir(parents=True, exist_ok=True)
     atomic.write_text(Path(out) / f"{corpus.name}.json", json.dumps(result, allow_nan=False) + "\n")
     atomic.write_text(Path(out) / f"{corpus.name}.md", markdown.markdown(result))

@@ -31,7 +31,9 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.evaluation import subsets
-from msa_core.evaluation.runs import run_name_of
+from msa_core.evaluation.groups import reads_simulated_text
+from msa_core.evaluation.runs import Run, request_of, run_name_of
+from msa_core.evaluation.score_store import Store
 from msa_core.evaluation.subsets import RATINGS
 from msa_core.explain.shapley import shapley
 from msa_core.methods import Displayed, Method
@@ -42,6 +44,8 @@ from msa_core.training.scores import pattern_scores
 
 NAME = "evidence"
 SEED = 0  # of the new pairing
+EXACT = "Shapley values"  # without simulated text
+AS_SHOWN = "Shapley values, text simulated"  # as the page shows them of a method that reads simulated text
 Numbers = dict[str, float | None]
 
 
@@ -71,15 +75,17 @@ def known_contributions(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
 def repaired(corpus: Corpus, rows: np.ndarray, modalities: Sequence[str] = MODALITIES, seed: int = SEED) -> Corpus:
     """Exchange some modalities of `rows` among them at random, independently of each other.
 
-    Their ratings go along; labels and simulated text stay where they are and mean nothing any more.
+    Their ratings go along, and simulated text goes with the text whose words it has; labels stay where they are and
+    mean nothing any more.
     """
     index, columns = dict(corpus.index), dict(corpus.columns)
     for i, m in enumerate(MODALITIES):
         if m in modalities:
             source = np.arange(len(corpus))
             source[rows] = rows[np.random.default_rng([seed, i]).permutation(len(rows))]
-            old = corpus.index[m]
-            index[m] = Ragged.of([old.values[old.offsets[s] : old.offsets[s + 1]] for s in source], np.int64)
+            for stream in (m, "simulated") if m == "text" else (m,):
+                old = corpus.index[stream]
+                index[stream] = Ragged.of([old.values[old.offsets[s] : old.offsets[s + 1]] for s in source], np.int64)
             if RATINGS[i] in columns:
                 columns[RATINGS[i]] = columns[RATINGS[i]][source]
     return replace(corpus, index=index, columns=columns)
@@ -152,13 +158,35 @@ def follows_truth(model: Method, corpus: Corpus, base: float, split: str = "test
     return result
 
 
+def kept_truth(scores: Mapping[str, np.ndarray], corpus: Corpus, base: float, split: str = "test") -> Numbers:
+    """Compare the Shapley values of kept scores with the known contributions; clips paired anew have no kept scores.
+
+    Args:
+        scores: of the seven patterns, (len(corpus),) each.
+        base: score of nothing.
+    """
+    rows = complete_rows(corpus, split)
+    truth, conflict = known_contributions(corpus, rows), subsets.conflict(corpus, rows)
+    x = shapley_values({p: scores[p][rows].astype(np.float64) for p in PATTERNS}, base)
+    return {
+        "signed": 1.0,
+        "natural": row_centred(x, truth),
+        "conflict_top_1": top_1(x[conflict], truth[conflict]),
+        "decorrelated": None,
+        "decorrelated_top_1": None,
+    }
+
+
 def _all_shown(model: Method, corpus: Corpus, rows: np.ndarray, base: float) -> dict[str, Displayed]:
     """Collect displayed numbers, Shapley values, and the control that gives each modality a third of the score."""
     scores = pattern_scores(model, corpus, rows, tuple(PATTERNS), simulated=False)
     third = np.tile(scores[COMPLETE][:, None] / 3, (1, 3))
+    exact = {EXACT: scores}
+    if getattr(model, "reads_simulated_text", False):
+        exact[AS_SHOWN] = pattern_scores(model, corpus, rows, tuple(PATTERNS))
     return {
         **displayed(model, corpus, rows),
-        "Shapley values": Displayed(torch.from_numpy(shapley_values(scores, base)), True),
+        **{name: Displayed(torch.from_numpy(shapley_values(s, base)), True) for name, s in exact.items()},
         "control: score / 3": Displayed(torch.from_numpy(third), True),
     }
 
@@ -264,18 +292,59 @@ def _seeds(row: Mapping[str, Any]) -> str:
     return f"{row['label']} ({row['seeds']} seed{'s' if row['seeds'] > 1 else ''})"
 
 
-def command(corpus_path: Path, runs: Path, run_names: Sequence[str], out: Path) -> dict[str, Any]:
-    """Report the evidence of some run names; write out/CORPUS-evidence.json and .md. Returns: the report."""
+def command(
+    corpus_path: Path, runs: Path | None, run_names: Sequence[str], out: Path, scores: Path | None = None
+) -> dict[str, Any]:
+    """Report the evidence of some run names; write out/CORPUS-evidence.json and .md. Returns: the report.
+
+    Args:
+        runs: None = add to the report in `out` what kept scores tell of the contributions as the page shows them.
+        scores: folder of kept scores, in it one for each corpus.
+
+    Raises:
+        MsaError: runs, kept scores or the report in `out` are missing.
+    """
     corpus = Corpus.load(corpus_path)
     known_contributions(corpus, corpus.rows("test")[:1])
+    if runs is None:
+        return _written(_with_kept(corpus, run_names, out, scores), out)
     folders = [p.parent for p in sorted(Path(runs).glob(f"[!.]*/{checkpoint.MANIFEST}"))]
     chosen = [f for name in run_names for f in folders if run_name_of(f.name) == name]
     lost = [name for name in run_names if not any(run_name_of(f.name) == name for f in chosen)]
     if lost:
         there = ", ".join(sorted({run_name_of(f.name) for f in folders}))
         raise MsaError(f"{runs} has no run {lost[0]!r}. There are: {there}.")
-    result = report(corpus, chosen)
+    return _written(report(corpus, chosen), out)
+
+
+def _with_kept(corpus: Corpus, run_names: Sequence[str], out: Path, scores: Path | None) -> dict[str, Any]:
+    """Add the contributions with simulated text, from kept scores, to the report that stands in `out`."""
+    path = Path(out) / f"{corpus.name}-{NAME}.json"
+    if scores is None or not path.is_file():
+        raise MsaError(f"Give --runs; or --scores where {path} is there, to add what kept scores tell.")
+    store = Store(Path(scores) / corpus.name, corpus)
+    runs = Run.all_of([], store.runs())
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for row in (row for row in result["rows"] if row["label"] in run_names):
+        found = []
+        for run in (run for run in runs if run.run_name == row["label"] and run.kept is not None):
+            request = request_of(run, corpus, "test", {"patterns": list(PATTERNS)})
+            answers = run.kept and store.answers(run.kept, request)
+            if answers and reads_simulated_text(run, request.variants[0]):
+                found.append(kept_truth(answers[0], corpus, float(run.manifest["mean_score"])))
+        if found and len(found) == row["seeds"]:
+            row["truth"][AS_SHOWN] = _mean(found)
+            ours, controls = (
+                {n: m for n, m in row["truth"].items() if n.startswith("control") is c} for c in (False, True)
+            )
+            row["truth"] = ours | controls
+    return result
+
+
+def _written(result: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write a report to out/CORPUS-evidence.json and .md, and return it."""
+    name = f"{result['corpus']}-{NAME}"
     Path(out).mkdir(parents=True, exist_ok=True)
-    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
-    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.md", f"# What displayed weights mean\n\n{markdown(result)}\n")
+    atomic.write_text(Path(out) / f"{name}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    atomic.write_text(Path(out) / f"{name}.md", f"# What displayed weights mean\n\n{markdown(result)}\n")
     return result

@@ -1,14 +1,16 @@
 """The headline finding of an evaluation: which rows are nearest, and which methods beat the masked model beyond chance.
 
 Two rows count as apart only when their difference is larger than both deviations over seeds together, and when the
-stored bootstrap intervals do not leave it open: that of the difference from the masked model where both rows have it,
-else that of the gap closed between the naive model and the specialists.
+stored bootstrap intervals do not leave it open: that of the difference from one masked model where both rows have it,
+else that of the gap closed between the naive model and the specialists of the same input. A method is said to beat the
+masked model of its own input: one that reads simulated text, the masked model that reads it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from msa_core.evaluation.result_columns import EvaluationRow, Result, cell_of, interval_of, mapping, number, patterns_of
 from msa_core.evaluation.results import rows_of, title_of
@@ -16,6 +18,15 @@ from msa_core.i18n import known, say
 
 METRIC = "mae"
 NAMED = 4  # rows named in a sentence; the others are counted
+CORPORA = {  # names of the shipped tables' corpora within a sentence
+    "composite": "the composed corpus",
+    "mosi": "CMU-MOSI",
+    "mosei-922": "CMU-MOSEI (922 videos)",
+    "mmmo-120": "MMMO",
+    "ravdess": "RAVDESS",
+    "mosi-text": "CMU-MOSI (words alone)",
+    "mosei-text": "CMU-MOSEI (words alone)",
+}
 Interval = tuple[float, float]
 
 
@@ -23,7 +34,9 @@ Interval = tuple[float, float]
 class Standing:
     """A row with its mean error over the incomplete patterns.
 
-    spread: standard deviation over seeds of the mean, at most; against, gap: intervals, None where none is stored.
+    spread: standard deviation over seeds of the mean, at most. against: interval of the difference from the masked
+    model of the same input, common: from the one without simulated text, gap: of the gap closed; None where none is
+    stored. reads_simulated: the row reads simulated text.
     """
 
     title: str
@@ -32,6 +45,8 @@ class Standing:
     spread: float
     against: Interval | None
     gap: Interval | None
+    common: Interval | None = None
+    reads_simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,15 +54,16 @@ class Finding:
     """What an evaluation shows over the rows that are drawn.
 
     conditions: the incomplete patterns, or the only one. tied: rows that cannot be told from the best, nearest first.
-    beats_constant: whether any row is clearly nearer than the constant; None without one. masked: the title of the
-    baseline, None where nothing was measured against it; better, unclear, worse: the rows beside it.
+    beats_constant: whether any row is clearly nearer than the constant; None without one. masked: the titles of the
+    baselines, empty where nothing was measured against one; better, unclear, worse: the rows beside the baseline of the
+    same input.
     """
 
     conditions: tuple[str, ...]
     best: Standing
     tied: tuple[Standing, ...]
     beats_constant: bool | None
-    masked: str | None
+    masked: tuple[str, ...]
     better: tuple[Standing, ...]
     unclear: tuple[Standing, ...]
     worse: tuple[Standing, ...]
@@ -67,7 +83,7 @@ def find(result: Result, everything: bool) -> Finding | None:
         return None
     best = rows[0]
     constant = next((row for row in rows if row.kind == "constant"), None)
-    masked = next((row for row in rows if row.kind == "masked"), None)
+    masked = tuple(row.title for row in sorted(rows, key=lambda row: row.reads_simulated) if row.kind == "masked")
     measured = [row for row in rows if row.against is not None and row.kind != "masked"]
     ends = {id(row): row.against or (0.0, 0.0) for row in measured}
     better = tuple(row for row in measured if ends[id(row)][1] < 0)
@@ -77,7 +93,7 @@ def find(result: Result, everything: bool) -> Finding | None:
         best,
         tuple(row for row in rows[1:] if not apart(best, row)),
         None if constant is None else any(row.error < constant.error and apart(row, constant) for row in rows),
-        masked.title if masked and measured else None,
+        masked if measured else (),
         better,
         tuple(row for row in measured if row not in better and row not in worse),
         worse,
@@ -88,6 +104,10 @@ def apart(near: Standing, far: Standing) -> bool:
     """Tell whether a row is nearer than another beyond chance."""
     if far.error - near.error <= near.spread + far.spread:
         return False
+    if near.common is not None and far.common is not None:
+        return near.common[1] < far.common[0]
+    if near.reads_simulated != far.reads_simulated:
+        return True  # the other intervals are of different references
     if near.against is not None and far.against is not None:
         return near.against[1] < far.against[0]
     if near.gap is not None and far.gap is not None:
@@ -101,7 +121,7 @@ def sentences(result: Result, everything: bool) -> tuple[str, str] | None:
     if found is None:
         return None
     first, more = _nearest(str(result["corpus"]), found), []
-    if found.masked is not None:
+    if found.masked:
         first += (
             say(", and these methods reliably beat the masked baseline: {rows}.", rows=_names(found.better))
             if found.better
@@ -111,9 +131,16 @@ def sentences(result: Result, everything: bool) -> tuple[str, str] | None:
             say(
                 "The masked baseline is the row “{masked}”; a method beats it reliably when the stored 95 % interval "
                 "of the difference lies below 0.",
-                masked=known(found.masked),
+                masked=known(found.masked[0]),
             )
         )
+        if len(found.masked) > 1:
+            more.append(
+                say(
+                    "Rows that read simulated text are measured against “{masked}”, which reads it too.",
+                    masked=known(found.masked[1]),
+                )
+            )
         if found.unclear:
             more.append(say("Not told apart from it: {rows}.", rows=_names(found.unclear)))
         if found.worse:
@@ -137,7 +164,8 @@ def _nearest(corpus: str, found: Finding) -> str:
         if n > 1
         else say("with {pattern} alone", pattern=known(found.conditions[0]))
     )
-    values: dict[str, object] = {"corpus": corpus, "where": where, "near": f"{best.error:.3f}"}
+    name = known(CORPORA[corpus]) if corpus in CORPORA else corpus
+    values: dict[str, object] = {"corpus": name, "where": where, "near": f"{best.error:.3f}"}
     models = [row for row in (best, *tied) if row.kind != "constant"]
     if found.beats_constant is False and not models:
         return say("On {corpus}, {where}, no model is as near to the labels as the constant (MAE {near})", **values)
@@ -184,10 +212,18 @@ def _standing(result: Result, row: EvaluationRow, conditions: Sequence[str]) -> 
     difference = row.get("against_masked")
     against = interval_of(list(difference)[1:]) if isinstance(difference, Sequence) and len(difference) == 3 else None
     gap = interval_of(row.get("gap_interval"))
+    simulated, plain = bool(row.get("reads_simulated_text")), row.get("against_plain")
+    common = interval_of(list(plain)[1:]) if isinstance(plain, Sequence) and len(plain) == 3 else None
     if kind == "masked":
         against = (0.0, 0.0)
+        common = common if simulated else (0.0, 0.0)
     if kind == "specialist":
         gap = (1.0, 1.0)
-    elif row["label"] == mapping(result.get("naive")).get("label"):
+    elif row["label"] in (naive.get("label") for naive in _naive(result)):
         gap = (0.0, 0.0)
-    return Standing(title_of(row), kind, sum(errors) / len(errors), spread, against, gap)
+    return Standing(title_of(row), kind, sum(errors) / len(errors), spread, against, gap, common, simulated)
+
+
+def _naive(result: Result) -> list[Mapping[str, Any]]:
+    """List the naive models at the end of the gaps: that of every input."""
+    return [mapping(result.get("naive")), mapping(mapping(result.get("with_simulated_text")).get("naive"))]

@@ -13,7 +13,7 @@ from msa_core import methods
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation import metrics
-from msa_core.evaluation.runs import Run, recipe_of
+from msa_core.evaluation.runs import Run, has_simulated_text, recipe_of, settings_of
 from msa_core.evaluation.scoring import Request, Scores
 from msa_core.methods import Method, Recipe
 from msa_core.missing import PATTERNS
@@ -31,6 +31,7 @@ class Group:
         covered, width: share inside the conformal interval and its width, per pattern.
         members: sha256 of every run's weights, and its folder's name -> number of its repetition.
         teachers: sha256 and name of the runs' teachers.
+        reads_simulated: the models read text that is simulated from the voice, and the corpus has some.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Group:
     width: Mapping[str, float]
     members: Mapping[str, int]
     teachers: tuple[tuple[str, str], ...]
+    reads_simulated: bool = False
 
     @cached_property
     def errors(self) -> np.ndarray:
@@ -95,7 +97,7 @@ def groups_of(
     _need_one_setting(runs)
     first, request = runs[0], own[0][1]
     recipe = recipe_of(first)
-    factor = metrics.on_scale(scale_of(corpus))[2]
+    factor, hears = metrics.on_scale(scale_of(corpus))[2], has_simulated_text(corpus)
     repetitions = _repetitions(runs, max(1, corpus.n_folds))
     groups = []
     for v, settings in enumerate(request.variants):
@@ -106,7 +108,7 @@ def groups_of(
         )
         # The first variant is the run as it was trained; the others, and every fill of the naive model, are named.
         told = settings if settings != request.variants[0] or recipe.kind == "naive" else {}
-        variant = [f"{'absent' if k == 'fill' else k} = {value}" for k, value in told.items()]
+        variant = [_told(k, value) for k, value in told.items()]
         kind = "variant" if variant and recipe.kind != "naive" else recipe.kind
         covered, width = _coverage([(run, found[v]) for run, _, found in own], corpus, factor) if v == 0 else ({}, {})
         groups.append(
@@ -124,9 +126,23 @@ def groups_of(
                 width=width,
                 members=_members(runs, repetitions),
                 teachers=_teachers(runs),
+                reads_simulated=hears and reads_simulated_text(first, settings),
             )
         )
     return groups
+
+
+def _told(setting: str, value: object) -> str:
+    """Word a setting of a variant for the title of its row."""
+    if setting == "use_simulated":
+        return "simulated text" if value else "no simulated text"
+    return f"{'absent' if setting == 'fill' else setting} = {value}"
+
+
+def reads_simulated_text(run: Run, settings: Mapping[str, object]) -> bool:
+    """Tell whether a run's model reads simulated text under the settings of a variant."""
+    config = {**run.manifest["config"], **settings}
+    return methods.build(run.manifest["method"], config, run.manifest["dims"]).reads_simulated_text
 
 
 def _members(runs: Sequence[Run], repetitions: Sequence[Sequence[int]]) -> dict[str, int]:
@@ -148,8 +164,8 @@ def _need_one_setting(runs: Sequence[Run]) -> None:
     """Check that runs of one run name were trained alike, but for the seed. Raises: MsaError."""
 
     def setting(run: Run) -> str:
-        loop = {k: v for k, v in run.manifest["train"].items() if k != "seed"}
-        return json.dumps([run.manifest["method"], run.manifest["config"], loop], sort_keys=True)
+        loop = {k: v for k, v in settings_of(run.manifest, "train").items() if k != "seed"}
+        return json.dumps([run.manifest["method"], settings_of(run.manifest, "config"), loop], sort_keys=True)
 
     other = next((r for r in runs if setting(r) != setting(runs[0])), None)
     if other is not None:

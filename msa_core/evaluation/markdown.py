@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msa_core.evaluation.result_columns import EvaluationRow, Result
 from msa_core.tables import markdown_table
 
+SIMULATED = "simulated text"  # head of the column that says whether a row reads it
+
 
 def headline(result: Result, ablations: bool = False) -> str:
-    """Tabulate the MAE by pattern, incomplete_mae, gap closed, excess over the specialists, cost on complete input.
+    """Tabulate the MAE by pattern, incomplete_mae, and where a row stands between the references of the same input.
 
-    Key "six" of the file holds incomplete_mae, "distance" the excess, "price" the cost.
+    Key "six" of the file holds incomplete_mae, "against_masked" the difference from the masked model, "distance" the
+    excess over the specialists, "price" the cost on complete input.
 
     Args:
         ablations: ablations and variants only, else the main rows only.
     """
     names = list(result["patterns"])
     incomplete = {6: "six", 2: "two"}.get(len(names) - 1, "incomplete")
-    head = [f"{result['split']} MAE", *names, f"mean of {incomplete}", "gap closed (95 %)", "to specialists", "price"]
+    hearing = [SIMULATED] if _has_simulated(result) else []
+    ends = ["against masked (95 %)", "gap closed (95 %)", "to specialists", "price"]
+    head = [f"{result['split']} MAE", *hearing, *names, f"mean of {incomplete}", *ends]
     rows: list[Sequence[str | None]] = []
     for row in _chosen(result, ablations):
         cells = [_number(row["table"].get(p, {}).get("mae")) for p in names]
         mean = _pair(row["six"], row["six_sd"])
-        rows.append([_title(row), *cells, mean, _gap(row), _share(row.get("distance")), _share(row.get("price"))])
-    own = {r["regime"]: r for r in result["rows"] if r["kind"] == "specialist"}
-    if result["specialists"] is not None and not ablations:
+        reads = [_reads(row) for _ in hearing]
+        place = [_against(row), _gap(row), _share(row.get("distance")), _share(row.get("price"))]
+        rows.append([_title(row), *reads, *cells, mean, *place])
+    for simulated, known, mean_error in () if ablations else _specialists(result):
+        own = {r["regime"]: r for r in known}
         cells = [_number(own[p]["table"][p]["mae"]) if p in own else "" for p in names]
-        title = f"a specialist for each pattern ({_seeds(min(r['seeds'] for r in own.values()))})"
-        rows.append([title, *cells, f"{result['specialists']:.3f}", "1.00", None, None])
+        title = f"a specialist for each pattern ({_seeds(min(r['seeds'] for r in known))})"
+        reads = ["yes" if simulated else "no" for _ in hearing]
+        rows.append([title, *reads, *cells, f"{mean_error:.3f}", None, "1.00", None, None])
     return markdown_table(head, rows)
 
 
 def brief(result: Result) -> str:
-    """Format the main rows in three columns: complete input, mean over the incomplete patterns, gap closed."""
+    """Format the methods beside the masked models in three columns; of the naive fills the better one alone stands."""
+    naive = str((result["naive"] or {}).get("label"))
+    seeds = {r["seeds"] for r in result["rows"] if r["kind"] in ("naive", "masked", "method")}
     rows: list[list[str | None]] = []
-    for row in (r for r in result["rows"] if r["kind"] in ("constant", "naive", "masked", "method")):
-        spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
-        rows.append([_title(row), _number(row["complete"]), f"{_number(row['six'])}{spread}", _gap(row)])
-    if result["specialists"] is not None:
-        rows.append(["One specialist per pattern", None, f"{result['specialists']:.3f}", "1.00"])
-    head = ["test MAE", "nothing missing", "mean over incomplete patterns", "gap closed (95 %)"]
-    return markdown_table(head, rows)
+    for row in result["rows"]:
+        if row["kind"] in ("constant", "masked", "method") or row["label"] == naive:
+            spread = "" if row["six_sd"] is None else f" ± {row['six_sd']:.3f}"
+            title = row["title"] if len(seeds) == 1 else _title(row)
+            rows.append([title, _number(row["complete"]), f"{_number(row['six'])}{spread}", _against(row)])
+    head = [f"test MAE{f', {_seeds(min(seeds))}' if len(seeds) == 1 else ''}", "nothing missing"]
+    return markdown_table([*head, "mean over incomplete patterns", "against masked, same input (95 %)"], rows)
 
 
 def parts(result: Result) -> dict[str, str]:
@@ -115,6 +125,28 @@ def metrics_table(result: Result, condition: str) -> str:
     return markdown_table([None, *names], rows)
 
 
+def _has_simulated(result: Result) -> bool:
+    """Tell whether any row reads simulated text."""
+    return any(row.get("reads_simulated_text") for row in result["rows"])
+
+
+def _reads(row: EvaluationRow) -> str:
+    """Say whether a row reads simulated text."""
+    return "yes" if row.get("reads_simulated_text") else "no"
+
+
+def _specialists(result: Result) -> Iterator[tuple[bool, list[EvaluationRow], float]]:
+    """Yield the specialists of each input: whether they read simulated text, their rows, incomplete_mae."""
+    rows = [r for r in result["rows"] if r["kind"] == "specialist"]
+    plain = [r for r in rows if not r.get("reads_simulated_text")]
+    if result["specialists"] is not None:
+        yield False, plain, result["specialists"]
+    mean = (result.get("with_simulated_text") or {}).get("specialists")
+    if mean is not None:  # without text to simulate a specialist serves both
+        known = [r for r in rows if r.get("reads_simulated_text")]
+        yield True, [*(r for r in plain if r["regime"] not in {k["regime"] for k in known}), *known], mean
+
+
 def _chosen(result: Result, ablations: bool) -> Sequence[EvaluationRow]:
     """Choose the main rows, or the ablations and variants; specialists have a line of their own."""
     rest = ("ablation", "variant")
@@ -144,6 +176,12 @@ def _pair(value: float | None, spread: float | None) -> str:
 def _share(value: float | None) -> str:
     """Write a share with its sign in percent."""
     return "" if value is None else f"{100 * value:+.1f} %"
+
+
+def _against(row: EvaluationRow) -> str:
+    """Write the difference from the masked model of the same input with its interval."""
+    found = row.get("against_masked")
+    return f"{found[0]:+.3f} ({found[1]:+.3f} to {found[2]:+.3f})" if found else ""
 
 
 def _gap(row: EvaluationRow) -> str:

@@ -19,7 +19,12 @@ SIMS_FACTOR = 3.0  # a CH-SIMS label in [-1, 1] times this is a score in [-3, 3]
 
 
 def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Compute all metrics of NAMES for predicted and true scores (N,); a value that does not exist is NaN."""
+    """Compute all metrics of NAMES for predicted and true scores (N,); a value that does not exist is NaN.
+
+    >>> found = scores(np.array([2.0, -1.0, 0.5, -0.5]), np.array([2.5, -1.0, -0.5, 0.0]))
+    >>> found["mae"], round(found["pearson"], 4), found["acc2_has0"], round(found["acc2_non0"], 4), found["acc7"]
+    (0.5, 0.8915, 0.5, 0.6667, 1.0)
+    """
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
     keep = true != 0
     return {
@@ -40,6 +45,10 @@ def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
 
     acc2: cut at 0, which is negative. acc3: cuts at -0.1 and 0.1. acc5: at -0.7, -0.1, 0.1, 0.7. A value on a cut is
     in the lower class. MAE and correlation use the clipped values too, as there.
+
+    >>> found = sims_scores(np.array([0.8, -0.3, 0.1]), np.array([1.0, -0.8, 0.2]))
+    >>> round(found["mae"], 4), found["acc2"], round(found["acc3"], 4), round(found["acc5"], 4)
+    (0.2667, 1.0, 0.6667, 0.3333)
     """
     predicted, true = (np.clip(np.asarray(v, np.float64), -1, 1) for v in (predicted, true))
     result = {"mae": mae(predicted, true), "pearson": pearson(predicted, true)}
@@ -57,12 +66,20 @@ def on_scale(scale: str) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndar
 
 
 def mae(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Compute the mean absolute error."""
+    """Compute the mean absolute error.
+
+    >>> mae(np.array([1.0, -1.0]), np.array([2.0, -1.0]))
+    0.5
+    """
     return float(np.mean(np.abs(predicted - true))) if len(true) else math.nan
 
 
 def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Compute Pearson's correlation; NaN when either side is constant, where it is undefined."""
+    """Compute Pearson's correlation; NaN when either side is constant, where it is undefined.
+
+    >>> pearson(np.array([0.0, 1.0, 2.0]), np.array([3.0, 5.0, 7.0])), pearson(np.zeros(3), np.arange(3.0))
+    (1.0, nan)
+    """
     if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
         return math.nan
     a, b = predicted - np.mean(predicted), true - np.mean(true)
@@ -70,12 +87,20 @@ def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
 
 
 def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Compute the share of equal classes."""
+    """Compute the share of equal classes.
+
+    >>> accuracy(np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0]))
+    0.75
+    """
     return float(np.mean(predicted == true)) if len(true) else math.nan
 
 
 def weighted_f1(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Average the F1 of the classes, 2 TP / (predicted + true), by true counts; a class never predicted scores 0."""
+    """Average the F1 of the classes, 2 TP / (predicted + true), by true counts; a class never predicted scores 0.
+
+    >>> round(weighted_f1(np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0])), 4)  # .25 * 2/3 + .75 * 4/5
+    0.7667
+    """
     if not len(true):
         return math.nan
     total = 0.0

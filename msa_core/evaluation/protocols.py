@@ -63,5 +63,9 @@ def removed(batch: Batch, condition: str) -> Batch:
 
 
 def auilc(curve: Sequence[float]) -> float:
-    """Integrate a metric over FRAME_RATES (trapezoids, step 0.1); NaN when a value does not exist."""
+    """Integrate a metric over FRAME_RATES (trapezoids, step 0.1); NaN when a value does not exist.
+
+    >>> round(auilc([0.8] * 10), 4), auilc([0.8, float("nan")])
+    (0.72, nan)
+    """
     return float(np.trapezoid(np.asarray(curve, np.float64), dx=0.1))

@@ -154,7 +154,7 @@ def _headline(result: Result) -> Columns:
     columns = [
         NumbersColumn("gap_closed", "gap closed", "95 % interval", "high", "number", 2),
         NumbersColumn("distance", "above the specialists", "share of their MAE", "low", "change", 1),
-        NumbersColumn("against_masked", "against masked", "95 % interval", "low", "signed", 3),
+        NumbersColumn("against_masked", "against masked", "95 % interval, same input", "low", "signed", 3),
         NumbersColumn("price", "price", "on complete input", "low", "change", 1),
         NumbersColumn("six", "MAE, incomplete", "mean of patterns", "low", "number", 3),
         NumbersColumn("complete", "MAE, complete", "", "low", "number", 3),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +27,11 @@ from msa_core.evaluation.result_columns import (
     number,
     rate_of,
 )
+from msa_core.schema import MODALITIES
 
 FOLDER = checkpoint.ROOT / "evaluation"
 REPORTED = "reported.json"  # typed from papers, never measured here
+OTHER = ("-evidence.json", "-likeness.json", "-emotions.json")  # beside an evaluation, each in a form of its own
 REAL = "real.json"  # of real people; it has a form and a section of its own (evaluation/real)
 METRICS = {  # name in the files -> how people write it
     "mae": "MAE",
@@ -49,7 +51,11 @@ EXTRA_KINDS = ("variant", "ablation")  # rows that the short table leaves out
 
 @dataclass(frozen=True)
 class TableLine:
-    """A row of a table as it is shown. name: run name and variant; seeds: 0 for none, None for unknown."""
+    """A row of a table as it is shown.
+
+    name: run name and variant; seeds: 0 for none, None for unknown; method: key of the method, "" for other rows;
+    reads_simulated: reads text simulated from the voice.
+    """
 
     title: str
     name: str
@@ -58,6 +64,8 @@ class TableLine:
     regime: str
     n_parameters: int | None
     cells: tuple[Cell, ...]
+    method: str = ""
+    reads_simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,12 @@ class NumbersTable:
 
 
 class Curve(NamedTuple):
-    """A row against the share of dropped frames: points (rate, value), rates rising."""
+    """A row against the share of dropped frames: points (rate, value), rates rising; method as in `TableLine`."""
 
     title: str
     kind: str
     points: tuple[tuple[float, float], ...]
+    method: str = ""
 
 
 def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
@@ -97,7 +106,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
     found: dict[str, Result] = {}
     left_out: list[str] = []
     for path in sorted((folder or FOLDER).glob("*.json")):
-        if path.name in (REPORTED, REAL) or path.name.endswith("-evidence.json"):
+        if path.name in (REPORTED, REAL) or path.name.endswith(OTHER):
             continue
         try:
             result = _read(path, path.stat().st_mtime_ns)
@@ -125,8 +134,8 @@ def of(corpus: str | None) -> Result:
 
 
 def as_json(corpus: str) -> str:
-    """Write the evaluation of a corpus as JSON, for a download. Raises: MsaError."""
-    return json.dumps(of(corpus), indent=1)
+    """Write the evaluation of a corpus, or "real" for real people, as JSON for a download. Raises: MsaError."""
+    return json.dumps(real() if corpus == Path(REAL).stem else of(corpus), indent=1)
 
 
 @lru_cache(maxsize=32)
@@ -185,14 +194,48 @@ def table(result: Result, protocol: str, metric: str = "mae", everything: bool =
     return NumbersTable(tuple(columns), kept, len(lines) - len(kept), number(result.get("level")))
 
 
+def where_missing(shown: NumbersTable, modality: str) -> NumbersTable:
+    """Keep the columns of patterns that lack a modality; other columns, of means too, are left out.
+
+    A table without columns of patterns stays as it is.
+    """
+    sets = [set(c.title.split(" + ")) for c in shown.columns]
+    patterns = [j for j, members in enumerate(sets) if members <= set(MODALITIES)]
+    kept = [j for j in patterns if modality not in sets[j]] if patterns else range(len(sets))
+    return replace(
+        shown,
+        columns=tuple(shown.columns[j] for j in kept),
+        lines=tuple(replace(line, cells=tuple(line.cells[j] for j in kept)) for line in shown.lines),
+    )
+
+
 def rows_of(result: Result, everything: bool) -> list[EvaluationRow]:
-    """List the rows in the file's order; the specialists, each of one pattern, are put together as the last one."""
+    """List the rows in the file's order; the specialists, each of one pattern, are put together as the last ones.
+
+    Those that read simulated text are put together with the others of patterns in which no text is simulated.
+    """
     hidden = ("specialist", *(() if everything else EXTRA_KINDS))
-    rows = [r for r in result["rows"] if r.get("kind") not in hidden]
+    rows: list[EvaluationRow] = [r for r in result["rows"] if r.get("kind") not in hidden]
     known = [r for r in result["rows"] if r.get("kind") == "specialist"]
-    if not known:
-        return rows
-    merged: dict[str, Any] = {"label": "specialists", "title": "A specialist for each pattern", "kind": "specialist"}
+    plain, hearing = ([r for r in known if bool(r.get("reads_simulated_text")) is reads] for reads in (False, True))
+    if plain:
+        own = {"label": "specialists", "title": "A specialist for each pattern", "six": result.get("specialists")}
+        rows.append(_merged(result, plain) | own)
+    if plain and hearing:
+        heard = {r.get("regime") for r in hearing}
+        own = {
+            "label": "specialists, simulated text",
+            "title": "A specialist for each pattern + simulated text",
+            "six": mapping(result.get("with_simulated_text")).get("specialists"),
+            "reads_simulated_text": True,
+        }
+        rows.append(_merged(result, [*(r for r in plain if r.get("regime") not in heard), *hearing]) | own)
+    return rows
+
+
+def _merged(result: Result, known: list[EvaluationRow]) -> dict[str, Any]:
+    """Merge specialists of different patterns to one row."""
+    merged: dict[str, Any] = {"kind": "specialist"}
     for key in ("table", "sd", "coverage", "width"):
         merged[key] = {c: v for r in known for c, v in _own(r, r.get(key)).items()}
     merged["slices"] = {
@@ -200,7 +243,7 @@ def rows_of(result: Result, everything: bool) -> list[EvaluationRow]:
         for s in mapping(result.get("slices"))
     }
     seeds = [r["seeds"] for r in known if isinstance(r.get("seeds"), int)]
-    return [*rows, merged | {"seeds": min(seeds, default=None), "six": result.get("specialists")}]
+    return merged | {"seeds": min(seeds, default=None)}
 
 
 def _own(specialist: EvaluationRow, values: Any) -> dict[str, Any]:
@@ -215,6 +258,12 @@ def title_of(row: EvaluationRow) -> str:
     return title if not rebuilt or "(reconstruction)" in title else f"{title} (reconstruction)"
 
 
+def method_of(row: EvaluationRow) -> str:
+    """Name the method that a row is a model of, for its colour; "" for baselines, teachers and the constant."""
+    kind = row.get("kind")
+    return str(row.get("method") or row["label"]) if kind == "method" or kind in EXTRA_KINDS else ""
+
+
 def curves(result: Result, metric: str = "mae") -> list[Curve]:
     """Collect the main rows against the share of dropped frames; rows with fewer than two values are left out."""
     found = []
@@ -224,7 +273,7 @@ def curves(result: Result, metric: str = "mae") -> list[Curve]:
         )
         points = tuple(sorted((rate, v) for rate, v in cells if rate is not None and v is not None))
         if len(points) > 1:
-            found.append(Curve(title_of(row), str(row.get("kind")), points))
+            found.append(Curve(title_of(row), str(row.get("kind")), points, method_of(row)))
     return found
 
 
@@ -278,5 +327,6 @@ def _line(row: EvaluationRow, cells: tuple[Cell, ...]) -> TableLine:
     seeds, size = number(row.get("seeds")), number(row.get("n_parameters"))
     return TableLine(
         title_of(row), row["label"], str(row.get("kind") or ""), None if seeds is None else int(seeds),
-        str(row.get("regime") or ""), None if size is None else int(size), cells,
+        str(row.get("regime") or ""), None if size is None else int(size), cells, method_of(row),
+        bool(row.get("reads_simulated_text")),
     )  # fmt: skip

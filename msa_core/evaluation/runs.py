@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,8 @@ class Run:
         if self.weights == kept.weights:
             return True
         ends = [float(m.get("selection", {}).get("valid_mae", math.nan)) for m in (one, other)]
-        return abs(ends[0] - ends[1]) < SAME_END and all(one[k] == other[k] for k in SETTINGS)
+        same = all(settings_of(one, k) == settings_of(other, k) for k in SETTINGS)
+        return abs(ends[0] - ends[1]) < SAME_END and same
 
     @property
     def weights(self) -> str:
@@ -99,6 +100,16 @@ class Run:
     def seed(self) -> int:
         """The seed it was trained with."""
         return int(self.manifest["seed"])
+
+
+def settings_of(manifest: Mapping[str, Any], part: str) -> Any:
+    """Read a part of a manifest; settings that came after the training have the default, which is what it did."""
+    makers: dict[str, Any] = {"train": TrainConfig}
+    if part == "config" and manifest["method"] in methods.METHODS:
+        makers["config"] = methods.METHODS[manifest["method"]].Config
+    if part not in makers:
+        return manifest[part]
+    return {**json.loads(json.dumps(asdict(makers[part]()))), **manifest[part]}
 
 
 def run_name_of(folder: str) -> str:
@@ -142,12 +153,18 @@ def check(run: Run, corpus: Corpus) -> None:
         )
 
 
+def has_simulated_text(corpus: Corpus) -> bool:
+    """Tell whether any utterance of a corpus has text simulated from its voice."""
+    return bool(corpus.index["simulated"].lengths.any())
+
+
 def request_of(run: Run, corpus: Corpus, split: str, asked: Mapping[str, Sequence[str]]) -> Request:
     """Choose the conditions and variants of a run.
 
-    A specialist knows its own pattern only; teachers and ablations are asked for the patterns.
+    A specialist knows its own pattern only; teachers and ablations are asked for the patterns. The naive model is asked
+    with every fill, and where a corpus has simulated text once more with that in the place of missing text.
     """
-    recipe, config = recipe_of(run), run.manifest["config"]
+    recipe, config = recipe_of(run), settings_of(run.manifest, "config")
     method = methods.method_of(run.manifest, run.folder.name)
     conditions = [c for protocol in asked.values() for c in protocol]
     if recipe.kind == "specialist":
@@ -157,4 +174,6 @@ def request_of(run: Run, corpus: Corpus, split: str, asked: Mapping[str, Sequenc
     variants: list[dict[str, Any]] = method.variants(config)
     if recipe.kind == "naive" and "fill" in config:
         variants = [{"fill": f} for f in FILLS]
+        if "use_simulated" in config and has_simulated_text(corpus):
+            variants += [{"fill": f, "use_simulated": True} for f in FILLS]
     return Request(run.folder, tuple(variants), tuple(conditions), corpus.for_seed(run.seed).rows(split))

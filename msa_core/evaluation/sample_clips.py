@@ -15,30 +15,42 @@ from msa_core.tables import markdown_table
 
 
 def table(folders: Sequence[Path], method: str = "sdumc", device: str | None = None) -> str:
-    """Analyse every clip with all modalities and with each single one. Returns: a Markdown table."""
+    """Analyse every clip with all modalities and with each single one. Returns: a Markdown table.
+
+    The voice alone brings the text that is simulated from it, as in the tables of corpora; of a method that reads that
+    it stands once more without.
+    """
     analyser = Analyser.load(device, method)
-    name = method_name(method)
-    head = ["clip", "complete model", name, *(f"{name}: {m} only" for m in MODALITIES), "missing", "transcript"]
+    name, alone = method_name(method), _alone(analyser, method)
+    head = ["clip", "complete model", name, *(f"{name}: {told}" for told, _, _ in alone), "missing", "transcript"]
     paths = (path for folder in folders for path in media.files(folder))
-    return markdown_table(head, [_row(analyser, path, method) for path in paths])
+    return markdown_table(head, [_row(analyser, path, method, alone) for path in paths])
 
 
-def _row(analyser: Analyser, path: Path, method: str) -> list[str]:
-    """Write the cells of a clip; of one that cannot be read its fault."""
+def _alone(analyser: Analyser, method: str) -> list[tuple[str, str, str]]:
+    """List what is left alone: how a column says it, the modality, and what stands for the words."""
+    found = [(f"{m} only", m, "transcript") for m in MODALITIES]
+    if analyser.reads_simulated_text(method):
+        found.insert(2, ("audio only, no simulated text", "audio", "none"))
+    return found
+
+
+def _row(analyser: Analyser, path: Path, method: str, columns: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Write the cells of a clip, columns as of `_alone`; of one that cannot be read its fault."""
     try:
         utterance = analyser.extract(path, MediaLimits.command_line())
         full = analyser.predict(utterance, method)
     except Exception as e:  # of any kind: the other clips are worth their rows
-        return [path.name, "-", "-", "-", "-", "-", fault(e), ""]
+        return [path.name, "-", "-", *("-" for _ in columns), fault(e), ""]
     alone = []
-    for keep in MODALITIES:
+    for _, keep, source in columns:
         if utterance.stream(keep).present:
             dropped = [m for m in MODALITIES if m != keep]
-            source = "transcript" if keep == "text" else "none"
             alone.append(_score(analyser.predict(utterance, method, dropped, source)))
         else:
             alone.append("-")
-    missing = "; ".join(str(full.modalities[m]["reason"]) for m in MODALITIES if not full.modalities[m]["present"])
+    gone = [str(full.modalities[m]["reason"]) for m in MODALITIES if not full.modalities[m]["present"]]
+    missing = "; ".join(dict.fromkeys(gone))  # words and voice are often missing for one reason
     complete = f"{full.scores['complete_model_full']:+.2f}"
     return [path.name, complete, _score(full), *alone, missing, full.transcript]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from tqdm import tqdm
 from whisper import timing, transcribe
 from whisper.model import Whisper
@@ -23,7 +24,8 @@ from msa_core.tables import markdown_table
 
 HEAD = (
     *("kind", "sounds", "words said", "lost: ours", "lost: reference", "invented: ours", "invented: reference"),
-    *("lost of the reference", "with words: ours", "with words: reference"),
+    *("right in the reference, lost by ours", "right in ours, lost by the reference"),
+    *("with words: ours", "with words: reference"),
     *("error of starts (s), median / 95 %: ours", "error of starts (s), median / 95 %: reference"),
     "distance of starts between the two (s), median / 95 %",
 )
@@ -37,10 +39,21 @@ class Tally:
     said: int = 0
     lost: list[int] = field(default_factory=lambda: [0, 0])  # ours, reference
     invented: list[int] = field(default_factory=lambda: [0, 0])
-    of_reference: int = 0
+    only: list[int] = field(default_factory=lambda: [0, 0])  # right words that the reference alone has, ours alone
+    known: bool = False  # whether anybody wrote down what is said in any of them
     answered: list[int] = field(default_factory=lambda: [0, 0])
     errors_s: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))  # ours, reference
     apart_s: list[float] = field(default_factory=list)
+
+    def count(self, truth: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> None:
+        """Count the words of one sound: those that are said, and those of ours and of the reference."""
+        common = [shared(truth, ours), shared(truth, theirs)]
+        both = shared(truth, ours, theirs)
+        self.known, self.said = True, self.said + len(truth)
+        self.only = [self.only[0] + common[1] - both, self.only[1] + common[0] - both]
+        for k, words in enumerate((ours, theirs)):
+            self.lost[k] += len(truth) - common[k]
+            self.invented[k] += len(words) - common[k]
 
 
 def table(seed: int = 0) -> str:
@@ -61,42 +74,48 @@ def compared(reader: SpeechReader, cases: Sequence[Case]) -> str:
     for case in tqdm(cases, desc="speech", unit="sound"):
         tally = tallies.setdefault(case.kind, Tally())
         heard = [list(reader.read(case.sound).words), reference(reader.model, case.sound)]
-        ours, theirs = (normal(" ".join(w.text for w in words)).split() for words in heard)
         tally.n += 1
-        tally.of_reference += len(theirs) - shared(theirs, ours)
-        for k, words in enumerate((ours, theirs)):
+        for k, words in enumerate(heard):
             tally.answered[k] += bool(words)
-            tally.errors_s[k].extend(time_errors(case, heard[k]))
-            if case.truth is not None:
-                truth = normal(case.truth).split()
-                common = shared(truth, words)
-                tally.lost[k] += len(truth) - common
-                tally.invented[k] += len(words) - common
-        tally.said += len(normal(case.truth or "").split())
+            tally.errors_s[k].extend(time_errors(case, words))
         tally.apart_s += distances(*heard)
+        if case.truth is not None:
+            tally.count(single(normal(case.truth)), *(single(normal(" ".join(w.text for w in ws))) for ws in heard))
     return markdown_table(HEAD, [_row(kind, tally) for kind, tally in tallies.items()])
 
 
 def reference(model: Whisper, sound: np.ndarray) -> list[Word]:
-    """Transcribe as openai-whisper does, with its own thresholds and temperatures."""
+    """Transcribe as openai-whisper does, with its own thresholds and temperatures; what it draws is seeded."""
     own, timing.dtw = timing.dtw, lambda x: np.stack(whisper_decoding.warp(x.double().cpu().numpy()))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
+            torch.manual_seed(0)
             found = transcribe(model, sound, language="en", word_timestamps=True, fp16=False)
     finally:
         timing.dtw = own
     return [Word(w["word"].strip(), w["start"], w["end"]) for s in found["segments"] for w in s["words"]]
 
 
-def shared(a: Sequence[str], b: Sequence[str]) -> int:
-    """Count the words that two texts share in order: their longest common subsequence."""
-    row = [0] * (len(b) + 1)
-    for x in a:
-        above = row[:]
-        for j, y in enumerate(b, start=1):
-            row[j] = above[j - 1] + 1 if x == y else max(row[j - 1], above[j])
-    return row[-1]
+def single(text: str) -> list[str]:
+    """Split a normalised text to words, numbers to their digits: the normaliser joins digits, and spells "1" alone."""
+    words = ("1" if word == "one" else word for word in text.split())
+    return [part for word in words for part in (word if word.isdigit() else [word])]
+
+
+def shared(*texts: Sequence[str]) -> int:
+    """Count the words that texts share in order: their longest common subsequence."""
+    if any(not text for text in texts):
+        return 0
+    # The best of the first i words of the first text, the first j of the second ..., on a grid of all of them.
+    best = np.zeros([len(text) + 1 for text in texts], dtype=int)
+    for at in np.ndindex(*(len(text) for text in texts)):
+        here = tuple(k + 1 for k in at)
+        if len({text[k] for text, k in zip(texts, at, strict=True)}) == 1:
+            best[here] = best[at] + 1
+        else:
+            best[here] = max(best[(*here[:i], here[i] - 1, *here[i + 1 :])] for i in range(len(here)))
+    return int(best.flat[-1])
 
 
 def time_errors(case: Case, words: Sequence[Word]) -> list[float]:
@@ -131,5 +150,5 @@ def distances(ours: Sequence[Word], theirs: Sequence[Word]) -> list[float]:
 def _row(kind: str, t: Tally) -> list[str]:
     """Write the cells of a kind."""
     times = [" / ".join(f"{np.percentile(s, p):.2f}" for p in (50, 95)) if s else "-" for s in (*t.errors_s, t.apart_s)]
-    known = [str(t.said), *map(str, t.lost), *map(str, t.invented)]
-    return [kind, str(t.n), *known, str(t.of_reference), *map(str, t.answered), *times]
+    counts = [t.said, *t.lost, *t.invented, *t.only]
+    return [kind, str(t.n), *(str(n) if t.known else "-" for n in counts), *map(str, t.answered), *times]

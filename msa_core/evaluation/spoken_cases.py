@@ -232,8 +232,8 @@ def utterances(seed: int = 0) -> Iterator[Case]:
             yield case(f"noise {snr} dB", f"{snr} dB {i}", heard, text)
     for before in (2.0, 5.0, 8.0, 15.0, 22.0):
         for floor in (None, -60.0, -55.0, -45.0):
-            word = say(str(rng.choice(["Wonderful!", "Terrible.", "Fantastic!", "Absolutely."])))
-            yield _late(rng, word.sound, before, floor)
+            text = str(rng.choice(["Wonderful!", "Terrible.", "Fantastic!", "Absolutely."]))
+            yield _late(rng, text, say(text).sound, before, floor)
     for i, text in enumerate(SENTENCES[:8]):
         speech = say(text).between(0.1, float(rng.uniform(2, 9)))
         yield case("silence after", f"silence after {i}", speech, text)
@@ -244,13 +244,13 @@ def utterances(seed: int = 0) -> Iterator[Case]:
     yield from examples()
 
 
-def _late(rng: np.random.Generator, word: np.ndarray, before: float, floor: float | None) -> Case:
+def _late(rng: np.random.Generator, text: str, word: np.ndarray, before: float, floor: float | None) -> Case:
     """Put one word after silence or noise of a level in dBFS."""
     sound = np.concatenate([silence(before), word, silence(0.5)])
     if floor is not None:
         sound = sound + coloured(rng, len(sound) / RATE + 0.001, 1.0, floor)[: len(sound)]
     name = f"at {before:.0f} s, floor {'none' if floor is None else f'{floor:.0f} dBFS'}"
-    return Case("late word", name, sound.astype(np.float32), None, (before, before + len(word) / RATE))
+    return Case("late word", name, sound.astype(np.float32), text, (before, before + len(word) / RATE))
 
 
 def examples() -> Iterator[Case]:

@@ -24,14 +24,17 @@ from msa_core.config import from_dict
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.evaluation.protocols import patterns_of
-from msa_core.evaluation.runs import Run, check
+from msa_core.evaluation.runs import Run, check, has_simulated_text, settings_of
 from msa_core.evaluation.score_store import Kept, Store
 from msa_core.methods import Recipe
-from msa_core.training.loop import TrainConfig, fit
+from msa_core.training.config import TrainConfig
+from msa_core.training.loop import fit
+from msa_core.training.scores import selected
 
 MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
 BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
 FAILED = ": failed: "
+BASELINES = ("masked", "specialist")  # kinds of which a corpus without simulated text has only one
 
 
 class Job(NamedTuple):
@@ -64,15 +67,17 @@ def plan(
     unknown = [m for m in only if m not in methods.METHODS]
     if unknown:
         raise MsaError(f"Unknown method {unknown[0]!r}. Valid methods: {', '.join(methods.METHODS)}.")
-    incomplete = patterns_of(corpus, "test")[:-1]
+    incomplete, hears = patterns_of(corpus, "test")[:-1], has_simulated_text(corpus)
     kept = kept or {}
     without_teacher: dict[str, Job] = {}  # by folder name
     students: list[Job] = []
-    for name in only or methods.METHODS:
+    for name in only or methods.learning(corpus.emotions):
         for recipe in methods.METHODS[name].recipes():
             if recipe.kind == "ablation" and not ablations:
                 continue
             if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
+                continue
+            if recipe.kind in BASELINES and not hears and _reads_simulated_text(name, recipe, corpus):
                 continue
             for seed in range(seeds * max(1, corpus.n_folds)):
                 job = Job(name, recipe, seed, out / f"{recipe.run_name}-seed{seed}")
@@ -99,14 +104,20 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
     check(run, corpus)
     config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
     for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
+        trained = settings_of(run.manifest, what)
         for key, value in json.loads(json.dumps(asdict(wanted))).items():
-            if run.manifest[what].get(key) != value:
-                found = run.manifest[what].get(key)
+            if trained.get(key) != value:
+                found = trained.get(key)
                 where, way = job.folder.name, "Move it away, or give another --out."
                 if run.kept is not None:
                     where, way = f"The run kept in {run.kept.path}", "Delete the file, or give another --scores."
                 raise MsaError(f"{where} was trained with {key} = {found!r}, the recipe says {value!r}. {way}")
     return True
+
+
+def _reads_simulated_text(name: str, recipe: Recipe, corpus: Corpus) -> bool:
+    """Tell whether a recipe's model reads simulated text."""
+    return methods.build(name, recipe.config, corpus.dims).reads_simulated_text
 
 
 def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
@@ -126,7 +137,8 @@ def train(job: Job, corpus: Corpus) -> str:
         fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
     except MsaError as e:
         return f"{job.folder.name}{FAILED}{e}"
-    return f"{job.folder.name}: validation MAE {checkpoint.read_manifest(job.folder)['selection']['valid_mae']:.4f}"
+    name, error = selected(checkpoint.read_manifest(job.folder))
+    return f"{job.folder.name}: validation {name} {error:.4f}"
 
 
 _corpus: Corpus | None = None

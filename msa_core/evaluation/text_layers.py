@@ -1,4 +1,4 @@
-"""Train the text layers on their four corpora, measure them beside baselines, and write the checkpoint.
+"""Train the text layers on four corpora, through the shipped networks, measure both and write the checkpoint.
 
 The epoch is chosen on the validation parts; the test parts of MOSI and MOSEI are scored once.
 """
@@ -19,15 +19,19 @@ from msa_core.corpora import tuning_texts
 from msa_core.corpora.text_parts import Sentences
 from msa_core.evaluation.real import baselines
 from msa_core.evaluation.text_benchmark import ridge
+from msa_core.feature_training.frozen_readers import FrozenReaders
 from msa_core.feature_training.text import Rated, TextNetwork, lower, predict
-from msa_core.feature_training.text_layers import Corpus, LayersTraining, train, write
-from msa_core.features import weights
-from msa_core.features.text import TextEncoder, normalise
+from msa_core.feature_training.text_layers import Corpus, LayersTraining, scores, train, write
+from msa_core.features import COMPACT, weights
+from msa_core.features.text import TextEncoder
+from msa_core.features.text_layers import CHECKPOINT
+from msa_core.methods.shipped import SHIPPED_RUNS, load_verified
 from msa_core.schema import SCORE_LIMIT
 from msa_core.tables import markdown_table
 
-NAME = "text-layers-v1"
-RECIPE = LayersTraining(weights=(3.0, 1.0, 2.0, 1.0))  # of mosi, mosei, meld, emobank
+RECIPE = LayersTraining(weights=(3.0, 1.0, 2.0, 1.0), stay=0.1)  # weights of mosi, mosei, meld, emobank
+HEAD = "text layers' own head"
+BEFORE, AFTER = "frozen tokens", "tuned tokens"  # what a network reads, in the rows of the table
 NEUTRAL = 0.3  # a rating nearer to 0 is neutral
 REMARKS = ("Bye, Phoebe.", "Hey!", "Okay.", "place blue at F two now", "I love this film.", "It was not good at all.")
 MEASURES = {"mae": "MAE", "pearson": "r", "auc": "AUC", "neutral_within_1": "neutral within ±1"}
@@ -41,22 +45,40 @@ def fit(
     progress: Say = print,
     settings: LayersTraining = RECIPE,
     encoder: TextEncoder | None = None,
+    readers: FrozenReaders | None = None,
 ) -> Path:
     """Train, choose the epoch, measure once and write the folder out/text-layers-v1.
 
     Args:
         data: folder with mosi, mosei, meld and emobank.
+        readers: fusion networks that the layers are tuned through; None takes the shipped ones.
     Raises:
         MsaError: when the data are missing or corrupted.
     """
     parts, counts = tuning_texts.read(data)
     encoder = encoder or TextEncoder(weights.minilm_directory())
+    readers = shipped_readers() if readers is None else readers
     started = time.process_time()
     corpora = {c: Corpus(p["train"].texts, p["train"].ratings, c == "meld") for c, p in parts.items()}
     valid = {c: rated(encoder, p["valid"], settings.layers) for c, p in parts.items()}
-    network, history = train(encoder, corpora, valid, settings, progress)
+    network, history = train(encoder, corpora, valid, settings, progress, readers)
     facts = {"epochs": history, "cpu_s": round(time.process_time() - started)}
-    return store(Path(out) / NAME, network, settings, parts, counts, facts, encoder, progress)
+    return store(Path(out) / CHECKPOINT, network, settings, parts, counts, facts, encoder, progress, readers)
+
+
+def shipped_readers() -> FrozenReaders:
+    """Load every shipped fusion network and its teacher, verified.
+
+    Raises:
+        CheckpointError: one is missing, altered or bound to features with other text.
+    """
+    found = {}
+    for name in SHIPPED_RUNS.values():
+        loaded = load_verified(name, "cpu")
+        found[name] = loaded.model
+        if loaded.teacher is not None:
+            found[loaded.manifest["teacher"]["checkpoint"]] = loaded.teacher
+    return FrozenReaders(found)
 
 
 def rated(encoder: TextEncoder, sentences: Sentences, layers: int) -> Rated:
@@ -73,13 +95,17 @@ def store(
     facts: Mapping[str, Any],
     encoder: TextEncoder,
     progress: Say = print,
+    readers: FrozenReaders | None = None,
 ) -> Path:
-    """Measure a trained network and its baselines on every held-out part, and write the checkpoint."""
-    rows = measure(network, settings.layers, parts, encoder)
-    test = {f"{c}_{k}": rows[f"{c} test"]["text-layers"][k] for c in ("mosi", "mosei") for k in ("mae", "pearson")}
+    """Measure a trained network, its readers and the baselines on every held-out part, and write the checkpoint."""
+    readers = readers or FrozenReaders({})
+    rows = measure(network, settings, parts, encoder, readers)
+    test = {f"{c}_{k}": rows[f"{c} test"][HEAD][k] for c in ("mosi", "mosei") for k in ("mae", "pearson")}
     remarks, tokens = predict(network, lower(encoder, REMARKS, settings.layers))
     manifest = {
-        "title": f"MiniLM, top {settings.layers} layers tuned on four corpora, attention pooling",
+        "title": f"MiniLM, top {settings.layers} layers tuned on four corpora through the fusion networks",
+        "feature_set": COMPACT.id,
+        "through": {name: checkpoint.read_manifest(name)["sha256"][checkpoint.MODEL] for name in readers.models},
         "data": {
             "n": {c: {name: len(part.ids) for name, part in p.items()} for c, p in parts.items()},
             **counts,
@@ -92,7 +118,7 @@ def store(
         "transformers": transformers.__version__,
         **facts,
     }
-    coded = [torch.tensor(encoder.tokenizer(normalise(t))["input_ids"]) for t in REMARKS]
+    coded = [torch.tensor(encoder.ids(t)) for t in REMARKS]
     ids = torch.nn.utils.rnn.pad_sequence(coded, batch_first=True, padding_value=-1)
     golden = {"ids": ids, "scores": torch.from_numpy(remarks), "tokens": torch.from_numpy(np.concatenate(tokens))}
     write(folder, network, settings, manifest, golden)
@@ -100,9 +126,19 @@ def store(
     return folder
 
 
-def measure(network: TextNetwork, layers: int, parts: tuning_texts.Parts, encoder: TextEncoder) -> Measures:
-    """Measure the network, and baselines trained on each corpus's own training part, on every held-out part."""
+def measure(
+    network: TextNetwork,
+    settings: LayersTraining,
+    parts: tuning_texts.Parts,
+    encoder: TextEncoder,
+    readers: FrozenReaders,
+) -> Measures:
+    """Measure the head, the readers and baselines of each corpus's own training part on every held-out part.
+
+    A reader has two rows: with the token vectors of the frozen layers, and with those of the tuned ones.
+    """
     valence = baselines.vader()
+    frozen = TextNetwork(encoder, settings)
     found: Measures = {}
     for corpus, own in parts.items():
         mean = {name: _means(encoder, part.texts) for name, part in own.items()}
@@ -114,27 +150,32 @@ def measure(network: TextNetwork, layers: int, parts: tuning_texts.Parts, encode
             if valence and line:
                 rows["vader"] = line[0] * np.array([valence(t) for t in part.texts]) + line[1]
             rows["ridge"] = mean[name] @ weight + bias
-            rows["text-layers"] = predict(network, lower(encoder, part.texts, layers))[0]
-            scores = {k: np.clip(v, -SCORE_LIMIT, SCORE_LIMIT) for k, v in rows.items()}
-            found[f"{corpus} {name}"] = {k: measures(v, part.ratings) for k, v in scores.items()}
+            states = lower(encoder, part.texts, settings.layers)
+            head, *after = scores(network, readers, states)
+            _, *before = scores(frozen, readers, states)
+            rows[HEAD] = head
+            for reader, old, new in zip(readers.models, before, after, strict=True):
+                rows |= {f"{reader}, {BEFORE}": old, f"{reader}, {AFTER}": new}
+            limited = {k: np.clip(v, -SCORE_LIMIT, SCORE_LIMIT) for k, v in rows.items()}
+            found[f"{corpus} {name}"] = {k: measures(v, part.ratings) for k, v in limited.items()}
     return found
 
 
-def measures(scores: np.ndarray, ratings: np.ndarray) -> dict[str, float]:
+def measures(scored: np.ndarray, ratings: np.ndarray) -> dict[str, float]:
     """Measure scores (N,) against ratings (N,).
 
     Returns:
         "mae"; "pearson" and "auc" (area under the curve of positive against negative), not of a constant;
         "neutral_within_1" and "neutral_within_half", the share of the neutral sentences whose score is so near to 0.
     """
-    found = {"mae": float(np.abs(scores - ratings).mean())}
-    positive, negative = scores[ratings >= NEUTRAL], np.sort(scores[ratings <= -NEUTRAL])
-    if np.ptp(scores) > 0:
-        found["pearson"] = float(np.corrcoef(scores, ratings)[0, 1])
+    found = {"mae": float(np.abs(scored - ratings).mean())}
+    positive, negative = scored[ratings >= NEUTRAL], np.sort(scored[ratings <= -NEUTRAL])
+    if np.ptp(scored) > 0:
+        found["pearson"] = float(np.corrcoef(scored, ratings)[0, 1])
         if len(positive) and len(negative):
             wins = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
             found["auc"] = float(wins.mean() / (2 * len(negative)))
-    if (neutral := np.abs(scores[np.abs(ratings) < NEUTRAL])).size:
+    if (neutral := np.abs(scored[np.abs(ratings) < NEUTRAL])).size:
         found |= {"neutral_within_1": float((neutral < 1).mean()), "neutral_within_half": float((neutral < 0.5).mean())}
     return found
 

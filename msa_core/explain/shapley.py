@@ -21,6 +21,9 @@ def shapley(players: Sequence[str], values: dict[tuple[str, ...], float], base: 
 
     Returns:
         A value for every modality, 0 for those that are not players.
+
+    >>> shapley(["text", "audio"], {("text",): 1.0, ("audio",): 0.0, ("text", "audio"): 2.0}, base=0.0)
+    {'text': 1.5, 'audio': 0.5, 'vision': 0.0}
     """
     n, contribution = len(players), dict.fromkeys(MODALITIES, 0.0)
     for player in players:

@@ -23,7 +23,8 @@ from msa_core import checkpoint
 from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, FeatureError, MsaError
 from msa_core.features import weights
-from msa_core.features.text import CHUNK_TOKENS, TextEncoder, normalise
+from msa_core.features.bert import bias_of
+from msa_core.features.text import TextEncoder
 from msa_core.features.text_layers import AttentionHead
 from msa_core.schema import SCORE_LIMIT
 
@@ -48,6 +49,7 @@ class TextTraining:
     ema: float = 0.99  # of the averaged weights, which are the ones evaluated
     head_dim: int = 64
     dropout: float = 0.1
+    bfloat16: bool = True  # in training; evaluation is exact
     n_mosei: int = 8000  # MOSEI training sentences beside MOSI's own; only when MOSI is the corpus
     seed: int = 0
 
@@ -79,26 +81,21 @@ def lower(encoder: TextEncoder, texts: Sequence[str], layers: int) -> list[np.nd
     blocks = encoder.model.encoder.layer
     if layers > len(blocks):
         raise FeatureError(f"layers is {layers}, but the text model has {len(blocks)}. Give {len(blocks)} or fewer.")
-    coded = encoder.tokenizer([normalise(t) for t in texts], truncation=True, max_length=CHUNK_TOKENS + 2)["input_ids"]
+    coded = [encoder.ids(t) for t in texts]
     found: dict[int, np.ndarray] = {}
     order = sorted(range(len(coded)), key=lambda i: len(coded[i]))
     for start in range(0, len(order), EVALUATION_BATCH):
         rows = order[start : start + EVALUATION_BATCH]
-        ids = torch.full((len(rows), len(coded[rows[-1]])), encoder.tokenizer.pad_token_id)
+        ids = torch.full((len(rows), len(coded[rows[-1]])), encoder.pad)
         valid = torch.zeros(ids.shape, dtype=torch.bool)
         for k, row in enumerate(rows):
             ids[k, : len(coded[row])], valid[k, : len(coded[row])] = torch.tensor(coded[row]), True
         with torch.inference_mode():
-            states = encoder.model.embeddings(input_ids=ids)
+            states = encoder.model.embeddings(ids)
             for block in blocks[: len(blocks) - layers]:
-                states = block(states, _bias(valid))
+                states = block(states, bias_of(valid))
         found |= {row: states[k, : len(coded[row])].half().numpy() for k, row in enumerate(rows)}
     return [found[i] for i in range(len(coded))]
-
-
-def _bias(valid: Tensor) -> Tensor:
-    """Compute the attention bias (B, 1, 1, T) of a mask: 0 at True, nearly -infinity at False."""
-    return torch.where(valid, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
 
 
 def pad(states: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,12 +121,13 @@ class TextNetwork(AttentionHead):
         super().__init__(encoder.dim, settings.head_dim, settings.dropout)
         blocks = encoder.model.encoder.layer
         self.top = copy.deepcopy(blocks[len(blocks) - settings.layers :]).requires_grad_(True)
+        self.rounds = settings.bfloat16
 
     def forward(self, x: Tensor, valid: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
         """Score lower states as `pad` gives them: scores (B,), token vectors (B, T, D)."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # evaluation is exact
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training and self.rounds):
             for block in self.top:
-                x = block(x, _bias(valid))
+                x = block(x, bias_of(valid))
         x = x.float()
         return self.pool(x, words), x
 

@@ -6,6 +6,9 @@ of which `ordinal` is the share: as ratings, and by an ordered logit, whose two 
 that a strong remark is not held at the place of its class. Each corpus has its weight.
 
 Every epoch reads the sentences with other noise of a recogniser (`text_noise`). The lower layers stay as they are.
+
+Trained fusion networks can read the sentences beside the head (`frozen_readers`): they stay as they are, and the
+layers learn token vectors from whose words alone these networks answer right, near those that they were trained on.
 """
 
 from __future__ import annotations
@@ -24,11 +27,22 @@ from torch import Tensor, nn
 
 from msa_core import checkpoint
 from msa_core.errors import MsaError
-from msa_core.feature_training.text import Rated, TextNetwork, TextTraining, Updates, _batches, lower, pad, predict
+from msa_core.feature_training.frozen_readers import FrozenReaders
+from msa_core.feature_training.text import (
+    EVALUATION_BATCH,
+    Rated,
+    TextNetwork,
+    TextTraining,
+    Updates,
+    _batches,
+    lower,
+    pad,
+)
 from msa_core.feature_training.text_noise import Noise
 from msa_core.features import weights
 from msa_core.features.text import TextEncoder
 from msa_core.features.text_layers import KIND
+from msa_core.schema import SCORE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -40,15 +54,19 @@ class LayersTraining(TextTraining):
     rate: float = 3e-4
     smooth: float = 0.5
     n_mosei: int = 0  # not read: the corpora come whole
+    bfloat16: bool = False  # rounds otherwise on every processor, and is slow where it is emulated
     ordinal: float = 0.5  # share of the ordered logit in the loss of corpora with classes
     noisy: float = 0.3  # share of the sentences that are read with noise
     weights: tuple[float, ...] = ()  # of the corpora, in their order; 1 where none is given
+    stay: float = 0.0  # weight of the squared distance to the frozen layers' token vectors, in units of their variance
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("ordinal", "noisy"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise MsaError(f"{name} is {value}; give a share from 0 to 1.")
+        if self.stay < 0:
+            raise MsaError(f"stay is {self.stay}; give 0 or more.")
         if any(w < 0 for w in self.weights):
             raise MsaError(f"weights are {self.weights}; give 0 or more for each corpus.")
 
@@ -84,14 +102,17 @@ def train(
     valid: Mapping[str, Rated],
     settings: LayersTraining,
     say: Callable[[str], None] = lambda _: None,
+    readers: FrozenReaders | None = None,
 ) -> tuple[TextNetwork, list[dict[str, Any]]]:
     """Train on all corpora together and keep the epoch of the lowest mean relative error on the parts of `valid`.
 
-    The relative error of a part is the MAE divided by that of its median: each part counts the same.
+    The relative error of a part is the MAE divided by that of its median: each part counts the same, and so does
+    each reader and the head.
 
     Args:
         corpora: training sentences by corpus.
         valid: sentences after the frozen layers (`lower` with settings.layers), by corpus.
+        readers: fusion networks that read the sentences beside the head.
     Returns:
         The averaged network of that epoch in evaluation mode, its weights rounded to float16 as they are stored;
         loss, mean relative error and MAE by corpus of every epoch.
@@ -104,14 +125,15 @@ def train(
     if flat := [name for name, value in spread.items() if value == 0]:
         raise MsaError(f"All sentences of {flat[0]}'s validation part have one rating. Restore the corpus.")
     torch.manual_seed(settings.seed)
-    run = _Run(encoder, corpora, settings)
+    readers = readers or FrozenReaders({})
+    run = _Run(encoder, corpora, settings, readers)
     best = copy.deepcopy(run.average)
     history: list[dict[str, Any]] = []
     for epoch in range(settings.epochs):
         loss = run.epoch(say)
         if not math.isfinite(loss):
             raise MsaError(f"The loss of epoch {epoch + 1} is {loss}. Give a rate below {settings.rate:g}.")
-        errors = {name: np.abs(predict(run.average, r.states)[0] - r.ratings).mean() for name, r in valid.items()}
+        errors = {name: np.abs(scores(run.average, readers, r.states) - r.ratings).mean() for name, r in valid.items()}
         mean = float(np.mean([error / spread[name] for name, error in errors.items()]))
         if mean < min((h["relative"] for h in history), default=math.inf):
             best.load_state_dict(run.average.state_dict())
@@ -122,13 +144,34 @@ def train(
     return best.eval().requires_grad_(False), history
 
 
+@torch.inference_mode()
+def scores(network: TextNetwork, readers: FrozenReaders, states: Sequence[np.ndarray]) -> np.ndarray:
+    """Score sentences by the head and by every reader: (1 + K, N) in [-3, 3].
+
+    Args:
+        states: after the frozen layers, as `lower` gives them.
+    """
+    network.eval()
+    found = np.zeros((1 + len(readers.models), len(states)), np.float32)
+    order = sorted(range(len(states)), key=lambda i: len(states[i]))
+    for start in range(0, len(order), EVALUATION_BATCH):
+        rows = order[start : start + EVALUATION_BATCH]
+        x, valid, words = pad([states[i] for i in rows])
+        score, tokens = network(x, valid, words)
+        each = torch.cat([score.unsqueeze(0), readers(tokens, words)])
+        found[:, rows] = each.clamp(-SCORE_LIMIT, SCORE_LIMIT).numpy()
+    return found
+
+
 class _Run(Updates):
     """Training on the noisy sentences of several corpora."""
 
     settings: LayersTraining
 
-    def __init__(self, encoder: TextEncoder, corpora: Mapping[str, Corpus], settings: LayersTraining) -> None:
-        self.encoder = encoder
+    def __init__(
+        self, encoder: TextEncoder, corpora: Mapping[str, Corpus], settings: LayersTraining, readers: FrozenReaders
+    ) -> None:
+        self.encoder, self.readers = encoder, readers
         self.texts = [text for c in corpora.values() for text in c.texts]
         self.ratings = torch.from_numpy(np.concatenate([c.ratings for c in corpora.values()]))
         sizes = [len(c.texts) for c in corpora.values()]
@@ -138,6 +181,7 @@ class _Run(Updates):
         self.noise = Noise(self.texts, settings.noisy)
         network, self.logit = TextNetwork(encoder, settings), OrderedLogit()
         nn.init.zeros_(network.score.bias)
+        self.frozen = copy.deepcopy(network).eval().requires_grad_(False)
         groups = [*network.rates(settings), {"params": list(self.logit.parameters()), "lr": settings.head_rate}]
         super().__init__(network, groups, len(self.texts), settings)
 
@@ -147,13 +191,21 @@ class _Run(Updates):
         total, seen = 0.0, 0
         for rows in _batches(self.lengths, self.settings.batch_size, self.rng):
             states = lower(self.encoder, [self.noise(self.texts[i], self.rng) for i in rows], self.settings.layers)
-            scores, _ = self.network(*pad(states))
-            loss = self.loss(scores, torch.from_numpy(rows))
-            self.update(loss)
+            x, valid, words = pad(states)
+            score, tokens = self.network(x, valid, words)
+            each = torch.cat([score.unsqueeze(0), self.readers(tokens, words)])  # (1 + K, B)
+            loss = torch.stack([self.loss(one, torch.from_numpy(rows)) for one in each]).mean()
+            self.update(loss + self.settings.stay * self.moved(x, valid, words, tokens) if self.settings.stay else loss)
             total, seen = total + float(loss.detach()) * len(rows), seen + len(rows)
             if self.steps % 100 == 0:
                 say(f"step {self.steps}: {seen:,} of {len(self.texts):,} sentences, loss {total / seen:.3f}")
         return total / seen
+
+    def moved(self, x: Tensor, valid: Tensor, words: Tensor, tokens: Tensor) -> Tensor:
+        """Compute the mean squared distance of token vectors (B, T, D) to the frozen layers', in units of variance."""
+        with torch.no_grad():
+            before = self.frozen(x, valid, words)[1][words]
+        return ((tokens[words] - before) ** 2).mean() / before.var(0).mean()
 
     def loss(self, scores: Tensor, rows: Tensor) -> Tensor:
         """Average the weighted losses of a batch: scores (B,) of the sentences `rows` (B,)."""

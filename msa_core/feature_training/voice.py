@@ -36,7 +36,10 @@ from msa_core.features.voice import (
 # RAVDESS has four negative emotions for one positive; with these weights a voice without evidence scores about 0.
 EMOTION_WEIGHTS = {"neutral": 3.0, "calm": 1.3, "happy": 2.0, "surprised": 1.3}
 OTHER_WEIGHT = 0.8
-LICENCE = "RAVDESS CC BY-NC-SA 4.0 (Livingstone & Russo 2018); URDU for research only (Latif et al. 2018)"
+LICENCE = (
+    "RAVDESS CC BY-NC-SA 4.0 (Livingstone & Russo 2018); URDU for research only (Latif et al. 2018); "
+    "nEMO CC BY-NC-SA 4.0 (Christop 2024); neutral lines of MELD, GPL-3.0, spoken by flite and espeak-ng"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class VoiceTraining:
     peak_rate: float = 2e-3
     weight_decay: float = 0.05
     frame_weight: float = 0.3  # of the losses of single frames beside those of the clip
-    urdu_weight: float = 0.3  # of a URDU clip: fewer speakers, and nearly one emotion per speaker
+    other_weight: float = 0.3  # of a clip of another corpus than RAVDESS, which is the only one rated in strength
     swap: float = 0.8  # up to this share of another speaker's mean frame replaces that of an acted clip's speaker
     seed: int = 0
 
@@ -78,7 +81,7 @@ def speaker_folds(speakers: Sequence[str], n_folds: int, seed: int) -> np.ndarra
 def clip_weights(found: Sequence[VoiceClip], settings: VoiceTraining) -> np.ndarray:
     """Compute the weight (N,) of every clip in the training loss."""
     emotion = [EMOTION_WEIGHTS.get(c.emotion, OTHER_WEIGHT) for c in found]
-    corpus = [settings.urdu_weight if c.corpus == "urdu" else 1.0 for c in found]
+    corpus = [1.0 if c.corpus == "ravdess" else settings.other_weight for c in found]
     return np.array(emotion) * np.array(corpus)
 
 
@@ -155,7 +158,7 @@ class _Batches:
             start = rng.integers(max(len(whole) - length, 0) + 1)
             part = whole[start : start + length].astype(np.float32)
             clip = self.encoded.clips[row]
-            if self.settings.swap and clip.corpus == "ravdess":  # of URDU speakers the mean is nearly the emotion
+            if self.settings.swap and clip.corpus != "urdu":  # of URDU speakers the mean is nearly the emotion
                 other = self.colour[self.speakers[rng.integers(len(self.speakers))]]
                 part += self.settings.swap * rng.random() * (other - self.colour[clip.speaker])
             frames[k, : len(part)], valid[k, : len(part)] = part, True
@@ -214,30 +217,29 @@ def clip_metrics(found: Sequence[VoiceClip], values: Sequence[np.ndarray]) -> di
 
 
 def fit(
-    data: Path,
-    out: Path | None = None,
+    found: Sequence[VoiceClip],
+    out: Path,
     *,
     cache: Path | None = None,
     settings: VoiceTraining | None = None,
+    stage: bool = False,
     progress: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Encode the corpora, train on the speakers of the train part, write the checkpoint.
+    """Encode clips, train on the speakers of the train part, write the checkpoint.
 
     Args:
-        data: folder with `ravdess` and `urdu`.
-        out: checkpoint folder; None = the shipped one.
+        found: labelled clips of all parts.
+        out: checkpoint folder.
         cache: folder for encoded recordings, `corpora/voices.cache` of the project by default.
+        stage: music and audiences are mixed in too.
         progress: called with lines about the progress.
 
     Returns:
         The manifest's metrics.
-
-    Raises:
-        MsaError: when a corpus is missing.
     """
-    settings, out = settings or VoiceTraining(), out or checkpoint.ROOT / CHECKPOINT
+    settings = settings or VoiceTraining()
     cache = cache or Path("corpora") / "voices.cache"
-    encoded = encode(data, settings.n_versions, cache, lambda what, done, of: progress(f"{what}: {done}/{of}"))
+    encoded = encode(found, settings.n_versions, cache, lambda what, done, of: progress(f"{what}: {done}/{of}"), stage)
     return fit_encoded(encoded, out, settings, progress)
 
 
@@ -252,7 +254,8 @@ def fit_encoded(
     network = train(known, held_out, settings, progress)
     names = [sorted({s for s, gone in zip(speakers, row, strict=True) if gone}) for row in held_out]
     metrics = evaluate(network, names, encoded)
-    facts = {"corpora": ["RAVDESS speech", "URDU"], "licence": LICENCE, "n_clips": len(known.clips)}
+    n = {corpus: sum(c.corpus == corpus for c in known.clips) for corpus in sorted({c.corpus for c in known.clips})}
+    facts = {"corpora": sorted(n), "licence": LICENCE, "n_clips": n}
     manifest = {
         "name": out.name,
         "config": asdict(network.config),
@@ -290,7 +293,7 @@ def evaluate(network: VoiceNetwork, held_out: Sequence[Sequence[str]], encoded: 
             for c, f in zip(encoded.clips, encoded.frames[version], strict=True)
         ]
         for split in SPLIT_SPEAKERS:
-            for corpus in ("ravdess", "urdu"):
+            for corpus in sorted({c.corpus for c in encoded.clips}):
                 rows = [i for i, c in enumerate(encoded.clips) if (c.split, c.corpus) == (split, corpus)]
                 if len(rows) > 1:
                     key = f"{split}_{corpus}_{label}"
@@ -315,7 +318,8 @@ def voice_pool(encoded: EncodedVoices, name: str | Path = CHECKPOINT) -> VoicePo
         MsaError: when the checkpoint was trained on another split of the speakers.
     """
     network, manifest = load(name), checkpoint.read_manifest(name)
-    if manifest.get("speakers") != {split: list(s) for split, s in SPLIT_SPEAKERS.items()}:
+    split_of = {speaker: split for split, names in manifest.get("speakers", {}).items() for speaker in names}
+    if any(split_of.get(c.speaker) != c.split for c in encoded.clips):
         raise MsaError(f"{name} was trained on another split of speakers. Train it again: fit voice --data DIR.")
     use = {c.speaker: networks_for(c.speaker, manifest["held_out"]) for c in encoded.clips}
     values, clip_of, version_of = [], [], []

@@ -10,13 +10,16 @@ from scipy.signal import fftconvolve, resample
 from msa_core.feature_training.voice_clips import SAMPLE_RATE_HZ, generator
 
 
-def augment(waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.ndarray] = ()) -> np.ndarray:
+def augment(
+    waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.ndarray] = (), stage: bool = False
+) -> np.ndarray:
     """Simulate a new recording of the same utterance: other speed, pitch, room, microphone, noise, line and level.
 
     Args:
         waveform: (N,) float32 at 16 kHz.
         seed: identifies clip and version; the same seed gives the same samples.
         babble: other voices that may be mixed in as background.
+        stage: music or an audience may be mixed in too.
 
     Returns:
         (M,) float32, |x| <= 1, at least 0.5 s.
@@ -31,6 +34,8 @@ def augment(waveform: np.ndarray, seed: tuple[object, ...], babble: Sequence[np.
         (0.6, lambda x, r: _noise(x, r, babble)),
         (0.35, _line),
     ]
+    if stage:
+        steps.insert(-1, (0.3, lambda x, r: _mixed(x, (_music if r.random() < 0.5 else _audience)(len(x), r), r)))
     out = waveform.astype(np.float64)
     for probability, step in steps:
         if rng.random() < probability:
@@ -124,10 +129,47 @@ def _noise(waveform: np.ndarray, rng: np.random.Generator, babble: Sequence[np.n
             noise += np.roll(np.resize(babble[k], n), int(rng.integers(n)))
     else:
         noise = _filter(rng.normal(size=n), (50, 8000), (0.0, -float(rng.uniform(0, 44))))
+    return _mixed(waveform, noise, rng)
+
+
+def _mixed(waveform: np.ndarray, noise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add a noise (N,) 8-30 dB below the speech."""
     loud = np.repeat(_loud(waveform), 400)
     speech = np.sqrt((waveform[: len(loud)][loud] ** 2).mean()) if loud.any() else 0.0
     scale = speech * 10 ** (-rng.uniform(8, 30) / 20) / max(np.sqrt((noise**2).mean()), 1e-9)
     return waveform + scale * noise  # type: ignore[no-any-return]
+
+
+def _music(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Play random chords of four harmonics a note, each struck and fading, at 70-140 beats a minute: (n,)."""
+    beat = int(60 / rng.uniform(70, 140) * SAMPLE_RATE_HZ)
+    t = np.arange(beat) / SAMPLE_RATE_HZ
+    key, fall = 110 * 2 ** (rng.integers(12) / 12), np.exp(-t * rng.uniform(1, 6))
+    out = np.zeros(n + beat)
+    for start in range(0, n, beat):
+        root = rng.choice((0, 3, 5, 7, 9))
+        for step in (0, rng.choice((3, 4)), 7, 12):
+            pitch = key * 2 ** ((root + step) / 12)
+            for harmonic in range(1, 5):
+                out[start : start + beat] += fall * np.sin(2 * np.pi * pitch * harmonic * t) / harmonic**1.5
+    return out[:n]
+
+
+def _audience(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Clap or laugh with many people: short bursts of coloured noise, dense or in syllables of 4-6 Hz: (n,)."""
+    t = np.arange(n) / SAMPLE_RATE_HZ
+    if rng.random() < 0.5:  # applause: bursts of 10 ms at random times
+        strikes = np.zeros(n)
+        strikes[rng.integers(n, size=max(1, int(n / SAMPLE_RATE_HZ * rng.uniform(40, 200))))] = 1.0
+        level = fftconvolve(strikes, np.exp(-np.arange(1600) / 160))[:n]
+        return _filter(level * rng.normal(size=n), (300, 1200, 8000), (-12.0, 0.0, -15.0))
+    voices = sum(
+        np.clip(np.sin(2 * np.pi * rng.uniform(4, 6) * t + rng.uniform(0, 6.3)), 0, None)
+        * np.sin(2 * np.pi * rng.uniform(130, 350) * t)
+        for _ in range(6)
+    )
+    swell = np.sin(np.pi * np.clip((t - t[-1] * rng.uniform(0, 0.5)) / (0.5 * t[-1] + 1e-9), 0, 1))
+    return (voices + 0.7 * _filter(rng.normal(size=n), (400, 1500, 8000), (-12.0, 0.0, -18.0))) * swell  # type: ignore[no-any-return]
 
 
 def _line(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Ids of the extractors and the width of every stream."""
+    """Ids of the extractors and the width of every stream.
+
+    base: id of the set that this one refines; the models of that one read this one too.
+    """
 
     id: str
     text_dim: int
     audio_dim: int
     vision_dim: int
     extractors: tuple[str, ...]
+    base: str | None = None
+
+    def fits(self, trained_on: str) -> bool:
+        """Check whether a model that was trained on a feature set reads this one."""
+        return trained_on in (self.id, self.base)
 
     @property
     def dims(self) -> dict[str, int]:
@@ -34,4 +43,22 @@ COMPACT = FeatureSet(
         "voice-ravdess-urdu-v1",
     ),
 )
-FEATURE_SETS = {COMPACT.id: COMPACT}
+# Of clips and written sentences: the words are encoded by the layers that were tuned through the shipped networks,
+# which are trained on COMPACT and stay as they are.
+TUNED = replace(
+    COMPACT,
+    id="compact-v2",
+    extractors=(*COMPACT.extractors, "text-layers-v1"),
+    base=COMPACT.id,
+)
+FEATURE_SETS = {s.id: s for s in (COMPACT, TUNED)}
+LARGE = re.compile(r"large-.+-(\d+)-(\d+)-(\d+)")  # id of a large set (features/large), with its widths
+
+
+def known(feature_set: str) -> FeatureSet | None:
+    """Find the feature set of an id: one of FEATURE_SETS, or a large one, whose id tells its widths; else None."""
+    widths = LARGE.fullmatch(feature_set)
+    if widths is None:
+        return FEATURE_SETS.get(feature_set)
+    text_dim, audio_dim, vision_dim = map(int, widths.groups())
+    return FeatureSet(feature_set, text_dim, audio_dim, vision_dim, ())

@@ -60,3 +60,8 @@ def too_much(text: str, loud_s: float) -> bool:
 def too_little(text: str, loud_s: float) -> bool:
     """Tell whether a text fills so little of the sound that other words must be lost."""
     return letters(text) < SLOWEST * loud_s
+
+
+def fits(text: str, loud_s: float) -> bool:
+    """Tell whether a text is what can be said in that time, neither more nor less."""
+    return not too_much(text, loud_s) and not too_little(text, loud_s)

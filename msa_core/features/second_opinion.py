@@ -110,7 +110,7 @@ def verdict(reason: str | None, log_probability: float, second: Opinion | None) 
         return NO_SPEECH
     if second.not_english:
         return not_english(second)
-    if reason is None or (second.english >= SURE and log_probability > LIKELY):
+    if reason is None or (second.speech and second.english >= SPEECH and log_probability > LIKELY):
         return None
     return NOT_UNDERSTOOD if second.english >= SURE else NOT_ENGLISH
 

@@ -8,8 +8,7 @@ come from windows of their own (`windows.voice_windows`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,14 +19,10 @@ from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer
 
 from msa_core.errors import message
+from msa_core.features import transcribed
+from msa_core.features.alone import alone
 from msa_core.features.loops import repeats, said_twice, too_little
-from msa_core.features.loudness import (
-    SAMPLE_RATE_HZ,
-    SILENT_DBFS,
-    is_silent,
-    loud_seconds,
-    near_loud,
-)
+from msa_core.features.loudness import SAMPLE_RATE_HZ, SILENT_DBFS, is_silent, loud_seconds, near_loud
 from msa_core.features.pieces import CONFIRMED, confirmed, joined, pieces, refused_loop
 from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus
@@ -66,7 +61,6 @@ BATCH = 16
 SHORT_S, REPLY_S = 3.0, 1.0  # loud sound of a loop, and of other words, that is heard again when it is refused
 TEMPERATURES = (0.2, 0.6)  # of tokens drawn for a window whose most likely ones never end
 DOUBTFUL = -1.0  # mean log-probability, at most, of words that were drawn or end at the token limit
-PATIENCE_S = 0.2  # between two looks at whether the work is still wanted, while another thread reads
 
 
 @dataclass(frozen=True)
@@ -258,7 +252,7 @@ class SpeechReader:
         # 5. A loop without an end, however it is heard, is refused unless its pieces say it too.
         if retry:
             answers = [self._in_pieces(w, a, poll) or a for w, a in zip(windows, answers, strict=True)]
-            answers = [DecodedWindow(reason=NOT_UNDERSTOOD) if a.unfinished else a for a in answers]
+            answers = [replace(a, aligned=None, reason=NOT_UNDERSTOOD) if a.unfinished else a for a in answers]
         return answers
 
     def _in_pieces(self, window: Window, looped: DecodedWindow, poll: Callable[[], None]) -> DecodedWindow | None:
@@ -270,6 +264,19 @@ class SpeechReader:
         heard = self._listen(parts, encoded, poll, False)
         phrase = tokenizers(self.model, encoded[:1], self.language)[0].decode(list(looped.decoded.tokens))
         return joined(window, parts, heard) if confirmed(phrase, parts, heard) else None
+
+    def _transcribed(
+        self, window: Window, encoded: Tensor, found: DecodedWindow, poll: Callable[[], None]
+    ) -> DecodedWindow:
+        """Hear a doubtful window as openai-whisper does, encoder output (1, T, D), and keep the likelier words."""
+        other = transcribed.better(self.model, window.sound, found, poll)
+        if other is None:
+            return found
+        if found.reason is not None:
+            return DecodedWindow(None, NOT_UNDERSTOOD, other.log_probability, decoded=other)
+        tokenizer = tokenizers(self.model, encoded, self.language)
+        aligned = self._aligned([window], encoded, tokenizer, [other.tokens])[0]
+        return replace(found, aligned=aligned, decoded=other, log_probability=other.log_probability)
 
     def _judged(
         self,
@@ -287,10 +294,13 @@ class SpeechReader:
             said = second.opinions([windows[i] for i in asked], poll)
         for i, opinion in zip(asked, said, strict=True):
             found = heard[i]
+            if opinion is None or not opinion.not_english:
+                found = answers[i] = self._transcribed(windows[i], encoded[i : i + 1], found, poll)
             reason = verdict(found.reason, found.log_probability, opinion)
             if reason is None and found.reason is None:
                 continue
-            if found.decoded is None or reason == NO_SPEECH or (reason is not None and not any_language):
+            usable = found.decoded is not None and not found.unfinished and reason != NO_SPEECH
+            if not usable or (reason is not None and not any_language):
                 answers[i] = DecodedWindow(reason=reason or NOT_UNDERSTOOD)
             else:
                 note = used_all_the_same(opinion) if any_language else None
@@ -369,6 +379,7 @@ class SpeechReader:
                 for (text, _, _), (s, e) in zip(aligned.words, spans, strict=True)
             ]
         silent = all(is_silent(w.sound) for w, _ in parts)
+        refused = [h.reason for _, h in parts if h.reason and h.reason.startswith(NOT_UNDERSTOOD)]
         return Speech(
             transcript=" ".join(said),
             words=tuple(words),
@@ -377,22 +388,8 @@ class SpeechReader:
             states=np.concatenate(states),
             state_times_s=np.concatenate(times),
             state_words=np.concatenate(owners),
-            no_speech_reason=None if words else self._reason([h.reason for _, h in parts]),
+            no_speech_reason=None if words else next(iter(refused), NO_SPEECH),
             notes=tuple(dict.fromkeys(n for _, h in parts if (n := h.note or left_out(h.reason)))) if words else (),
             silent_reason=SILENT if silent else None,
             log_probability=min((h.log_probability for _, h in parts if h.aligned is not None), default=0.0),
         )
-
-    def _reason(self, reasons: Sequence[str | None]) -> str:
-        return next((r for r in reasons if r and r.startswith(NOT_UNDERSTOOD)), NO_SPEECH)
-
-
-@contextmanager
-def alone(lock: threading.Lock, poll: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock, asking `poll` whether to go on waiting while another thread has it."""
-    while not lock.acquire(timeout=PATIENCE_S):
-        poll()
-    try:
-        yield
-    finally:
-        lock.release()

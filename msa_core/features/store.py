@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import tokenize
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 
-from msa_core import atomic
+from msa_core import atomic, checkpoint
 from msa_core.errors import FeatureError
+from msa_core.features import TUNED, FeatureSet
 from msa_core.schema import STREAMS, Prosody, Stream, Utterance, Word
+
+DAMAGE = (  # what numpy and the archive around it raise for a damaged or hostile .npz
+    OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile, MemoryError, RuntimeError, SyntaxError,
+    struct.error, tokenize.TokenError, zlib.error,
+)  # fmt: skip
+
+
+class Frame(NamedTuple):
+    """A frame of a clip without its picture: the face box is in pixels of the picture that belongs to it."""
+
+    time_s: float
+    box: tuple[int, int, int, int] | None
+    valence: float | None
+
+
+def key(clip: Path, any_language: bool = False, feature_set: FeatureSet | None = None) -> str:
+    """Name the content of a clip and the extractors that read it; None: those of the compact set.
+
+    Raises:
+        OSError: the clip cannot be read.
+    """
+    own = feature_set or TUNED
+    read = " ".join([checkpoint.sha256(clip), own.id, *own.extractors])
+    return read + any_language * " any language"
 
 
 def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
@@ -23,7 +51,7 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
     Args:
         utterance: the clip.
         path: the file to write.
-        key: identifies the file and the extractors that the features came from (see `extract.folder`).
+        key: identifies the file and the extractors that the features came from (see `key`).
 
     Raises:
         FeatureError: the file cannot be written.
@@ -42,6 +70,7 @@ def save(utterance: Utterance, path: str | Path, key: str = "") -> None:
         "prosody": None if utterance.prosody is None else asdict(utterance.prosody),
         "score": utterance.label,
         "reasons": {s: utterance.stream(s).reason for s in STREAMS},
+        "frames": [{"time_s": t.time_s, "box": t.box, "valence": t.valence} for t in utterance.thumbnails],
     }
     arrays = {"facts": np.frombuffer(json.dumps(facts, allow_nan=False).encode(), np.uint8)}
     for name in STREAMS:
@@ -66,6 +95,14 @@ def load(path: str | Path) -> Utterance:
         FeatureError: the file is missing, damaged or of another kind.
     """
     arrays, facts = _read(Path(path))
+    try:
+        return _restored(arrays, facts)
+    except (LookupError, TypeError, ValueError) as e:
+        raise _damaged(Path(path), e) from e
+
+
+def _restored(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Utterance:
+    """Make an utterance of its arrays and facts."""
 
     def stream(name: str) -> Stream:
         if f"{name}_values" not in arrays:
@@ -86,8 +123,18 @@ def load(path: str | Path) -> Utterance:
         notes=tuple(facts["notes"]),
         timings_s=facts["timings_s"],
         label=facts["score"],
-        prosody=_prosody(facts.get("prosody")),  # a file written before it was measured has none
+        prosody=restored_prosody(facts.get("prosody")),  # a file written before it was measured has none
     )
+
+
+def frames(path: str | Path) -> tuple[Frame, ...]:
+    """Read which frames of a clip `save` was given pictures of; none from a file written before it kept them.
+
+    Raises:
+        FeatureError: the file is missing, damaged or of another kind.
+    """
+    stored = _read(Path(path))[1].get("frames", ())
+    return tuple(Frame(f["time_s"], None if f["box"] is None else tuple(f["box"]), f["valence"]) for f in stored)
 
 
 def stored_key(path: Path) -> str | None:
@@ -98,7 +145,7 @@ def stored_key(path: Path) -> str | None:
         return None
 
 
-def _prosody(stored: Mapping[str, Any] | None) -> Prosody | None:
+def restored_prosody(stored: Mapping[str, Any] | None) -> Prosody | None:
     """Restore what JSON keeps of a prosody."""
     if stored is None:
         return None
@@ -111,10 +158,15 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {k: stored[k] for k in stored.files}
-        return arrays, json.loads(bytes(arrays.pop("facts")))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
-        raise FeatureError(
-            "{name} holds no features of ours ({why}). Extract the clip again.",
-            name=path.name,
-            why=type(e).__name__,
-        ) from e
+        facts = json.loads(bytes(arrays.pop("facts")))
+        if not isinstance(facts, dict):
+            raise TypeError
+        return arrays, facts
+    except DAMAGE as e:
+        raise _damaged(path, e) from e
+
+
+def _damaged(path: Path, error: Exception) -> FeatureError:
+    return FeatureError(
+        "{name} holds no features of ours ({why}). Extract the clip again.", name=path.name, why=type(error).__name__
+    )

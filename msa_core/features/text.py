@@ -10,11 +10,15 @@ import bisect
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
 
 from msa_core.errors import FeatureError
+from msa_core.features.bert import Bert
 from msa_core.features.text_layers import AttentionHead, attach
 from msa_core.schema import SCORE_LIMIT, Stream, Word
 
@@ -28,6 +32,13 @@ def normalise(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(APOSTROPHES)
     kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in folded)
     return " ".join(word for raw in kept.split() if (word := raw.strip("'")))
+
+
+class WordEncoder(Protocol):
+    """Encoder of spoken words, of whatever feature set."""
+
+    def encode_words(self, words: Sequence[Word]) -> Stream:
+        """Encode words to token vectors with times; absent with a reason when no word has a letter or digit."""
 
 
 class TextEncoder:
@@ -45,20 +56,19 @@ class TextEncoder:
             FeatureError: the folder does not load.
             CheckpointError: the checkpoint of the layers does not load or does not fit.
         """
-        from transformers import AutoModel, AutoTokenizer  # here: the import takes seconds
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # a bar for a model of 90 MB is noise on standard error
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
-            self.model = AutoModel.from_pretrained(str(directory), local_files_only=True).to(device).float().eval()
-        except (OSError, ValueError, KeyError) as e:
+            self.model = Bert.read(Path(directory)).to(device)
+            self.tokenizer = Tokenizer.from_buffer((Path(directory) / "tokenizer.json").read_bytes())
+            self.first, self.last, self.pad = (self._special(name) for name in ("[CLS]", "[SEP]", "[PAD]"))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
             raise FeatureError(
                 "{path} does not load as a text model ({why}). "
                 "Give a folder with config.json, tokenizer.json and model.safetensors.",
                 path=str(directory),
                 why=type(e).__name__,
             ) from e
+        self.tokenizer.no_truncation()  # chunks are cut here, see `encode`
+        self.tokenizer.no_padding()
         self.head: AttentionHead | None = None
         if layers is not None:
             self.head = attach(self.model.encoder.layer, layers).to(device)
@@ -124,23 +134,30 @@ class TextEncoder:
             seen[owner] += 1
         return Stream(values=self.encode([joined])[0], times_s=times)
 
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of a text after `normalise`, between [CLS] and [SEP]; only its first 254 pieces."""
+        return [self.first, *self._pieces(text)[0][:CHUNK_TOKENS], self.last]
+
+    def _special(self, name: str) -> int:
+        """Return the id of a special token. Raises: KeyError."""
+        found = self.tokenizer.token_to_id(name)
+        if found is None:
+            raise KeyError(name)
+        return int(found)
+
     def _pieces(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of the word pieces of a text after `normalise`, and where each starts in it."""
-        coded = self.tokenizer(
-            normalise(text), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
-        )
-        return coded["input_ids"], [start for start, _ in coded["offset_mapping"]]
+        coded = self.tokenizer.encode(normalise(text), add_special_tokens=False)
+        return coded.ids, [start for start, _ in coded.offsets]
 
     @torch.inference_mode()
     def _forward(self, chunks: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """Run the model on chunks of ids; the two special tokens are left out unless nothing else is there."""
-        first, last, pad = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.tokenizer.pad_token_id
         width = max(len(c) for c in chunks) + 2
-        ids = torch.full((len(chunks), width), pad)
-        attended = torch.zeros(len(chunks), width, dtype=torch.long)
+        ids = torch.full((len(chunks), width), self.pad)
+        attended = torch.zeros(len(chunks), width, dtype=torch.bool)
         for row, chunk in enumerate(chunks):
-            ids[row, : len(chunk) + 2] = torch.tensor([first, *chunk, last])
-            attended[row, : len(chunk) + 2] = 1
-        states = self.model(input_ids=ids.to(self.device), attention_mask=attended.to(self.device)).last_hidden_state
-        values = states.float().cpu().numpy()
+            ids[row, : len(chunk) + 2] = torch.tensor([self.first, *chunk, self.last])
+            attended[row, : len(chunk) + 2] = True
+        values = self.model(ids.to(self.device), attended.to(self.device)).float().cpu().numpy()
         return [values[r, 1 : 1 + len(c)].copy() if c else values[r, :1].copy() for r, c in enumerate(chunks)]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from msa_core import checkpoint
 from msa_core.errors import CheckpointError
 
+CHECKPOINT = "text-layers-v1"
 KIND = "text-layers"  # kind in the manifest
 
 

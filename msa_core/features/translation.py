@@ -76,7 +76,8 @@ class TranslatingReader(SpeechReader):
             if found.reason == NO_SPEECH:
                 continue
             foreign = other != LANGUAGE and languages[other] > OTHER
-            if any_language and (foreign or found.reason is not None) and found.decoded is not None:
+            refused = found.reason is not None and not found.unfinished
+            if any_language and (foreign or refused) and found.decoded is not None:
                 found = self._believed(windows[i], encoded[i : i + 1], found)
             elif foreign:
                 answers[i] = DecodedWindow(reason=not_chinese(other))

@@ -104,7 +104,7 @@ def voice_windows(clip: int, wave: np.ndarray) -> list[Window]:
     return [Window(clip, s / SAMPLE_RATE_HZ, padded[s + size - hop :][:size]) for s in starts]
 
 
-def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window]) -> np.ndarray:
+def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window], pool: int = POOL) -> np.ndarray:
     """Join the pooled frames of overlapping windows of one clip: (T, D) float32.
 
     Where windows overlap, a frame is their mean, weighted by its distance from the edge of each window.
@@ -112,11 +112,12 @@ def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window]) -> np.nd
     Args:
         frames: (T_w, D) of each window, from `pooled`.
         windows: of `voice_windows`, in order.
+        pool: encoder frames in one of them, POOL or 1.
     """
     if len(windows) == 1:
         return frames[0]
-    starts = [round(w.start_s * SAMPLE_RATE_HZ) // (POOL * FRAME_SAMPLES) for w in windows]
-    lead, size = -starts[0], VOICE_WINDOW_S * SAMPLE_RATE_HZ // (POOL * FRAME_SAMPLES)  # in frames
+    starts = [round(w.start_s * SAMPLE_RATE_HZ) // (pool * FRAME_SAMPLES) for w in windows]
+    lead, size = -starts[0], VOICE_WINDOW_S * SAMPLE_RATE_HZ // (pool * FRAME_SAMPLES)  # in frames
     total = np.zeros((lead + starts[-1] + len(frames[-1]), frames[0].shape[1]))
     weights = np.zeros((len(total), 1))
     for start, part in zip(starts, frames, strict=True):
@@ -127,9 +128,9 @@ def overlapped(frames: Sequence[np.ndarray], windows: Sequence[Window]) -> np.nd
     return (total[lead:] / weights[lead:]).astype(np.float32)
 
 
-def voice_times(n_samples: int) -> np.ndarray:
-    """Return the middle of each pooled frame of a sound, in s."""
-    return frame_times(Window(0, 0.0, np.empty(n_samples, np.float32)))
+def voice_times(n_samples: int, pool: int = POOL) -> np.ndarray:
+    """Return the middle of each frame of a sound, in s; `pool`: encoder frames in one."""
+    return frame_times(Window(0, 0.0, np.empty(n_samples, np.float32)), pool)
 
 
 def batches(windows: Sequence[Window], batch: int) -> list[list[Window]]:
@@ -149,20 +150,23 @@ def mel(windows: Sequence[Window], model: Whisper, padded_s: int) -> Tensor:
     return torch.stack(mels)
 
 
-def pooled(frames: Tensor, windows: Sequence[Window]) -> list[np.ndarray]:
-    """Average each POOL real encoder frames (the last group may be smaller): (T, D) float32 per window."""
-    answers = []
-    for row, window in zip(frames.float().cpu().numpy(), windows, strict=True):
-        starts = np.arange(0, window.n_frames, POOL)
-        sizes = np.minimum(POOL, window.n_frames - starts)
-        answers.append((np.add.reduceat(row[: window.n_frames], starts, axis=0) / sizes[:, None]).astype(np.float32))
-    return answers
+def pooled(frames: Tensor, windows: Sequence[Window], pool: int = POOL) -> list[np.ndarray]:
+    """Average each `pool` real encoder frames (the last group may be smaller): (T, D) float32 per window."""
+    rows = frames.float().cpu().numpy()
+    return [averaged(row[: w.n_frames], pool) for row, w in zip(rows, windows, strict=True)]
 
 
-def frame_times(window: Window) -> np.ndarray:
-    """Return the middle of each pooled frame, in s of the clip."""
-    starts = np.arange(0, window.n_frames, POOL)
-    stops = np.minimum(starts + POOL, window.n_frames)
+def averaged(frames: np.ndarray, pool: int) -> np.ndarray:
+    """Average each `pool` of N frames (N, D), the last group may be smaller: (T, D) float32."""
+    starts = np.arange(0, len(frames), pool)
+    sizes = np.minimum(pool, len(frames) - starts)
+    return (np.add.reduceat(frames, starts, axis=0) / sizes[:, None]).astype(np.float32)
+
+
+def frame_times(window: Window, pool: int = POOL) -> np.ndarray:
+    """Return the middle of each frame, in s of the clip; `pool`: encoder frames in one."""
+    starts = np.arange(0, window.n_frames, pool)
+    stops = np.minimum(starts + pool, window.n_frames)
     return window.start_s + (starts + stops) / 2 * FRAME_S
 
 

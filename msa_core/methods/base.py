@@ -36,7 +36,7 @@ class Mechanism(TypedDict):
 PANELS = ("attention", "gates", "distillation", "prompts")  # views of a mechanism
 
 # Rows of a table, in this order.
-KINDS = ("constant", "naive", "complete", "masked", "method", "variant", "ablation", "specialist")
+KINDS = ("constant", "classical", "naive", "complete", "masked", "method", "variant", "ablation", "specialist")
 
 
 class Recipe(NamedTuple):
@@ -45,8 +45,8 @@ class Recipe(NamedTuple):
     Attributes:
         run_name: name of the run folders, without the seed.
         title: name of the row for readers.
-        kind: one of KINDS but "constant" and "variant", which are not trained. "naive": a complete model that others
-            are measured against; "complete": a method's own complete model.
+        kind: one of KINDS but "constant", "classical" and "variant", which are no training of a method. "naive": a
+            complete model that others are measured against; "complete": a method's own complete model.
         config: settings of the method.
         loop: settings of the training loop.
         teacher: run name of the teacher; every seed learns from the teacher of its seed.
@@ -58,6 +58,18 @@ class Recipe(NamedTuple):
     config: Mapping[str, Any] = {}
     loop: Mapping[str, Any] = {}
     teacher: str | None = None
+
+
+class Preset(NamedTuple):
+    """Named settings of a method, such as those that were published.
+
+    Attributes:
+        config: settings of the method.
+        loop: settings of the training loop.
+    """
+
+    config: Mapping[str, Any]
+    loop: Mapping[str, Any]
 
 
 class MethodConfig(Protocol):
@@ -101,6 +113,7 @@ class Method(nn.Module):
         double_flow: True when the complete batch passes the model too in training, with the same weights.
         reconstruction: True when it is rebuilt from less than a paper, which is said wherever it is shown.
         Config: dataclass of the settings.
+        presets: named settings in place of the defaults of Config and of the loop.
         dims: width per stream.
     """
 
@@ -111,6 +124,7 @@ class Method(nn.Module):
     double_flow: ClassVar[bool] = False
     reconstruction: ClassVar[bool] = False
     Config: ClassVar[Any]
+    presets: ClassVar[Mapping[str, Preset]] = {}
 
     def __init__(self, config: Any, dims: Mapping[str, int]):
         super().__init__()
@@ -133,7 +147,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
-        """Compute the unweighted loss terms by name.
+        """Compute the unweighted loss terms by name, from the whole batch also where processes share its rows.
 
         Args:
             full: complete flow, of the model itself (`double_flow`) or of its teacher (`needs_teacher`), else None.

@@ -39,27 +39,32 @@ Departures
 - The paper draws the share of dropped frames from [0, 1]; the shipped student was trained with shares up to 0.2.
   Channel dropout and noise, drawn once per utterance, and averaged weights are ours, as in the other methods.
   The settings stand in `CorrKDConfig`.
+
+Emotions (IEMOCAP)
+A corpus of emotions gives every utterance a yes or no for each, and each is a binary task, as in the paper: one
+network, two logits an emotion. L_task and RCD are means over the emotions, CPD has two prototypes for each, and SCD
+knows no classes. With two classes the non-target response is the complement of the target's, so that RCD's parts say
+the same twice. The score of an emotion is its log odds, bounded: above 0 it is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from msa_core.config import LATER
 from msa_core.errors import MsaError
-from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
-from msa_core.methods.gather import gather
+from msa_core.methods.base import Method, Preset, Recipe, check_ranges
+from msa_core.methods.corrkd_explain import STUDENT, TEACHER, CorrKDMechanism, describe
 from msa_core.methods.layers import Dropout, bounded, masked_mean, mlp, usable
 from msa_core.methods.losses import (
     cross_entropy,
     mse,
     mutual_information,
     prototype_distillation,
-    prototype_similarity,
     prototypes,
     response_divergence,
     response_parts,
@@ -75,7 +80,6 @@ CLASSES: dict[int, tuple[str, ...]] = {
 }
 RESPONSES = ("mutual_information", "kl", "none")
 MEMORIES = ("batch", "ema")
-TEACHER, STUDENT = 0, 1  # rows of the buffers that both have
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class CorrKDConfig:
 
     distil: bool = True  # False: train the teacher, on the task alone
     n_classes: int = 7  # 7 bins or 3
+    emotions: tuple[str, ...] = field(default=(), metadata=LATER)  # set by a corpus of emotions: two classes each
     fuse: bool = True  # [False] two layers between the pooled streams and H; False: H is the pooled streams
     d_model: int = 40  # [40] of a modality; the joint representation has 3 d
     n_heads: int = 10  # [10]
@@ -120,7 +125,7 @@ class CorrKDConfig:
 
     def loss_weights(self) -> dict[str, float]:
         """Return the weight per loss term; the distillations only where there is a teacher."""
-        weights = {"task": self.weight_task, "score": self.weight_score}
+        weights = {"task": self.weight_task} | ({} if self.emotions else {"score": self.weight_score})
         if self.distil:
             weights |= {"scd": self.weight_scd} if self.use_scd else {}
             weights |= {"cpd": self.weight_cpd} if self.use_cpd else {}
@@ -133,45 +138,15 @@ class CorrKDConfig:
         return CorrKDConfig(d_model=8, n_heads=2, d_feedforward=8, d_critic=4, dropout=0.1, head_dropout=0.1)
 
 
-class Response(TypedDict):
-    """Probability of the target class, and of every other class by name."""
-
-    target: float
-    non_target: dict[str, float]
-
-
-class ClassResponses(TypedDict):
-    """Responses split at the class `target`: of the teacher with everything and with what is left, of the student."""
-
-    target: str
-    teacher_full: Response
-    teacher_left: Response
-    student: Response
-
-
-class Distances(TypedDict):
-    """Euclidean distances of joint representations to the teacher's with everything.
-
-    student_to_teacher_left: between the two that have what is left. typical: of two different clips, to the teacher.
-    """
-
-    teacher_left: float
-    student: float
-    student_to_teacher_left: float
-    typical: float
-
-
-class CorrKDMechanism(Mechanism, total=False):
-    """Mechanism of CorrKD for one clip; only a student beside its teacher has more than the attention.
-
-    substitute: what stands for a missing modality. prototype_similarity: by "teacher" and "student", the cosine with
-    each class mean of the training data, None for a class that it lacks.
-    """
-
-    substitute: str
-    class_responses: ClassResponses
-    prototype_similarity: dict[str, dict[str, float | None]]
-    distance: Distances
+# Structure, weights, margin, batch and missing input of the paper. Its distances are not divided by the root of the
+# width, 120: the margin is, and the weight of SCD makes up for it.
+PUBLISHED = Preset(
+    {
+        "d_model": 40, "n_heads": 10, "fuse": False, "prototypes": "batch", "margin": 1.2 * 120**-0.5,
+        "weight_task": 1.0, "weight_scd": 120.0, "weight_cpd": 1.0, "weight_rcd": 1.0,
+    },
+    {"batch": 64, "regime": "mrm"},
+)  # fmt: skip
 
 
 class Critic(nn.Module):
@@ -194,10 +169,12 @@ class CorrKD(Method):
     title = "CorrKD"
     panel = "distillation"
     Config = CorrKDConfig
+    presets = {"published": PUBLISHED}
 
     def __init__(self, config: CorrKDConfig, dims: Mapping[str, int]):
         super().__init__(config, dims)
-        k, joint = config.n_classes, 3 * config.d_model
+        self.k, joint = 2 if config.emotions else config.n_classes, 3 * config.d_model
+        n_logits = self.k * max(1, len(config.emotions))
         inputs = list(zip(MODALITIES, config.input_dropout, config.input_noise, strict=True))
         d, layers_ = config.d_model, (config.n_heads, config.n_layers, config.d_feedforward, config.dropout)
         self.encode = nn.ModuleDict(
@@ -206,14 +183,16 @@ class CorrKD(Method):
         layers = (*mlp((joint, joint), config.head_dropout), nn.Linear(joint, joint)) if config.fuse else ()
         self.fuse = nn.Sequential(*layers)
         self.head_dropout = Dropout(config.head_dropout)
-        self.head, self.read_out = nn.Linear(joint, k), nn.Linear(joint, 1)
+        self.head = nn.Linear(joint, n_logits)
+        if not config.emotions:
+            self.read_out = nn.Linear(joint, 1)
         if config.distil and config.response == "mutual_information":
             self.critic = nn.ModuleDict(
-                {"target": Critic(1, config.d_critic), "non_target": Critic(k - 1, config.d_critic)}
+                {"target": Critic(1, config.d_critic), "non_target": Critic(self.k - 1, config.d_critic)}
             )
         if config.distil:
-            self.register_buffer("memory", torch.zeros(2, k, joint))  # prototypes so far, of teacher and student
-            self.register_buffer("prototypes", torch.zeros(2, k, joint))  # over all training data, see `conclude`
+            self.register_buffer("memory", torch.zeros(2, n_logits, joint))  # prototypes so far, of teacher and student
+            self.register_buffer("prototypes", torch.zeros(2, n_logits, joint))  # over all training data (`conclude`)
             self.register_buffer("typical_distance", torch.zeros(()))  # of two clips, to the teacher
             self.memory: Tensor
             self.prototypes: Tensor
@@ -250,7 +229,7 @@ class CorrKD(Method):
         ]
 
     def forward(self, batch: Batch) -> Output:
-        """Score a batch. Logits (B, K); trace: attention_<modality> (B, T)."""
+        """Score a batch. Logits (B, K), of E emotions (B, E, 2); trace: attention_<modality> (B, T)."""
         keep = usable(batch)
         means, trace = [], {}
         for m in MODALITIES:
@@ -259,23 +238,30 @@ class CorrKD(Method):
             means.append(masked_mean(encoded, frames))
         joint = self.fuse(torch.cat(means, 1))  # H (B, 3 d)
         seen = self.head_dropout(torch.relu(joint) if self.config.fuse else joint)
-        score = bounded(self.read_out(seen).squeeze(-1))
-        return Output(score=score, joint=joint, logits=self.head(seen), trace=trace)
+        logits = self.head(seen)
+        if self.config.emotions:
+            logits = logits.unflatten(1, (-1, 2))
+            return Output(score=bounded(logits[..., 1] - logits[..., 0]), joint=joint, logits=logits, trace=trace)
+        return Output(score=bounded(self.read_out(seen).squeeze(-1)), joint=joint, logits=logits, trace=trace)
 
     def classes(self, label: Tensor) -> Tensor:
-        """Return class numbers (B,) of labels (B,): of the rounded label, or of its sign."""
+        """Return class numbers (B,) of labels (B,), of the rounded label or of its sign; of emotions (B, E) 0 or 1."""
+        if self.config.emotions:
+            return label.long()
         rounded = torch.round(label.clamp(-SCORE_LIMIT, SCORE_LIMIT)).long()
         return rounded + 3 if self.config.n_classes == 7 else rounded.sign() + 1
 
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
-        """Compute the task terms, and for a student the three distillations over the rows of all processes."""
+        """Compute the task terms, and for a student the three distillations."""
         assert dropped.logits is not None
-        terms = {"task": cross_entropy(dropped.logits, self.classes(label)), "score": mse(dropped.score, label)}
+        classes = self.classes(label)
+        terms = {"task": cross_entropy(dropped.logits.flatten(0, -2), classes.flatten())}
+        if not self.config.emotions:
+            terms["score"] = mse(dropped.score, label)
         if not self.config.distil:
             return terms
         assert full is not None and full.logits is not None, "a student is trained with its teacher's answer"
-        classes = gather(self.classes(label))
-        h_s, h_t = gather(dropped.joint), gather(full.joint.detach())  # H^s, H^t (B, 3 d)
+        h_s, h_t = dropped.joint, full.joint.detach()  # H^s, H^t (B, 3 d)
         # L_SCD
         if self.config.use_scd:
             unit = h_s.shape[1] ** -0.5  # distances per dimension, so that the margin fits every width
@@ -286,15 +272,15 @@ class CorrKD(Method):
             terms["cpd"] = prototype_distillation(h_s, h_t, c_s, c_t, there)
         # L_RCD
         if self.config.response != "none":
-            terms["rcd"] = self._response(gather(dropped.logits), gather(full.logits.detach()), classes)
+            terms["rcd"] = self._response(dropped.logits, full.logits.detach(), classes)
         return terms
 
     def _prototypes(self, h_t: Tensor, h_s: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute c_k of teacher and student (K, 3 d), and which classes have one (K,).
+        """Compute c_k of teacher and student (K, 3 d), and which classes have one (K,); emotions have two each.
 
         "batch": class means of the batch; "ema": means that remember earlier batches.
         """
-        both = [prototypes(h, classes, self.config.n_classes) for h in (h_t, h_s)]
+        both = [self._means(h, classes) for h in (h_t, h_s)]
         there = both[TEACHER][1]
         if self.config.prototypes == "batch":
             return both[TEACHER][0], both[STUDENT][0], there
@@ -306,8 +292,24 @@ class CorrKD(Method):
             self.memory.copy_(mixed.detach())
         return mixed[TEACHER], mixed[STUDENT], there | known
 
+    def _means(self, joint: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the mean of H for every class, of emotions one after the other, and which classes have one."""
+        found = [prototypes(joint, column, self.k) for column in classes.view(len(classes), -1).unbind(1)]
+        centres, there = zip(*found, strict=True)
+        return torch.cat(centres), torch.cat(there)
+
     def _response(self, student: Tensor, teacher: Tensor, classes: Tensor) -> Tensor:
-        """Compute RCD from logits (B, K) of both, or the divergence that an ablation puts in its place."""
+        """Compute RCD from logits (B, K) of both, or the divergence that an ablation puts in its place.
+
+        Of emotions, logits (B, E, 2), the mean over them.
+        """
+        if self.config.emotions:
+            each = zip(student.unbind(1), teacher.unbind(1), classes.unbind(1), strict=True)
+            return torch.stack([self._response_of_one(*one) for one in each]).mean()
+        return self._response_of_one(student, teacher, classes)
+
+    def _response_of_one(self, student: Tensor, teacher: Tensor, classes: Tensor) -> Tensor:
+        """Compute RCD from logits (B, K) of both."""
         if self.config.response == "kl":
             return response_divergence(student, teacher)
         ours, theirs = response_parts(student, classes), response_parts(teacher, classes)
@@ -319,16 +321,16 @@ class CorrKD(Method):
         """Keep prototypes over all training data and the teacher's typical distance of two clips, for `mechanism`."""
         if not self.config.distil:
             return
-        k = self.config.n_classes
-        total, count = torch.zeros_like(self.prototypes), torch.zeros(k, device=self.prototypes.device)
+        total, count = torch.zeros_like(self.prototypes), torch.zeros_like(self.prototypes[0, :, 0])
         distance, pairs = 0.0, 0
         for full, dropped, label in seen:
             assert full is not None
             # Sums of H per class, for the teacher with everything and the student with what is left.
             classes = self.classes(label)
-            n = torch.bincount(classes, minlength=k).to(total)
+            columns = classes.view(len(classes), -1).unbind(1)
+            n = torch.cat([torch.bincount(column, minlength=self.k) for column in columns]).to(total)
             for row, h in ((TEACHER, full.joint), (STUDENT, dropped.joint)):
-                total[row] += prototypes(h, classes, k)[0] * n[:, None]
+                total[row] += self._means(h, classes)[0] * n[:, None]
             count = count + n
             # Distance of every clip to the one before it: the order is random.
             if len(label) > 1:
@@ -340,43 +342,6 @@ class CorrKD(Method):
     def mechanism(
         self, output: Output, row: int, real: int | None = None, teacher: Output | None = None
     ) -> CorrKDMechanism:
-        """Describe one row: attention; beside a teacher also responses, similarities to prototypes and distances.
-
-        Without a label, responses are split at the class that the teacher chooses with everything.
-        """
-        facts: CorrKDMechanism = {"attention": {m: output.trace[f"attention_{m}"][row].tolist() for m in MODALITIES}}
-        if teacher is None or teacher.logits is None or output.logits is None or not self.config.distil:
-            return facts
-        names, target = CLASSES[self.config.n_classes], int(teacher.logits[0].argmax())
-        full, left, student = teacher.joint[0], teacher.joint[1], output.joint[row]  # H^t, H^t of what is left, H^s
-        known = (self.prototypes.abs().sum((0, 2)) > 0).tolist()
-        nearness: dict[str, dict[str, float | None]] = {}
-        for who, i, h in (("teacher", TEACHER, full), ("student", STUDENT, student)):
-            cosines = prototype_similarity(h[None], self.prototypes[i])[0].tolist()  # M_k (K,)
-            nearness[who] = {n: c if there else None for n, c, there in zip(names, cosines, known, strict=True)}
-        return {
-            **facts,
-            "substitute": "one zero frame",
-            "class_responses": {
-                "target": names[target],
-                "teacher_full": _response_of(teacher.logits[0], names, target),
-                "teacher_left": _response_of(teacher.logits[1], names, target),
-                "student": _response_of(output.logits[row], names, target),
-            },
-            "prototype_similarity": nearness,
-            "distance": {
-                "teacher_left": float((left - full).norm()),
-                "student": float((student - full).norm()),
-                "student_to_teacher_left": float((student - left).norm()),
-                "typical": float(self.typical_distance),
-            },
-        }
-
-
-def _response_of(logits: Tensor, names: tuple[str, ...], target: int) -> Response:
-    """Split the softmax of logits (K,) into the probability of the target and those of the other classes."""
-    values = torch.softmax(logits, -1).tolist()
-    return {
-        "target": values[target],
-        "non_target": {n: v for i, (n, v) in enumerate(zip(names, values, strict=True)) if i != target},
-    }
+        """Describe one row: attention; beside a teacher also responses, similarities to prototypes and distances."""
+        names = None if self.config.emotions or not self.config.distil else CLASSES[self.config.n_classes]
+        return describe(self, names, output, row, teacher)

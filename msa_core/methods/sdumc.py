@@ -38,8 +38,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msa_core.methods.base import Displayed, Mechanism, Method, Recipe, check_ranges
-from msa_core.methods.gather import gather
+from msa_core.methods.base import Displayed, Mechanism, Method, Preset, Recipe, check_ranges
 from msa_core.methods.layers import (
     AttentionPool,
     Dropout,
@@ -106,6 +105,18 @@ class SDUMCConfig:
         return SDUMCConfig(d_model=8, d_contrast=4, dropout=0.1, attention_dropout=0.1, frame_dropout=0.1)
 
 
+# Widths, dropout, weights, batch and learning rate of the public code (its run with batch 64).
+PUBLISHED = Preset(
+    {
+        "d_model": 256, "d_contrast": 64, "dropout": 0.3, "attention_dropout": 0.5, "frame_dropout": 0.5,
+        "input_dropout": (0.0, 0.0, 0.0), "input_noise": (0.0, 0.0, 0.0), "weight_mse_full": 0.5,
+        "weight_mse_missing": 0.5, "weight_rs_view": 0.1, "weight_rs_attention": 0.7, "weight_mkd": 0.1,
+        "weight_rnc": 0.8,
+    },
+    {"batch": 64, "lr": 1e-4, "weight_decay": 1e-5, "epochs": 35, "warmup_epochs": 5.0},
+)  # fmt: skip
+
+
 class TextSimilarity(TypedDict):
     """Cosine of imagined and real text before and after MIA; None without a real one to compare with."""
 
@@ -169,6 +180,7 @@ class SDUMC(Method):
     panel = "gates"
     double_flow = True
     Config = SDUMCConfig
+    presets = {"published": PUBLISHED}
 
     def __init__(self, config: SDUMCConfig, dims: Mapping[str, int]):
         super().__init__(config, dims)
@@ -277,8 +289,8 @@ class SDUMC(Method):
         }
         # RNC (w6) over the embeddings of both flows, 2 B items.
         if self.config.use_rnc:
-            both = torch.cat([gather(full.trace["contrast"]), gather(dropped.trace["contrast"])])
-            terms["rnc"] = rank_n_contrast(both, gather(label).repeat(2))
+            both = torch.cat([full.trace["contrast"], dropped.trace["contrast"]])
+            terms["rnc"] = rank_n_contrast(both, label.repeat(2))
         return terms
 
     def mechanism(

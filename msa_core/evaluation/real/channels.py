@@ -15,7 +15,7 @@ import numpy as np
 from msa_core.errors import message
 from msa_core.evaluation.real import measures
 from msa_core.evaluation.result_columns import Cell, NumbersColumn, mapping, number
-from msa_core.evaluation.results import NumbersTable, TableLine, title_of
+from msa_core.evaluation.results import NumbersTable, TableLine, method_of, title_of
 from msa_core.i18n import known, say
 
 CHANNELS = {"audio": "voice alone", "vision": "face alone", "audio+vision": "both"}  # pattern -> what the voters had
@@ -106,7 +106,7 @@ def table(found: Channels) -> NumbersTable:
     )
     lines = tuple(
         TableLine(title_of(row), str(row["label"]), str(row["kind"]), 0, "", None,
-                  tuple(Cell(c.distances.get(row["label"])) for c in found.channels))
+                  tuple(Cell(c.distances.get(row["label"])) for c in found.channels), method_of(row))
         for row in found.rows
     )  # fmt: skip
     return NumbersTable(columns, lines)

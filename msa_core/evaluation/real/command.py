@@ -20,7 +20,7 @@ from msa_core.evaluation.real.scored import Row, Scored, joined
 from msa_core.evaluation.real.texts import RatedTexts
 from msa_core.evaluation.real.voices import Recordings
 from msa_core.explain import conformal
-from msa_core.features import COMPACT
+from msa_core.features import TUNED
 from msa_core.missing import PATTERNS
 from msa_core.predict import Analyser
 from msa_core.schema import Utterance
@@ -236,7 +236,7 @@ def command(
     # 4. Write the table.
     result = {
         "kind": NAME,
-        "feature_set": COMPACT.id,
+        "feature_set": TUNED.id,
         "checkpoints": {model.label: model.name for model in measure.models},
         "level": conformal.LEVEL,
         "confidence": LEVEL,

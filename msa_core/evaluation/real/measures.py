@@ -4,8 +4,8 @@ Errors are (P, N): patterns by items, NaN where an item has no such pattern or n
 patterns is first averaged over the items of each pattern, as everywhere in the tables.
 
 A bootstrap of few clusters is too sure: two clips that agree would always be "beyond chance". Its intervals are
-therefore widened by what separates Student's t from the normal law (Hesterberg 2015, The American Statistician 69(4)),
-with the number of clusters in the pattern that has fewest; one cluster has no interval.
+therefore widened (`bootstrap.widening`), with the number of clusters in the pattern that has fewest; one cluster has no
+interval.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, rankdata, t
 
-from msa_core.evaluation.bootstrap import LEVEL, cluster_weights, difference_interval, pattern_means
+from msa_core.evaluation.bootstrap import LEVEL, cluster_weights, difference_interval, pattern_means, widening
 
 
 class Difference(NamedTuple):
@@ -38,6 +37,8 @@ def auc(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> float
     n, m = int(positive.sum()), int(negative.sum())
     if not n or not m:
         return math.nan
+    from scipy.stats import rankdata  # here: it takes half a second; the page only shows what was measured
+
     ranks = rankdata(np.concatenate([scores[positive], scores[negative]]))
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
@@ -97,12 +98,6 @@ def difference(one: np.ndarray, other: np.ndarray, clusters: np.ndarray, level: 
     low, high = difference_interval(_closed(one), _closed(other), cluster_weights([clusters]), level)
     wider = widening(n, level)
     return Difference(mean, mean - wider * max(mean - low, 0.0), mean + wider * max(high - mean, 0.0))
-
-
-def widening(n: int, level: float = LEVEL) -> float:
-    """Compute by how much an interval of n clusters, at least 2, is widened: 1 for many."""
-    tail = (1 + level) / 2
-    return float(t.ppf(tail, n - 1) / norm.ppf(tail) * math.sqrt(n / (n - 1)))
 
 
 def nearest(errors: Mapping[str, np.ndarray], clusters: np.ndarray) -> tuple[str, list[str]] | None:

@@ -15,7 +15,7 @@ from msa_core.compare import complete_titles
 from msa_core.errors import MsaError
 from msa_core.explain import conformal
 from msa_core.extract import Extractor
-from msa_core.features import COMPACT
+from msa_core.features import TUNED
 from msa_core.methods import Method, method_name
 from msa_core.methods.shipped import COMPLETE_MODEL, CORPUS, VERSION, checkpoint_of, load_verified
 from msa_core.missing import PATTERNS
@@ -92,7 +92,7 @@ def written(extractor: Extractor, ids: Sequence[str], texts: Sequence[str]) -> l
     """Make utterances of written texts: the words and nothing else. Every text must hold a word."""
     absent = Stream.absent(WRITTEN)
     return [
-        Utterance(name, 0.0, COMPACT.id, Stream(v, np.arange(len(v), dtype=np.float32)), absent, absent, absent, text)
+        Utterance(name, 0.0, TUNED.id, Stream(v, np.arange(len(v), dtype=np.float32)), absent, absent, absent, text)
         for name, text, v in zip(ids, texts, extractor.text.encode(texts), strict=True)
     ]
 

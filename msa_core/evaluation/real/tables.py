@@ -11,7 +11,7 @@ from typing import Any
 from msa_core.evaluation.curve_svg import written
 from msa_core.evaluation.real.texts import EMOBANK_FACTOR, EMOBANK_NEUTRAL, MELD_POINTS
 from msa_core.evaluation.result_columns import Cell, NumbersColumn, mapping, number
-from msa_core.evaluation.results import NumbersTable, TableLine, title_of
+from msa_core.evaluation.results import NumbersTable, TableLine, method_of, title_of
 from msa_core.i18n import known, say
 from msa_core.missing import COMPLETE, PATTERNS
 from msa_core.tables import markdown_table
@@ -169,7 +169,16 @@ def table(part: Part, level: float | None) -> NumbersTable:
         return Cell(mean, None, None if low is None or high is None else (low, high))
 
     lines = tuple(
-        TableLine(title_of(row), str(row["label"]), str(row["kind"]), 0, "", None, tuple(cell(row, c) for c in shown))
+        TableLine(
+            title_of(row),
+            str(row["label"]),
+            str(row["kind"]),
+            0,
+            "",
+            None,
+            tuple(cell(row, c) for c in shown),
+            method_of(row),
+        )  # fmt: skip
         for row in part["rows"]
     )
     return NumbersTable(tuple(shown), lines, 0, level)

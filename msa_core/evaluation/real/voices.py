@@ -19,7 +19,7 @@ from msa_core.config import MediaLimits
 from msa_core.errors import MsaError
 from msa_core.extract import Extractor
 from msa_core.feature_training.voice_clips import VoiceClip, clips, generator
-from msa_core.features import COMPACT, voice
+from msa_core.features import TUNED, voice
 from msa_core.schema import Stream, Utterance
 
 NEMO = "nemo/data.tsv"
@@ -100,4 +100,4 @@ def heard(extractor: Extractor, name: str, wave: np.ndarray) -> Utterance:
     """Make the utterance of a voice alone."""
     absent = Stream.absent(VOICE_ALONE)
     audio = voice.audio_stream(extractor.voice_network, *extractor.speech.frames(wave))
-    return Utterance(name, len(wave) / media.SAMPLE_RATE_HZ, COMPACT.id, absent, audio, absent, absent)
+    return Utterance(name, len(wave) / media.SAMPLE_RATE_HZ, TUNED.id, absent, audio, absent, absent)

@@ -107,7 +107,7 @@ class ProMMA(Method):
         self.backbone = Backbone(config, dims)
         if not config.prompted:
             return
-        self.backbone.requires_grad_(False)
+        self.backbone.freeze()
         self.shared = nn.Parameter(4 * SMALL * torch.randn(config.n_prompts, d))  # P_s
         self.absent = nn.Parameter(SMALL * torch.randn(len(MODALITIES), d))  # stands for what is left out
         self.weigh = Weighting(d, config.d_critic, config.n_prompts)
@@ -135,7 +135,8 @@ class ProMMA(Method):
     @property
     def reads_simulated_text(self) -> bool:
         """True where text may be generated from it."""
-        return bool(self.config.prompted and self.config.use_simulated and self.config.generate != "never")
+        generates = "never" not in (self.config.generate, self.config.decide)
+        return bool(self.config.prompted and self.config.use_simulated and generates)
 
     @classmethod
     def recipes(cls) -> list[Recipe]:
@@ -343,7 +344,7 @@ class ProMMA(Method):
             frames, counted, _ = self.backbone.encode["text"](
                 batch.features["simulated"][rows], usable_[rows], self.statistics("simulated"), prompts
             )
-            summary = summary.index_put((rows,), masked_mean(frames, counted))
+            summary = summary.index_put((rows,), masked_mean(frames, counted).to(summary))
         return summary, heard
 
     def _decided(self, gate: Tensor, real: Tensor, heard: Tensor, choice: str) -> Tensor:

@@ -54,6 +54,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: ProMMAConfig, dims: Mapping[str, int]):
         super().__init__()
+        self.frozen = False
         d, joint = config.d_model, 3 * config.d_model
         inputs = list(zip(MODALITIES, config.input_dropout, config.input_noise, strict=True))
         layers = (config.n_heads, config.n_layers, config.d_feedforward, config.dropout)
@@ -68,6 +69,16 @@ class Backbone(nn.Module):
         self.alone = nn.ModuleDict(
             {m: nn.Sequential(nn.ReLU(), Dropout(config.head_dropout), nn.Linear(d, 1)) for m in MODALITIES}
         )
+
+    def freeze(self) -> None:
+        """Keep the weights as they are, and answer as in use, without dropout and noise, also while prompts learn."""
+        self.frozen = True
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set the mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode and not self.frozen)
+        return self
 
     def encoded(
         self,
