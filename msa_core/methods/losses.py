@@ -40,6 +40,18 @@ def representation_similarity(missing: Tensor, complete: Tensor, rows: Tensor) -
     return rmse(missing, complete.detach(), rows)
 
 
+def representation_likeness(missing: Tensor, complete: Tensor, rows: Tensor) -> Tensor:
+    """Compute 1 - cosine of what was imagined and what was real, mean over rows; no gradient to the complete flow.
+
+    A distance in the place of RS's that cannot be lowered by making the vectors short.
+
+    Args:
+        missing, complete, rows: as of `representation_similarity`; the cosine is that of the last axis.
+    """
+    unlike = 1 - F.cosine_similarity(missing, complete.detach(), dim=-1, eps=EPS)  # (B, ...)
+    return where_mean(unlike, rows.view(-1, *[1] * (unlike.ndim - 1)).expand_as(unlike))
+
+
 def knowledge_distillation(missing: Tensor, complete: Tensor) -> Tensor:
     """Compute MKD of SDUMC: RMSE of the fused representations (B, D); gradient to both flows."""
     return rmse(missing, complete)

@@ -10,7 +10,8 @@ Figure -> class
 
 Equation -> function (losses.py)
 - sentiment regression of both flows -> `mse`
-- representation similarity (RS) of the text view and the text cross-attention -> `representation_similarity`
+- representation similarity (RS) of the text view and the text cross-attention -> `representation_similarity`, by
+  cosine `representation_likeness`
 - modality knowledge distillation (MKD) -> `knowledge_distillation`
 - Rank-N-Contrast (RNC) -> `rank_n_contrast`
 
@@ -31,13 +32,15 @@ Departures
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from msa_core.config import LATER
+from msa_core.errors import MsaError
 from msa_core.methods.base import Displayed, Mechanism, Method, Preset, Recipe, check_ranges
 from msa_core.methods.layers import (
     AttentionPool,
@@ -50,12 +53,19 @@ from msa_core.methods.layers import (
     mlp,
     usable,
 )
-from msa_core.methods.losses import knowledge_distillation, mse, rank_n_contrast, representation_similarity
+from msa_core.methods.losses import (
+    knowledge_distillation,
+    mse,
+    rank_n_contrast,
+    representation_likeness,
+    representation_similarity,
+)
 from msa_core.schema import MODALITIES, Batch, Output
 
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")
 VIEW_OF = {m: VIEWS.index(m) for m in MODALITIES}
+RS = {"rmse": representation_similarity, "cosine": representation_likeness}  # distances of RS
 
 
 @dataclass(frozen=True)
@@ -80,16 +90,20 @@ class SDUMCConfig:
     weight_rs_attention: float = 0.1  # w4 [0.7]
     weight_mkd: float = 0.05  # w5 [0.1]
     weight_rnc: float = 0.1  # w6 [0.8]
-    rs_modalities: tuple[float, float, float] = (1.0, 1.0, 1.0)  # share of each missing modality in both RS terms
+    weight_rs_utterance: float = field(default=0.0, metadata=LATER)  # [0] RS of what MIA makes of an utterance vector
+    rs: str = field(default="rmse", metadata=LATER)  # [rmse] distance of RS, or "cosine"
+    rs_modalities: tuple[float, float, float] = (1.0, 1.0, 1.0)  # share of each missing modality in the RS terms
     use_mia: bool = True  # ablation: imagine what is missing
     use_rnc: bool = True  # ablation: Rank-N-Contrast
     use_simulated: bool = True  # ablation: text simulated from the voice
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.rs not in RS:
+            raise MsaError(f"rs is {self.rs!r}; choose one of: {', '.join(RS)}.")
 
     def loss_weights(self) -> dict[str, float]:
-        """Return the weight per loss term, w1..w6."""
+        """Return the weight per loss term, w1..w6, and that of RS of the utterance vectors where there is one."""
         weights = {
             "mse_full": self.weight_mse_full,
             "mse_missing": self.weight_mse_missing,
@@ -97,6 +111,7 @@ class SDUMCConfig:
             "rs_attention": self.weight_rs_attention,
             "mkd": self.weight_mkd,
         }
+        weights |= {"rs_utterance": self.weight_rs_utterance} if self.weight_rs_utterance else {}
         return weights | ({"rnc": self.weight_rnc} if self.use_rnc else {})
 
     @staticmethod
@@ -255,6 +270,7 @@ class SDUMC(Method):
         trace = {
             "gates": gates,
             "view_weights": view_weights,
+            "utterances": utterances,
             "queries": queries,
             "cross": cross,
             "contrast": self.contrast(joint),
@@ -268,17 +284,20 @@ class SDUMC(Method):
         return Output(score=bounded(self.head(joint).squeeze(-1)), joint=joint, trace=trace)
 
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
-        """Compute all six terms; RS compares only rows whose modality is real in the complete flow."""
+        """Compute all terms; RS compares only rows whose modality is real in the complete flow."""
         assert full is not None, "SDUMC is trained with both flows"
         # RS (w3, w4): the imagined modality comes near the real one, in its own view q_m and in C_m.
         imagined = dropped.trace["missing"] & ~full.trace["missing"]  # (B, 3)
-        rs_view, rs_attention = label.new_zeros(()), label.new_zeros(())
+        distance = RS[self.config.rs]
+        rs_view, rs_attention, rs_utterance = label.new_zeros(()), label.new_zeros(()), label.new_zeros(())
         for i, (m, share) in enumerate(zip(MODALITIES, self.config.rs_modalities, strict=True)):
             view, rows = VIEW_OF[m], imagined[:, i]
             q_missing, q_full = dropped.trace["queries"][:, view], full.trace["queries"][:, view]
             c_missing, c_full = dropped.trace["cross"][:, i], full.trace["cross"][:, i]
-            rs_view = rs_view + share * representation_similarity(q_missing, q_full, rows)
-            rs_attention = rs_attention + share * representation_similarity(c_missing, c_full, rows)
+            h_missing, h_full = dropped.trace["utterances"][:, i], full.trace["utterances"][:, i]
+            rs_view = rs_view + share * distance(q_missing, q_full, rows)
+            rs_attention = rs_attention + share * distance(c_missing, c_full, rows)
+            rs_utterance = rs_utterance + share * distance(h_missing, h_full, rows)
         # Regression of both flows (w1, w2) and MKD of z (w5).
         terms = {
             "mse_full": mse(full.score, label),
@@ -287,6 +306,9 @@ class SDUMC(Method):
             "rs_attention": rs_attention,
             "mkd": knowledge_distillation(dropped.joint, full.joint),
         }
+        # RS of h_m, which MIA makes; not a term of the paper.
+        if self.config.weight_rs_utterance:
+            terms["rs_utterance"] = rs_utterance
         # RNC (w6) over the embeddings of both flows, 2 B items.
         if self.config.use_rnc:
             both = torch.cat([full.trace["contrast"], dropped.trace["contrast"]])

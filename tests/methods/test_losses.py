@@ -124,6 +124,18 @@ def test_similarity_moves_the_missing_flow_only_and_distillation_both():
     assert (b.grad != 0).any()
 
 
+def test_likeness_is_one_minus_the_cosine_of_the_chosen_rows():
+    a = torch.tensor([[3.0, 0.0], [1.0, 1.0], [-1.0, 0.0]], requires_grad=True)
+    b = torch.tensor([[0.1, 0.0], [1.0, 0.0], [1.0, 0.0]], requires_grad=True)
+    found = losses.representation_likeness(a, b, torch.tensor([True, True, False]))
+    assert found.item() == pytest.approx((0 + 1 - math.sqrt(0.5)) / 2, abs=1e-6)
+    found.backward()
+    assert b.grad is None and (a.grad[2] == 0).all() and (a.grad[1] != 0).all()
+    several = losses.representation_likeness(a[:, None], b[:, None], torch.tensor([False, False, True]))
+    assert several.item() == pytest.approx(2.0)
+    assert losses.representation_likeness(a, b, torch.zeros(3, dtype=torch.bool)).item() == 0.0
+
+
 def test_mse_by_hand():
     assert losses.mse(torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])).item() == 2.5
 
