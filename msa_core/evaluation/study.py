@@ -34,7 +34,6 @@ from msa_core.training.scores import selected
 MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
 BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
 FAILED = ": failed: "
-BASELINES = ("masked", "specialist")  # kinds of which a corpus without simulated text has only one
 
 
 class Job(NamedTuple):
@@ -77,8 +76,8 @@ def plan(
                 continue
             if recipe.kind == "specialist" and recipe.loop["regime"] not in incomplete:
                 continue
-            if recipe.kind in BASELINES and not hears and _reads_simulated_text(name, recipe, corpus):
-                continue
+            if recipe.config.get("use_simulated") and not hears:
+                continue  # the same as the recipe without it
             for seed in range(seeds * max(1, corpus.n_folds)):
                 job = Job(name, recipe, seed, out / f"{recipe.run_name}-seed{seed}")
                 if recipe.teacher is None:
@@ -113,11 +112,6 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
                     where, way = f"The run kept in {run.kept.path}", "Delete the file, or give another --scores."
                 raise MsaError(f"{where} was trained with {key} = {found!r}, the recipe says {value!r}. {way}")
     return True
-
-
-def _reads_simulated_text(name: str, recipe: Recipe, corpus: Corpus) -> bool:
-    """Tell whether a recipe's model reads simulated text."""
-    return methods.build(name, recipe.config, corpus.dims).reads_simulated_text
 
 
 def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:

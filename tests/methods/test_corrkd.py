@@ -98,6 +98,18 @@ def test_the_teacher_gets_no_gradient():
     assert all(p.grad is None for p in teacher.parameters())
 
 
+def test_simulated_text_is_read_where_there_is_no_text():
+    plain, hearing = build().eval(), build(use_simulated=True).eval()
+    assert (plain.reads_simulated_text, hearing.reads_simulated_text) == (False, True)
+    assert plain.state_dict().keys() == hearing.state_dict().keys()
+    batch = CORPUS.batch(np.arange(40))
+    with torch.no_grad():
+        for pattern in PATTERNS:
+            left = missing.pattern(batch, pattern)
+            moved = ~torch.isclose(plain(left).score, hearing(left).score, atol=1e-7)
+            assert torch.equal(moved, left.valid["simulated"].any(1) & ~left.present[:, 0])
+
+
 def test_ablations_drop_their_term():
     assert set(DEBUG.loss_weights()) == {"task", "score", "scd", "cpd", "rcd"}
     assert set(replace(DEBUG, use_scd=False).loss_weights()) == {"task", "score", "cpd", "rcd"}
