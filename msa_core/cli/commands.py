@@ -244,7 +244,7 @@ def likeness(args: Namespace) -> None:
     """Measure how like the real text the imagined text is before and after MIA."""
     from msa_core.evaluation import likeness
 
-    result = likeness.command(Path(args.corpus), args.method, _folder(args.out))
+    result = likeness.command(Path(args.corpus), args.method, _folder(args.out), args.runs, args.label)
     _table(args, f"{result['corpus']}-{likeness.NAME}", likeness.markdown(result))
 
 

@@ -213,6 +213,8 @@ def _add_evaluation_commands(add: Add) -> None:
     )
     p.add_argument("--corpus", required=True)
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
+    p.add_argument("--runs", help="folder of runs, for --label")
+    p.add_argument("--label", action="append", default=[], help="run name whose best seed is measured too")
     p.add_argument("--out", required=True)
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add(

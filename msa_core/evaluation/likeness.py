@@ -26,6 +26,7 @@ from msa_core.methods import Method
 from msa_core.methods.shipped import checkpoint_of
 from msa_core.missing import PATTERNS
 from msa_core.tables import markdown_table
+from msa_core.training.command import best_seed
 
 NAME = "likeness"
 TRACE = ("text_before_imagination", "text_after_imagination")
@@ -86,7 +87,12 @@ def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """Tabulate a report."""
+    """Tabulate a report, and those of the checkpoints beside it."""
+    return "\n\n".join(_tabulated(each) for each in (result, *result.get("beside", ())))
+
+
+def _tabulated(result: Mapping[str, Any]) -> str:
+    """Tabulate the report of one checkpoint."""
     head = ["clips", "left", "n", "cosine before MIA", "after", "change (95 %)", "clips that come nearer"]
     rows: list[Sequence[str]] = []
     for row in result["rows"]:
@@ -97,18 +103,29 @@ def markdown(result: Mapping[str, Any]) -> str:
     return f"`{result['checkpoint']}` on {result['corpus']}.\n\n{markdown_table(head, rows)}"
 
 
-def command(corpus_path: Path, checkpoint: str, out: Path) -> dict[str, Any]:
+def command(
+    corpus_path: Path, checkpoint: str, out: Path, runs: Path | None = None, labels: Sequence[str] = ()
+) -> dict[str, Any]:
     """Report the likeness of a checkpoint; write out/CORPUS-likeness.json. Returns: the report.
 
     Args:
         checkpoint: a shipped method, a checkpoint's name or its folder.
+        runs: folder of runs.
+        labels: run names there; the report of each one's best seed by validation stands under "beside".
     """
     corpus = Corpus.load(corpus_path, memmap=True)
+    found = [best_seed(Path(runs), label) for label in labels] if runs else []
+    result, *others = (_of_checkpoint(name, corpus) for name in (checkpoint, *map(str, found)))
+    result |= {"beside": others} if others else {}
+    Path(out).mkdir(parents=True, exist_ok=True)
+    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    return result
+
+
+def _of_checkpoint(checkpoint: str, corpus: Corpus) -> dict[str, Any]:
+    """Report the likeness of a checkpoint. Raises: MsaError when it does not fit the corpus."""
     name = checkpoint_of(checkpoint)
     model, _ = methods.load(name, corpus.feature_set)
     if model.dims != corpus.dims:
         raise MsaError(f"Checkpoint {checkpoint} has widths {model.dims}, corpus {corpus.name} has {corpus.dims}.")
-    result = report(model, corpus, Path(name).name)
-    Path(out).mkdir(parents=True, exist_ok=True)
-    atomic.write_text(Path(out) / f"{corpus.name}-{NAME}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
-    return result
+    return report(model, corpus, Path(name).name)

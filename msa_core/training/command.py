@@ -90,14 +90,19 @@ def ship_study(runs: Path) -> Iterator[str]:
     """
     found: dict[str, Path] = {}
     for run_name, name in SHIPPED_RUNS.items():
-        own = [p.parent for p in sorted(runs.glob(f"{run_name}-seed*/{checkpoint.MANIFEST}"))]
-        if not own:
-            raise MsaError(f"{runs} has no run {run_name!r}. Train it first: study --corpus DIR --out {runs}.")
-        found[name] = min(own, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
+        found[name] = best_seed(runs, run_name)
     for name, best in found.items():
         teacher = checkpoint.read_manifest(best).get("teacher")
         _ship(best, name, teacher and runs / teacher["checkpoint"])
         yield f"checkpoints/{name}: {best.name}"
+
+
+def best_seed(runs: Path, run_name: str) -> Path:
+    """Find the best seed by validation among the runs of a name. Raises: MsaError when there is none."""
+    own = [p.parent for p in sorted(runs.glob(f"{run_name}-seed*/{checkpoint.MANIFEST}"))]
+    if not own:
+        raise MsaError(f"{runs} has no run {run_name!r}. Train it first: study --corpus DIR --out {runs}.")
+    return min(own, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
 
 
 def _ship(run: str | Path, name: str, teacher: str | Path | None = None) -> None:

@@ -78,11 +78,14 @@ def test_what_has_no_imagination_is_refused() -> None:
 def test_the_command_writes_what_the_table_says(tmp_path: Path) -> None:
     CORPUS.save(tmp_path / "corpus")
     config = methods.METHODS["sdumc"].Config.debug()
-    run = fit("sdumc", CORPUS, tmp_path / "run", TrainConfig(epochs=1, batch=32), config)
+    run = fit("sdumc", CORPUS, tmp_path / "run-seed0", TrainConfig(epochs=1, batch=32), config)
     result = likeness.command(tmp_path / "corpus", str(run), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "synthetic-likeness.json").read_text()) == result
     table = likeness.markdown(result).splitlines()
-    assert table[0] == "`run` on synthetic." and len(table) == 8
+    assert table[0] == "`run-seed0` on synthetic." and len(table) == 8
     row = result["rows"][-1]
     assert table[-1].startswith(f"| test | audio+vision | {row['n']} | {row['before']:.3f} | {row['after']:.3f} |")
     assert row["change"][1] <= row["change"][0] <= row["change"][2]
+    both = likeness.command(tmp_path / "corpus", str(run), tmp_path / "out", tmp_path, ["run"])
+    assert both == result | {"beside": [result]}
+    assert likeness.markdown(both) == "\n\n".join(2 * [likeness.markdown(result)])
