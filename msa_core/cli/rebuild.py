@@ -25,6 +25,7 @@ LOG = "rebuild.jsonl"
 CORPUS = "corpora/composite"
 RUNS = "runs/composite"
 METHODS = ("sdumc", "corrkd", "promma")
+BESIDE = "sdumc, rs by cosine"  # whose likeness is measured beside the shipped SDUMC's
 EVIDENCE = ("sdumc", "corrkd", "promma (reconstruction)")
 
 
@@ -70,7 +71,9 @@ def steps(data: Path, media: Path, seeds: int, jobs: int, ablations: bool) -> li
     labels = tuple(part for label in EVIDENCE for part in ("--label", label))
     options = ("--corpus", CORPUS, "--runs", RUNS, *labels, "--out", evaluation, "--readme", results)
     found.append(Step("evidence", ("evidence", *options)))
-    found.append(Step("likeness", ("likeness", "--corpus", CORPUS, "--out", evaluation, "--readme", results)))
+    beside = ("--runs", RUNS, "--label", BESIDE) if ablations else ()
+    options = ("--corpus", CORPUS, *beside, "--out", evaluation, "--readme", results)
+    found.append(Step("likeness", ("likeness", *options)))
     options = ("--data", str(data), "--media", str(media), "--out", evaluation, "--readme", results)
     found.append(Step("real people", ("evaluate-real", *options)))
     for method in METHODS:
