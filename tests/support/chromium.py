@@ -28,7 +28,7 @@ FLAGS = (  # local network access: a page that a test makes up is one of the int
 ).split()
 PATIENCE_MS = 120_000
 COUNT_CALLS = """(() => {  // which of gradio's calls a page has sent and not had answered: see idle()
-    const calls = window.mmCalls = {joining: 0, open: new Set(), ended: new Set()};
+    const calls = window.mmCalls = {asking: 0, open: new Set(), ended: new Set()};
     const send = window.fetch;
     const follow = async answer => {
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -45,19 +45,19 @@ COUNT_CALLS = """(() => {  // which of gradio's calls a page has sent and not ha
     };
     window.fetch = async (...sent) => {
         const path = new URL(sent[0]?.url ?? sent[0], location).pathname;
-        if (path.endsWith('/queue/join')) {
-            calls.joining++;
-            try {
-                const answer = await send(...sent);
-                const {event_id} = await answer.clone().json();
-                if (event_id && !calls.ended.has(event_id)) calls.open.add(event_id);
-                return answer;
-            } finally { calls.joining--; }
-        }
-        const answer = await send(...sent);
-        if (path.endsWith('/queue/data'))
-            follow(answer.clone()).catch(() => 0).finally(() => calls.open.clear());  // the page closes it when it cancels
-        return answer;
+        const asks = /\\/(queue\\/join|run\\/predict)$/.test(path);
+        calls.asking += asks;
+        try {
+            const answer = await send(...sent);
+            if (asks) {  // one of the queue has its number now, any other its whole answer
+                const {event_id = null} = await answer.clone().json();
+                if (event_id === null) calls.ended.add(calls.ended.size);
+                else if (!calls.ended.has(event_id)) calls.open.add(event_id);
+            } else if (path.endsWith('/queue/data')) {  // the page closes it when it cancels
+                follow(answer.clone()).catch(() => 0).finally(() => calls.open.clear());
+            }
+            return answer;
+        } finally { calls.asking -= asks; }
     };
 })()"""
 PROMMA = "ProMMA (reconstruction)"
@@ -190,7 +190,7 @@ def idle(page: Any) -> None:
         """() => {
             const calls = window.mmCalls;
             if (!calls) return true;  // opened by the test itself
-            const busy = calls.joining || calls.open.size || !calls.ended.size;
+            const busy = calls.asking || calls.open.size || !calls.ended.size;
             calls.quiet = busy ? 0 : (calls.quiet ?? 0) + 1;
             return calls.quiet >= 6;  // an answer may send the next call
         }""",
