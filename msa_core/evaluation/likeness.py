@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from msa_core import atomic, methods, missing
@@ -37,14 +38,15 @@ BATCH = 256  # clips at a time
 
 @torch.inference_mode()
 def cosines(model: Method, corpus: Corpus, rows: np.ndarray, pattern: str) -> np.ndarray:
-    """Compute the cosine of the text inside the model to the real text, before and after MIA, (2, len(rows)).
+    """Compute the cosine of the text inside the model to a real text, before and after MIA, (2, 2, len(rows)).
 
-    NaN where a clip has no text, or no text is simulated from its voice.
+    First to the text of the same clip, then to that of another, half of the rows away: a vector that says nothing of
+    its clip is as like the one as the other. NaN where a clip has no text, or no text is simulated from its voice.
 
     Raises:
         MsaError: the method has no imagination network, or it is left out.
     """
-    found = np.full((2, len(rows)), np.nan)
+    kept: list[tuple[Tensor, ...]] = []
     model.eval()
     for start in range(0, len(rows), BATCH):
         batch = corpus.batch(rows[start : start + BATCH])
@@ -52,8 +54,12 @@ def cosines(model: Method, corpus: Corpus, rows: np.ndarray, pattern: str) -> np
         if not all(name in left for name in TRACE) or not getattr(model.config, "use_mia", True):
             raise MsaError(f"{model.title} has no imagination network here. Give a checkpoint of SDUMC with MIA.")
         known = batch.present[:, 0] & left["simulated"]
-        each = torch.stack([F.cosine_similarity(left[name], real[TRACE[0]], dim=1) for name in TRACE])
-        found[:, start : start + BATCH] = torch.where(known, each, torch.nan).numpy()
+        kept.append((known, real[TRACE[0]], left[TRACE[0]], left[TRACE[1]]))
+    known, text, *inside = (torch.cat(part) for part in zip(*kept, strict=True))
+    away = len(rows) // 2
+    pairs = (text, known), (text.roll(away, 0), known & known.roll(away, 0))
+    each = [[F.cosine_similarity(v, t, dim=1).masked_fill(~k, torch.nan) for v in inside] for t, k in pairs]
+    found: np.ndarray = torch.stack([torch.stack(pair) for pair in each]).double().numpy()
     return found
 
 
@@ -71,7 +77,8 @@ def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
         rows = corpus.rows(split)
         drawn = Tested(corpus, split, rows, conditions(tuple(PATTERNS))).resamples()
         for pattern in HEARD:
-            before, after = found = cosines(model, corpus, rows, pattern)
+            found, elsewhere = cosines(model, corpus, rows, pattern)
+            before, after = found
             known = np.isfinite(before)
             if not known.any():
                 raise MsaError(f"{corpus.name}, {split}: no clip has text that is also simulated from its voice.")
@@ -82,6 +89,7 @@ def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
             lines.append(
                 {"split": split, "pattern": pattern, "n": int(known.sum()), "before": mean[0], "after": mean[1]}
                 | {"change": [mean[1] - mean[0], low, high], "nearer": float((after > before)[known].mean())}
+                | {"other": np.nanmean(elsewhere, 1).tolist()}
             )
     return {"corpus": corpus.name, "checkpoint": name, "rows": lines}
 
@@ -94,11 +102,13 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _tabulated(result: Mapping[str, Any]) -> str:
     """Tabulate the report of one checkpoint."""
     head = ["clips", "left", "n", "cosine before MIA", "after", "change (95 %)", "clips that come nearer"]
+    head.append("cosine to another clip's text, before and after")
     rows: list[Sequence[str]] = []
     for row in result["rows"]:
         change, low, high = row["change"]
         told = f"{change:+.3f} ({low:+.3f} to {high:+.3f})"
         cells = [f"{row['n']:,}", f"{row['before']:.3f}", f"{row['after']:.3f}", told, f"{100 * row['nearer']:.1f} %"]
+        cells.append(" and ".join(f"{value:.3f}" for value in row["other"]))
         rows.append([row["split"], row["pattern"], *cells])
     return f"`{result['checkpoint']}` on {result['corpus']}.\n\n{markdown_table(head, rows)}"
 

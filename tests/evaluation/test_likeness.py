@@ -31,7 +31,8 @@ def test_cosines_are_those_of_the_mechanism() -> None:
     """Clip by clip, as the page shows them."""
     made, rows = model(), CORPUS.rows("test")
     for pattern in ("audio", "audio+vision"):
-        found = likeness.cosines(made, CORPUS, rows, pattern)
+        found, other = likeness.cosines(made, CORPUS, rows, pattern)
+        assert (np.isnan(found) <= np.isnan(other)).all() and not np.allclose(found, other, equal_nan=True)
         for column, row in enumerate(rows):
             batch = CORPUS.batch([row])
             if not batch.present[0, 0]:
@@ -61,6 +62,7 @@ def test_an_imagination_that_changes_nothing_changes_no_cosine() -> None:
     ]
     for row in told["rows"]:
         assert row["before"] == row["after"] and row["change"] == [0, 0, 0] and row["nearer"] == 0
+        assert row["other"][0] == row["other"][1] != row["before"]
 
 
 def test_what_has_no_imagination_is_refused() -> None:
