@@ -271,7 +271,7 @@ class SpeechReader:
         self, window: Window, encoded: Tensor, found: DecodedWindow, poll: Callable[[], None]
     ) -> DecodedWindow:
         """Hear a doubtful window as openai-whisper does, encoder output (1, T, D), and keep the likelier words."""
-        other = transcribed.better(self.model, window.sound, found, poll)
+        other = transcribed.better(self.model, window.sound, encoded, found, poll)
         if other is None:
             return found
         if found.reason is not None:
