@@ -296,9 +296,9 @@ def speech_check(args: Namespace) -> None:
     from msa_core.evaluation import emotional_speech, reading_cost, speech_comparison
 
     if args.before is not None:
-        _table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed))
+        _table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
     elif args.data is None:
-        _table(args, "speech", speech_comparison.table(args.seed))
+        _table(args, "speech", speech_comparison.table(args.seed, args.kind))
     else:
         _table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
 

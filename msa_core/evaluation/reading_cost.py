@@ -17,7 +17,7 @@ from tqdm import tqdm
 from msa_core.config import PACKAGE
 from msa_core.errors import MsaError
 from msa_core.evaluation.speechless_cases import sounds
-from msa_core.evaluation.spoken_cases import Case, require_engine, utterances
+from msa_core.evaluation.spoken_cases import Case, of_kinds, require_engine, utterances
 from msa_core.tables import markdown_table
 
 HEAD = (
@@ -52,23 +52,25 @@ class Tally:
     changed: list[bool] = field(default_factory=list)
 
 
-def table(before: Path, pairs: int, seed: int = 0) -> str:
+def table(before: Path, pairs: int, seed: int = 0, kinds: Sequence[str] = ()) -> str:
     """Time every sound of `speech_comparison`. Returns: a Markdown table, one row a kind.
 
     Args:
         before: folder of the other checkout.
         pairs: readings of every sound by each of the two, in turns; the shortest of each counts.
         seed: of the sounds.
+        kinds: of the sounds; none: all.
 
     Raises:
-        MsaError: espeak-ng is not installed, `before` is no checkout, or one of the two cannot read.
+        MsaError: espeak-ng is not installed, there is no such kind, `before` is no checkout, or one cannot read.
     """
     require_engine()
     if not (before / "msa_core" / "extract.py").is_file():
         raise MsaError(f"{str(before)!r} is no checkout of this project: it has no msa_core/extract.py.")
+    cases = of_kinds([*utterances(seed), *sounds(seed)], kinds)
     with ExitStack() as stack:
         readers = [stack.enter_context(started(folder)) for folder in (before, PACKAGE.parent)]
-        return compared(readers[0], readers[1], [*utterances(seed), *sounds(seed)], pairs)
+        return compared(readers[0], readers[1], cases, pairs)
 
 
 def compared(before: Reader, now: Reader, cases: Sequence[Case], pairs: int) -> str:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +125,19 @@ def require_engine() -> None:
     """
     if shutil.which(ENGINE) is None:
         raise MsaError(f"The synthesiser {ENGINE!r} is not installed. Run 'apt-get install espeak-ng'.")
+
+
+def of_kinds(cases: Sequence[Case], kinds: Sequence[str]) -> list[Case]:
+    """Choose the cases of some kinds; all where none is named.
+
+    Raises:
+        MsaError: there is no case of a kind.
+    """
+    known = list(dict.fromkeys(case.kind for case in cases))
+    for kind in kinds:
+        if kind not in known:
+            raise MsaError(f"There is no kind {kind!r} of sounds. Choose among: {', '.join(known)}.")
+    return [case for case in cases if not kinds or case.kind in kinds]
 
 
 def spoken(text: str, voice: str = "en-us", speed: int = 150, pitch: int = 50) -> np.ndarray:
