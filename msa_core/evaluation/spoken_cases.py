@@ -70,11 +70,18 @@ FOREIGN = {
     "hi": ("यह फिल्म मुझे बहुत पसंद आई।", "आज सुबह बहुत ठंड थी।"),
     "it": ("Non mi è piaciuto per niente questo albergo.", "Domani andiamo al mare con gli amici."),
 }
-SHIPPED = {  # what is said in the examples; None: another language than English
-    "crema_angry.mp4": "I would like a new alarm clock.",
+SHIPPED = {  # what is said in the examples; of the others nobody wrote it down
+    **{
+        f"crema_{mood}.mp4": "Don't forget a jacket."
+        for mood in ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
+    },
+    "grid_bbaf2n.mp4": "Bin blue at F two now.",
+    "grid_brbk7n.mp4": "Bin red by K seven now.",
+    "grid_lbax4n.mp4": "Lay blue at X four now.",
+    "grid_lbbc2a.mp4": "Lay blue by C two again.",
+    "grid_lrwp9a.mp4": "Lay red with P nine again.",
     "jfk.flac": "And so my fellow Americans, ask not what your country can do for you, "
     "ask what you can do for your country.",
-    "latentsync_demo2.mp4": None,
 }
 
 
@@ -267,6 +274,8 @@ def _late(rng: np.random.Generator, text: str, word: np.ndarray, before: float, 
 
 
 def examples() -> Iterator[Case]:
-    """Read the sound of the shipped examples."""
+    """Read the sound of the shipped examples that have any."""
     for path in sorted(p for p in shipped("examples").iterdir() if p.suffix in (".mp4", ".flac")):
-        yield Case("shipped", path.name, media.waveform(path, media.probe(path)), SHIPPED.get(path.name))
+        info = media.probe(path)
+        if info.has_audio:
+            yield Case("shipped", path.name, media.waveform(path, info), SHIPPED.get(path.name))

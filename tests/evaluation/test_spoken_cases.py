@@ -43,3 +43,10 @@ def test_sounds_of_some_kinds() -> None:
     assert spoken_cases.of_kinds(cases, []) == cases
     with pytest.raises(MsaError, match="There is no kind 'song' of sounds. Choose among: reply, pause."):
         spoken_cases.of_kinds(cases, ["song"])
+
+
+def test_examples_are_those_with_sound() -> None:
+    cases = {case.name: case for case in spoken_cases.examples()}
+    assert "pexels_crying.mp4" not in cases and all(len(case.sound) for case in cases.values())
+    assert set(spoken_cases.SHIPPED) < set(cases)
+    assert cases["crema_angry.mp4"].truth == "Don't forget a jacket." and cases["latentsync_demo2.mp4"].truth is None
