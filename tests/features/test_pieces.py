@@ -106,8 +106,8 @@ def test_a_word_said_nine_times_is_understood(tiny: Any) -> None:
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.slow
 @pytest.mark.parametrize("text, word, at_least", [("No, no, no. " * 4, "no", 8), ("Stop! Stop! " * 5, "stop", 8)])
-def test_nothing_but_a_repetition_is_understood(tiny: Any, text: str, word: str, at_least: int) -> None:
-    found = SpeechReader(tiny).read(spoken_cases.spoken(text))
+def test_nothing_but_a_repetition_is_understood(tiny: Any, base: Any, text: str, word: str, at_least: int) -> None:
+    found = SpeechReader(tiny, second=base).read(spoken_cases.spoken(text))
     plain = "".join(c for c in found.transcript.lower() if c.isalpha() or c == " ").split()
     assert at_least <= plain.count(word) <= len(text.split()) and set(plain) == {word}
 
@@ -115,5 +115,5 @@ def test_nothing_but_a_repetition_is_understood(tiny: Any, text: str, word: str,
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.slow
 @pytest.mark.parametrize("text, language", [("je ne sais pas " * 8, "fr-fr"), ("das ist gut " * 8, "de")])
-def test_a_repetition_in_another_language_stays_refused(tiny: Any, text: str, language: str) -> None:
-    assert SpeechReader(tiny).read(spoken_cases.spoken(text, language)).words == ()
+def test_a_repetition_in_another_language_stays_refused(tiny: Any, base: Any, text: str, language: str) -> None:
+    assert SpeechReader(tiny, second=base).read(spoken_cases.spoken(text, language)).words == ()
