@@ -224,9 +224,9 @@ def masked_softmax(energy: Tensor, keep: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, keep: Tensor) -> Tensor:
-    """Average values (B, T, ...) over time where keep (B, T) is True, at least one frame a row: (B, ...)."""
+    """Average values (B, T, d) over time where keep (B, T) is True, at least one frame a row: (B, d)."""
     weight = keep.to(values.dtype) / keep.sum(1, keepdim=True)
-    return torch.einsum("bt,bt...->b...", weight, values)
+    return (weight[:, None] @ values).squeeze(1)
 
 
 def mlp(dims: Sequence[int], dropout: float) -> nn.Sequential:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +15,7 @@ from msa_core.errors import MsaError
 from msa_core.methods.layers import ConvFrameEncoder, Dropout, Standardise, masked_softmax, mlp, once
 
 VECTOR = 16  # numbers in one vector register
+FEW = 32  # rows of a batch that are compared with each other
 
 
 class SelfAttention(nn.Module):
@@ -117,7 +120,18 @@ class SequenceEncoder(nn.Module):
     def _encoded(
         self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode x without looking into the memory; see `forward`."""
+        """Encode x without looking into the memory, and out of training each distinct row once; see `forward`."""
+        if not self.training and (found := distinct(x, keep)) is not None:
+            first, row = found
+            once_each = self._computed(x[first], keep[first], standardise, prompts)
+            r, frames, looked = (t[row] for t in once_each)
+            return r, frames, looked
+        return self._computed(x, keep, standardise, prompts)
+
+    def _computed(
+        self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode every row of x; see `forward`."""
         # 1. Cut off the padding behind the last frame of the batch.
         length = x.shape[1]
         used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
@@ -151,11 +165,46 @@ class SequenceEncoder(nn.Module):
         return r, frames, F.pad(looked, (0, length - used))
 
 
+def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
+    """Find the distinct rows of a small batch, such as the coalitions of one clip, on the CPU.
+
+    Args:
+        x: frames (B, T, D), where keep (B, T) is True.
+
+    Returns:
+        Numbers of the rows that are like none before them, and for each row (B) its place among those; None when all
+        are distinct, or when looking would cost more than it spares.
+    """
+    if not 1 < len(x) <= FEW or x.device.type != "cpu":
+        return None
+    places, values = keep.numpy(), x.detach().numpy()
+    # Rows whose first frames in `keep` differ are distinct; the others are compared whole.
+    there = places.any(1)
+    starts = np.where(there, values[np.arange(len(x)), places.argmax(1)].sum(1), 0.0).tolist()
+    if len(set(starts)) == len(x):
+        return None
+    first: list[int] = []
+    row: list[int] = []
+    for b, start in enumerate(starts):
+        like = (i for i, f in enumerate(first) if starts[f] == start and _alike(values, places, b, f, there[b]))
+        row.append(next(like, len(first)))
+        if row[-1] == len(first):
+            first.append(b)
+    return None if len(first) == len(x) else (first, row)
+
+
+def _alike(values: np.ndarray, keep: np.ndarray, a: int, b: int, there: bool) -> bool:
+    """Compare two rows of frames (B, T, D) and of what counts (B, T); rows without any frame are alike."""
+    return np.array_equal(keep[a], keep[b]) and (not there or np.array_equal(values[a], values[b]))
+
+
+@lru_cache(maxsize=64)
 def sinusoids(length: int, d_model: int) -> Tensor:
     """Compute positions (length, d_model): sines and cosines of geometric wavelengths (Vaswani et al., 2017, 3.5)."""
-    place = torch.arange(length)[:, None]
-    rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
-    return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
+    with torch.inference_mode(False):  # they are kept, also for a training
+        place = torch.arange(length)[:, None]
+        rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
+        return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
 
 
 def softmax(energy: Tensor) -> Tensor:

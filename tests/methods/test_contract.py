@@ -23,7 +23,7 @@ from msa_core.methods.layers import (
     masked_mean,
     remembering,
 )
-from msa_core.methods.sequences import SelfAttention, SequenceEncoder
+from msa_core.methods.sequences import SelfAttention, SequenceEncoder, distinct
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
 
@@ -316,6 +316,40 @@ def test_leaving_out_what_does_not_count_changes_nothing(n_prompts):
     assert torch.allclose(masked_mean(short, left), masked_mean(whole, every), atol=1e-6)
     assert looked.shape == x.shape[:2] and torch.allclose(looked, looked_short, atol=1e-6)
     assert (looked_short[~keep] == 0).all() and (looked_short[2:][keep[2:]] > 0).all()
+
+
+def test_rows_that_are_alike_are_encoded_once(monkeypatch):
+    """Coalitions of one clip: rows differ in what is left, or not at all; what does not count is not compared."""
+    torch.manual_seed(0)
+    encoder = SequenceEncoder(5, 8, 2, 1, 12, 0.0, (0.0, 0.0, 0.0)).eval()
+    x, keep = torch.randn(1, 7, 5).repeat(6, 1, 1), torch.ones(6, 7, dtype=torch.bool)
+    keep[1], keep[3], x[3], keep[4, 2] = False, False, torch.nan, False
+    x[5, 6] += 1
+    assert distinct(x, keep) == ([0, 1, 4, 5], [0, 1, 0, 1, 2, 3])
+    assert distinct(x[[0, 4, 5]], keep[[0, 4, 5]]) is None and distinct(x[:1], keep[:1]) is None
+    rows, plain = [], encoder._computed
+    monkeypatch.setattr(encoder, "_computed", lambda x, *rest: rows.append(len(x)) or plain(x, *rest))
+    with torch.no_grad():
+        found = encoder(x, keep, Standardise(5))
+        for i in range(6):
+            values, counted, looked = encoder(x[i : i + 1], keep[i : i + 1], Standardise(5))
+            assert torch.allclose(found[0][i][found[1][i]], values[0][counted[0]], atol=1e-6)
+            assert torch.allclose(found[2][i], looked[0], atol=1e-6)
+    assert rows == [4] + [1] * 6
+
+
+@every_method
+def test_several_batches_are_scored_as_one_by_one(name):
+    model = build(name).eval()
+    batches = [missing.pattern(CORPUS.batch(COMPLETE_ROWS[:4]), "audio"), CORPUS.batch(COMPLETE_ROWS[4:7])]
+    with torch.no_grad():
+        for found, batch in zip(model.each(batches), batches, strict=True):
+            want = model(batch)
+            assert torch.allclose(found.score, want.score, atol=1e-6)
+            assert torch.allclose(found.joint, want.joint, atol=1e-5) and found.trace.keys() == want.trace.keys()
+            for key, value in want.trace.items():
+                assert found.trace[key].shape == value.shape, key
+                assert torch.allclose(found.trace[key].float(), value.float(), atol=1e-5), key
 
 
 @pytest.mark.slow
