@@ -1,5 +1,6 @@
 """Contract of every registered method, with every pattern and batch size: a new method is tested once registered."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from msa_core.methods.layers import (
     dropout_factor,
     masked_mean,
     remembering,
+    sharing,
 )
 from msa_core.methods.sequences import SelfAttention, SequenceEncoder, distinct
 from msa_core.missing import PATTERNS
@@ -385,6 +387,31 @@ def test_memory_spares_the_work_and_ends(monkeypatch):
         assert encoder(x, keep, plain) is not first
         with remembering():
             assert encoder(x, keep, plain) is not first
+
+
+def test_flows_that_share_projections_have_the_same_losses_and_gradients(monkeypatch):
+    """SDUMC at the published settings, which draw no noise before the projection; text is missing in one flow."""
+    batch = CORPUS.batch(COMPLETE_ROWS[:8])
+    left, calls, plain = missing.pattern(batch, "audio+vision"), [], torch.nn.Linear.forward
+    published = {**methods.METHODS["sdumc"].presets["published"].config, "d_model": 8, "d_contrast": 4}
+    monkeypatch.setattr(torch.nn.Linear, "forward", lambda layer, x: calls.append(id(layer)) or plain(layer, x))
+
+    def step(how):
+        torch.manual_seed(0)
+        model = methods.build("sdumc", published, CORPUS.dims).train()
+        model.set_statistics(CORPUS.statistics(CORPUS.rows("train")))
+        calls.clear()
+        with how():
+            terms = model.losses(model(batch), model(left), batch.label)
+        torch.stack(list(terms.values())).sum().backward()
+        counts = [calls.count(id(model.encode[m].projection)) for m in MODALITIES]
+        return terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, counts
+
+    (terms, gradients, twice), (shared, of_shared, spared) = step(nullcontext), step(sharing)
+    assert (twice, spared) == ([3, 2, 2], [3, 1, 1])  # text: what was heard, what is left of it, what is simulated
+    assert all(torch.equal(terms[k], shared[k]) for k in terms) and gradients.keys() == of_shared.keys()
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient, of_shared[name], rtol=1e-4, atol=1e-7), name
 
 
 def test_memory_tells_prompts_apart():

@@ -15,6 +15,7 @@ from msa_core.evaluation.benchmark.published_sdumc import PublishedSDUMC, loss
 from msa_core.evaluation.benchmark.rows import Goal, row
 from msa_core.evaluation.benchmark.timing import Work, interleaved
 from msa_core.methods import Method
+from msa_core.methods.layers import sharing
 from msa_core.schema import Batch
 from msa_core.training.optimiser import copied_weights, move_average, parameter_groups
 
@@ -92,8 +93,9 @@ def _step(model: Method, batch: Batch, teacher: Method | None, left: Batch) -> W
     answer: Callable[[Batch], Any] = model if teacher is None else torch.no_grad()(teacher.__call__)
 
     def step() -> None:
-        full = answer(batch)
-        terms: dict[str, Tensor] = model.losses(full, model(left), label)
+        with sharing():
+            full, dropped = answer(batch), model(left)
+        terms: dict[str, Tensor] = model.losses(full, dropped, label)
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
