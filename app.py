@@ -11,7 +11,7 @@ from msa_core.page import folders, memory
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, epilog="GRADIO_SERVER_PORT=8000 sets the port.").parse_args()
-gc.disable()  # until the page is built: all that is imported stays, and searching it took a sixth of the start
+    gc.disable()  # until the page is built: all that is imported stays, and searching it took a sixth of the start
 folders.ensure()
 memory.limit_heaps()
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
