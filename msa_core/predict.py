@@ -196,7 +196,7 @@ class Analyser:
             *parts, _ = _coalitions(players)  # the largest is all that is left
             variants = [left, *(keep_only(left, s) for s in parts)]
             batch = _dropping([*variants, everything], [*[rate] * len(variants), 0 * rate]).to(self.device)
-            seconds = _Seconds(one_text(left), rate)
+            seconds = _Seconds(one_text(left), batch.rows([0]))
             answers, *by_second = loaded.model.each([batch, *(w.to(self.device) for w in seconds.windows)])
             complete = (loaded.teacher or self.complete.model)(batch.rows([-1, 0]))
         # 4. Explain the score: contributions, the method's own mechanism, interval.
@@ -268,9 +268,11 @@ class Analyser:
 class _Seconds:
     """The seconds of a clip: windows for a model, and what it answers as the timeline."""
 
-    def __init__(self, utterance: Utterance, rate: Tensor):
-        """Cut a clip whose frames are dropped at `rate` (3,); `windows` is one batch, none where no frame is seen."""
-        batch = _dropping([utterance], [rate])
+    def __init__(self, utterance: Utterance, batch: Batch):
+        """Cut a clip into windows, one batch, none where no frame is seen.
+
+        batch: the utterance after dropping frames; simulated text that it lacks is not looked at.
+        """
         self._bounds, self._observed = timeline.bounds(utterance.duration_s), timeline.observed(utterance, batch)
         self._rows, windows = timeline.windows(utterance, batch)
         self.windows = [windows] if self._rows else []

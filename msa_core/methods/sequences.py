@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msa_core.errors import MsaError
-from msa_core.methods.layers import ConvFrameEncoder, Dropout, Standardise, masked_softmax, mlp, once
+from msa_core.methods.layers import ConvFrameEncoder, Dropout, Standardise, mlp, once
 
 VECTOR = 16  # numbers in one vector register
 FEW = 32  # rows of a batch that are compared with each other
@@ -70,8 +70,8 @@ class CrossAttention(nn.Module):
         key, value = (
             self.projection(self.norm(frames)).unflatten(-1, (2, self.n_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         )  # (B, heads, T, d / heads)
-        energy = (query / math.sqrt(query.shape[-1])) @ key.mT
-        weights = masked_softmax(energy, keep[:, None, None].expand_as(energy))
+        ignored = torch.where(keep, 0.0, torch.finfo(frames.dtype).min)[:, None, None]
+        weights = torch.softmax((query / math.sqrt(query.shape[-1])) @ key.mT + ignored, -1)
         mixed = self.output((weights @ value).transpose(1, 2).flatten(2))
         return torch.where(keep.any(1)[:, None, None], self.dropout(mixed), 0.0)
 
@@ -133,19 +133,23 @@ class SequenceEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Encode every row of x; see `forward`."""
         # 1. Cut off the padding behind the last frame of the batch.
-        length = x.shape[1]
-        used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
+        length, everything = x.shape[1], bool(keep.all())
+        used = (
+            length if everything else max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
+        )
         x, keep = x[:, :used], keep[:, :used]
         # 2. R = Conv1d(X) + positions, scaled by 1 / sqrt(d): (B, T', d).
         r = self.convolution.sequence(x, keep, standardise)
         r = r + sinusoids(r.shape[1], r.shape[2]).to(r) / math.sqrt(r.shape[2])
         # 3. Which places count: the frames, and the first place of a row without any.
-        nothing = ~keep.any(1, keepdim=True)
-        first = torch.arange(keep.shape[1], device=keep.device) == 0
-        frames = keep | (nothing & first)  # (B, T'), never empty in a row
+        frames, nothing, places = keep, None, None
+        if not everything:
+            nothing = ~keep.any(1, keepdim=True)
+            first = torch.arange(keep.shape[1], device=keep.device) == 0
+            frames = keep | (nothing & first)  # (B, T'), never empty in a row
         # 4. Out of training, only places that count go on, moved to the front of their row.
-        places = None
-        if not self.training and len(x) and (most := int(frames.sum(1).max())) < frames.shape[1]:
+        whole = everything or self.training or not len(x)
+        if not whole and (most := int(frames.sum(1).max())) < frames.shape[1]:
             places = torch.argsort(frames, dim=1, descending=True, stable=True)[:, :most]
             r, frames = r.gather(1, places[..., None].expand(-1, -1, r.shape[2])), frames.gather(1, places)
         # 5. F = Transformer(R), with prompts before the frames and as a residual.
@@ -159,7 +163,9 @@ class SequenceEncoder(nn.Module):
                 r = r + prompts[i][1]
         # 6. Attention that each frame gets in the last layer: mean over the frames that attend, and over heads.
         share = frames.to(r.dtype) / frames.sum(1, keepdim=True)
-        looked = torch.where(nothing, 0.0, (share[:, None, None] @ weights).mean(1).squeeze(1))
+        looked = (share[:, None, None] @ weights).mean(1).squeeze(1)
+        if nothing is not None:
+            looked = torch.where(nothing, 0.0, looked)
         if places is not None:
             looked = looked.new_zeros(keep.shape).scatter(1, places, looked)
         return r, frames, F.pad(looked, (0, length - used))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from msa_core.methods.layers import Dropout, Standardise, masked_mean, mlp
 from msa_core.methods.promma.config import ProMMAConfig
-from msa_core.methods.sequences import CrossAttention, SelfAttention, SequenceEncoder
+from msa_core.methods.sequences import FEW, CrossAttention, SelfAttention, SequenceEncoder
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Batch
 
 SMALL = 0.05  # standard deviation of the initial prompts, random so that every factor of a product learns
@@ -123,8 +124,10 @@ class Backbone(nn.Module):
         summaries, frames, kept, attention = [], {}, {}, {}
         for m in MODALITIES:
             prompts = [(p.tokens, p.residual) for p in levels[m]] if levels else []
-            f, frames_of_m, attention[m] = self.encode[m](features[m], keep[m], standardise[m], prompts)
             there = keep[m].any(1)
+            given = (features[m], keep[m], standardise[m], prompts)
+            few = not self.training and len(there) <= FEW
+            f, frames_of_m, attention[m] = _of_those(there, self.encode[m], *given) if few else self.encode[m](*given)
             summaries.append(torch.where(there[:, None], masked_mean(f, frames_of_m), 0.0))
             frames[m], kept[m] = f, frames_of_m & there[:, None]
         return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
@@ -195,6 +198,18 @@ class Backbone(nn.Module):
     def alone_scores(self, summary: Tensor) -> Tensor:
         """Read a raw score (B, 3) out of each summary s (B, 3, d) by itself: the pseudo-label of one modality."""
         return torch.cat([self.alone[m](summary[:, i]) for i, m in enumerate(MODALITIES)], 1)
+
+
+def _of_those(there: Tensor, encode: nn.Module, x: Tensor, keep: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Encode the rows (B,) that are `there`, and leave the others 0, with the first of their places counting."""
+    rows = there.nonzero().squeeze(-1)
+    if len(rows) in (0, len(there)):
+        found: tuple[Tensor, Tensor, Tensor] = encode(x, keep, *rest)
+        return found
+    parts = encode(x[rows], keep[rows], *rest)
+    f, counted, looked = (t.new_zeros(len(there), *t.shape[1:]).index_put((rows,), t) for t in parts)
+    counted[:, 0] |= ~there
+    return f, counted, looked
 
 
 class LowRank(nn.Module):
