@@ -185,7 +185,7 @@ def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
         return None
     places, values = keep.numpy(), x.detach().numpy()
     # Rows whose first frames in `keep` differ are distinct; the others are compared whole.
-    there = places.any(1)
+    there: np.ndarray = np.asarray(places.any(1))
     starts = np.where(there, values[np.arange(len(x)), places.argmax(1)].sum(1), 0.0).tolist()
     if len(set(starts)) == len(x):
         return None

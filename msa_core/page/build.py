@@ -118,12 +118,12 @@ def build(analyser: Analyser) -> gr.Blocks:
 @contextmanager
 def _without_servers() -> Iterator[None]:
     """Let gradio make no web application: it makes one at every step of a page, and `launch` the one that is used."""
-    made = gr.blocks.App.create_app
-    gr.blocks.App.create_app = lambda *_, **__: None
+    app, made = gr.blocks.App, gr.blocks.App.create_app
+    setattr(app, "create_app", lambda *_, **__: None)  # noqa: B010  mypy takes no new method
     try:
         yield
     finally:
-        gr.blocks.App.create_app = made
+        setattr(app, "create_app", made)  # noqa: B010
 
 
 def _top(words: Words) -> tuple[gr.Radio, LinkParts]:

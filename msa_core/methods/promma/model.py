@@ -200,7 +200,7 @@ class ProMMA(Method):
         given = list(zip(batches, keeps, strict=True))
         how = (self._standardises(), levels)
         encoded = EncodedBatches([self.backbone.encoded(b.features, keep, *how) for b, keep in given])
-        summary, trace = encoded.summary, {}
+        summary, trace = encoded.summary, dict[str, Tensor]()
         # 3. Generator: m^ in the place of what is missing, with its confidence c.
         confidence = real.to(self.shared)
         if self.config.generate != "never":
