@@ -93,7 +93,7 @@ def sentences(growth: dict[str, Any]) -> list[list[str]]:
     for key in (key for key in units if key in growth):
         (name, unit), line = units[key], growth[key]
         points = ", ".join(f"{p['x']:g} {unit}: {p['cpu_s']['median']:.2f} s" for p in line["points"])
-        shape = f"{line['slope_s']:.3g} s each + {line['fixed_s']:.2f} s"
+        shape = f"{line['slope_s']:.3f} s each + {line['fixed_s']:.2f} s"
         found.append([name, shape, f"{100 * line['largest_deviation']:.0f} %", points])
     return found
 
