@@ -129,6 +129,10 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
 
+    def __call__(self, x: Tensor) -> Tensor:
+        """Drop as `forward` does; out of training there is nothing to call."""
+        return super().__call__(x) if self.training else x  # type: ignore[no-any-return]
+
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, return x unchanged otherwise."""
         if not self.training or self.p == 0:

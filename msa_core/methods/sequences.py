@@ -181,13 +181,14 @@ def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
         Numbers of the rows that are like none before them, and for each row (B) its place among those; None when all
         are distinct, or when looking would cost more than it spares.
     """
-    if not 1 < len(x) <= FEW or x.device.type != "cpu":
+    n = x.shape[0]
+    if not 1 < n <= FEW or x.device.type != "cpu":
         return None
     places, values = keep.numpy(), x.detach().numpy()
     # Rows whose first frames in `keep` differ are distinct; the others are compared whole.
     there: np.ndarray = np.asarray(places.any(1))
-    starts = np.where(there, values[np.arange(len(x)), places.argmax(1)].sum(1), 0.0).tolist()
-    if len(set(starts)) == len(x):
+    starts = np.where(there, values[np.arange(n), places.argmax(1)].sum(1), 0.0).tolist()
+    if len(set(starts)) == n:
         return None
     first: list[int] = []
     row: list[int] = []
@@ -196,7 +197,7 @@ def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
         row.append(next(like, len(first)))
         if row[-1] == len(first):
             first.append(b)
-    return None if len(first) == len(x) else (first, row)
+    return None if len(first) == n else (first, row)
 
 
 def _alike(values: np.ndarray, keep: np.ndarray, a: int, b: int, there: bool) -> bool:
