@@ -118,7 +118,11 @@ def build(analyser: Analyser) -> gr.Blocks:
 @contextmanager
 def _without_servers() -> Iterator[None]:
     """Let gradio make no web application: it makes one at every step of a page, and `launch` the one that is used."""
-    app, made = gr.blocks.App, gr.blocks.App.create_app
+    app = getattr(gr.blocks, "App", None)
+    made = getattr(app, "create_app", None)
+    if made is None:  # a gradio that makes them elsewhere: the page opens later, and is the same
+        yield
+        return
     setattr(app, "create_app", lambda *_, **__: None)  # noqa: B010  mypy takes no new method
     try:
         yield
