@@ -78,16 +78,17 @@ def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> R
     chosen = Form(lambda **v: _players(screens, **v), which=which, language=analyse.language)
     which.input(chosen.read, chosen.components, [s.player for s in screens], **QUICK)
 
-    def redraw(**inputs: LessonInputs) -> Updates:
+    def redraw(inputs: Mapping[str, LessonInputs], shown: Mapping[str, Mapping[str, str]]) -> Updates:
         first = next(iter(inputs.values()))
         with use(first.analyse.language):
             updates: Updates = {overview: drawings.overview(lessons.LESSONS, first.answered)}
             updates |= _players(screens, first.which, first.analyse.language)
         for name, teaching in taught.items():
-            updates |= teaching.redraw(inputs[name])
+            updates |= teaching.redraw(inputs[name], **shown[name])
         return updates
 
-    every = Form(redraw, **forms)
+    shown = {s.lesson.name: {"finding": s.finding, "counted": s.counted} for s in screens}
+    every = Form(redraw, inputs=forms, shown=shown)
     return Redraw(
         every.read,
         every.components,
@@ -139,12 +140,17 @@ class Teaching:
         with use(self._once_read(inputs, request)):
             return self._finding(inputs)
 
-    def redraw(self, inputs: LessonInputs) -> Updates:
-        """Draw answer and finding again in another language; nothing before the question was asked."""
-        if self.lesson.name not in inputs.answered:
-            return {self.screen.answer: "", self.screen.finding: "", self.screen.counted: ""}
+    def redraw(self, inputs: LessonInputs, finding: str, counted: str) -> Updates:
+        """Draw again in another language what is shown, and leave the rest: an answer may be on its way to it.
+
+        Args: finding, counted: what is shown there; empty for nothing.
+        """
+        screen = self.screen
         with use(inputs.analyse.language):
-            return {**self._drawn(inputs), self.screen.counted: ""}
+            updates: Updates = {screen.counted: ""} if counted else {}
+            if self.lesson.name in inputs.answered:
+                return updates | self._drawn(inputs)
+            return updates | ({screen.finding: self._finding(inputs)} if finding else {})
 
     def _drawn(self, inputs: LessonInputs) -> Updates:
         return {self.screen.answer: self._answer(inputs), self.screen.finding: self._finding(inputs)}
