@@ -87,7 +87,7 @@ def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> R
             updates |= teaching.redraw(inputs[name], **shown[name])
         return updates
 
-    shown = {s.lesson.name: {"finding": s.finding, "counted": s.counted} for s in screens}
+    shown = {s.lesson.name: {"answer": s.answer, "finding": s.finding, "counted": s.counted} for s in screens}
     every = Form(redraw, inputs=forms, shown=shown)
     return Redraw(
         every.read,
@@ -128,11 +128,12 @@ class Teaching:
     def ask(self, inputs: LessonInputs, request: gr.Request) -> Updates:
         """Answer the lesson's question and try it out once."""
         answered, name = inputs.answered, self.lesson.name
-        answered = answered if name in answered else [*answered, name]
-        language = self._once_read(inputs, request)
-        with use(language):
+        with use(self._once_read(inputs, request)):
+            answer, known_now = self._answer(inputs)
+            if known_now and name not in answered:
+                answered = [*answered, name]
             listed = drawings.overview(lessons.LESSONS, answered, name)
-            drawn = self._drawn(inputs)
+            drawn: Updates = {self.screen.answer: answer, self.screen.finding: self._finding(inputs)}
         return {**drawn, self.answered: answered, self.overview: listed}
 
     def try_out(self, inputs: LessonInputs, request: gr.Request) -> str:
@@ -140,28 +141,25 @@ class Teaching:
         with use(self._once_read(inputs, request)):
             return self._finding(inputs)
 
-    def redraw(self, inputs: LessonInputs, finding: str, counted: str) -> Updates:
+    def redraw(self, inputs: LessonInputs, answer: str, finding: str, counted: str) -> Updates:
         """Draw again in another language what is shown, and leave the rest: an answer may be on its way to it.
 
-        Args: finding, counted: what is shown there; empty for nothing.
+        Args: answer, finding, counted: what is shown there; empty for nothing.
         """
         screen = self.screen
         with use(inputs.analyse.language):
             updates: Updates = {screen.counted: ""} if counted else {}
-            if self.lesson.name in inputs.answered:
-                return updates | self._drawn(inputs)
+            updates |= {screen.answer: self._answer(inputs)[0]} if answer else {}
             return updates | ({screen.finding: self._finding(inputs)} if finding else {})
 
-    def _drawn(self, inputs: LessonInputs) -> Updates:
-        return {self.screen.answer: self._answer(inputs), self.screen.finding: self._finding(inputs)}
-
-    def _answer(self, inputs: LessonInputs) -> str:
+    def _answer(self, inputs: LessonInputs) -> tuple[str, bool]:
+        """Draw the answer, and tell whether the clip allowed one."""
         try:
             answer = self.lesson.answer(self.services.analyser, self._clip(inputs))
             hall = self.services.halls.counts(inputs.hall, self.lesson.name)
-            return drawings.answered(self.lesson, answer, inputs.guess, hall)
+            return drawings.answered(self.lesson, answer, inputs.guess, hall), answer.correct is not None
         except MsaError as e:
-            return page_parts.failed(e.message)
+            return page_parts.failed(e.message), False
 
     def _finding(self, inputs: LessonInputs) -> str:
         try:
