@@ -229,7 +229,7 @@ def test_on_a_phone_the_arrow_of_the_examples_stands_beside_their_names(visit: A
     open_tab(page, "learn")
     page.wait_for_selector("#mm-which input")
     for language in ("English", "中文"):
-        page.get_by_label(language).check()
+        page.locator("#mm-language").get_by_label(language).check()
         settled(page)
         left, right, arrow, wanted, width = page.evaluate(
             """() => {
