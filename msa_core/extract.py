@@ -1,21 +1,18 @@
 """Extraction: one clip becomes an `Utterance`, every modality read once or absent with a reason.
 
-`Extractor` has the compact feature set. Only `folder` writes to disk, and it skips the clips that it has already done.
+`Extractor` has the compact feature set. Nothing is written to disk: that is `msa_core.cli.many`'s, for folders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from msa_core import media
 from msa_core.clip_reader import ClipReader, Reading, SoundStreams, no_track
-from msa_core.config import MediaLimits, choose_device
-from msa_core.errors import fault
+from msa_core.config import choose_device
 from msa_core.features import (
     TUNED,
     FeatureSet,
@@ -23,7 +20,6 @@ from msa_core.features import (
     prosody,
     simulated_text,
     sound_streams,
-    store,
     text_layers,
     voice,
     weights,
@@ -161,57 +157,3 @@ def heard_by(whisper: str) -> FeatureSet:
     """Return the compact feature set of clips whose English words are heard by a size of Whisper."""
     more = () if whisper == ENGLISH else (f"words by whisper-{whisper}",)
     return replace(TUNED, extractors=(*TUNED.extractors, *more))
-
-
-def folder(
-    source: str | Path,
-    out: str | Path,
-    limits: MediaLimits | None = None,
-    device: str | None = None,
-    any_language: bool = False,
-    feature_set: FeatureSet | None = None,
-    load: Callable[[str | None], ClipReader] | None = None,
-) -> tuple[int, dict[str, str]]:
-    """Extract every clip under `source` to `out`/<same relative name>.npz, skipping those that are done.
-
-    A clip is done when its .npz holds features of the same file content by the same extractors, so a stopped
-    run goes on where it was and a changed clip is read again.
-
-    Args:
-        source: a folder of clips, searched with its subfolders.
-        out: the folder to write to.
-        limits: on size and duration of a clip; None takes those of the command line.
-        device: "cpu" or "cuda"; None takes the GPU when there is one.
-        any_language: see `Extractor.utterance`.
-        feature_set: that the extractors give; None: the compact one.
-        load: loads them on a device, once, when the first clip is read; None loads the compact ones.
-
-    Returns:
-        The number of clips with features, and the reason for each clip that could not be read; none ends the run.
-
-    Raises:
-        MediaError: there is no clip.
-        FeatureError: `out` cannot be written.
-    """
-    source, out = Path(source), Path(out)
-    extractor: ClipReader | None = None
-    failed: dict[str, str] = {}
-    clips = media.files(source)
-    for clip in tqdm(clips, desc="extract", unit="clip"):
-        name = str(clip.relative_to(source))
-        target = out / f"{name}.npz"
-        try:
-            key = store.key(clip, any_language, feature_set)
-        except OSError as e:
-            failed[name] = f"{media.label(clip)} cannot be read ({e.strerror})."
-            continue
-        if store.stored_key(target) == key:
-            continue
-        extractor = extractor or (load or Extractor.load)(device)
-        try:
-            read = extractor.utterance(clip, limits or MediaLimits.command_line(), any_language=any_language)
-        except Exception as e:
-            failed[name] = fault(e)
-            continue
-        store.save(read, target, key)
-    return len(clips) - len(failed), failed

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from msa_core import extract, media
+from msa_core import media
 from msa_core.checkpoint import sha256
 from msa_core.clip_reader import ClipReader, Reading, SoundStreams, no_track
-from msa_core.config import MediaLimits, choose_device
 from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MsaError
 from msa_core.extract import UNCERTAIN_NOTE
@@ -26,7 +25,6 @@ from msa_core.features.face import Faces
 from msa_core.features.large import config as settings
 from msa_core.features.large import hub
 from msa_core.features.large.cache import Cache, Part
-from msa_core.features.large.config import LargeConfig
 from msa_core.features.large.models import LargeSet
 from msa_core.features.second_opinion import UNCERTAIN
 from msa_core.features.sound_streams import NO_SPEECH, NO_SPEECH_VOICE, missing
@@ -143,44 +141,6 @@ class LargeExtractor(ClipReader):
         return sha256(clip.path) if self.cache.folder is not None and clip.degradation == Degradation() else None
 
 
-def folder(
-    source: str | Path,
-    out: str | Path,
-    config: LargeConfig,
-    limits: MediaLimits | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    any_language: bool = False,
-    cache: Path | None = None,
-) -> tuple[int, dict[str, str]]:
-    """Extract every clip under `source` by a large feature set, as `extract.folder` does by the compact one.
-
-    Args:
-        source, out, limits, any_language: see `extract.folder`; `out` also gets the settings.
-        config: of the feature set.
-        device: "cpu" or "cuda"; None takes the GPU when there is one.
-        dtype: "fp32", "fp16" or "bf16"; None takes fp16 on a GPU and fp32 elsewhere.
-        cache: folder that keeps what each model made of each clip, for other sets; None keeps nothing beside `out`.
-
-    Returns:
-        The number of clips with features, and the reason for each clip that could not be read; none ends the run.
-
-    Raises:
-        MediaError: there is no clip.
-        FeatureError, CheckpointError: a model is not there or lacks a layer, or `out` holds another feature set.
-    """
-    device = choose_device(device)
-    media.files(source)  # a folder without clips is refused before a model is looked for
-    large = LargeSet.find(config, hub.choose_dtype(dtype, device))
-    settings.write(config, large.feature_set.id, Path(out))
-    kept = Cache(cache)
-
-    def load(where: str | None) -> ClipReader:
-        return LargeExtractor(large, choose_device(where), kept)
-
-    return extract.folder(source, out, limits, device, any_language, large.feature_set, load)
-
-
 def extractor_of(
     manifest: Mapping[str, Any], features: str | Path | None, device: str, dtype: str | None
 ) -> LargeExtractor | None:
@@ -190,7 +150,7 @@ def extractor_of(
         manifest: of the checkpoint.
         features: settings of the feature set, where those in the manifest no longer lead to its models.
         device: "cpu" or "cuda".
-        dtype: as in `folder`.
+        dtype: "fp32", "fp16" or "bf16"; None takes fp16 on a GPU and fp32 elsewhere.
 
     Returns:
         The extractors; None when the checkpoint reads another than a large feature set.

@@ -79,7 +79,8 @@ class Analyser:
             features: settings of its large feature set; None takes those in its manifest.
             complete: the complete model of a method without a teacher, a checkpoint of the same features; None takes
                 the shipped late fusion, or the method itself when it was trained on complete input.
-            dtype: of the models of a large feature set; see `large.folder`.
+            dtype: of the models of a large feature set: "fp32", "fp16" or "bf16"; None takes fp16 on a GPU and
+                fp32 elsewhere.
             whisper: size of the Whisper that hears English words for the compact set, such as "base".
 
         Raises:

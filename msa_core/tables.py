@@ -1,8 +1,14 @@
-"""Markdown tables."""
+"""Tables: Markdown to write, CSV that people give to read."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msa_core.errors import MsaError
+
+Row = dict[str, str]
 
 
 def markdown_table(head: Sequence[str | None], rows: Iterable[Sequence[str | None]], rule: str = "---") -> str:
@@ -24,3 +30,32 @@ def markdown_table(head: Sequence[str | None], rows: Iterable[Sequence[str | Non
 def _line(cells: Sequence[str | None]) -> str:
     """Write one line of a table."""
     return "|" + "|".join(" " if cell is None else f" {cell.replace('|', '/')} " for cell in cells) + "|"
+
+
+def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple[int, Row]]:
+    """Read the rows of a CSV table, each with its line number.
+
+    Args:
+        path: of a file in UTF-8, with or without a byte order mark.
+        columns: that it must have; others come along.
+        called: the table's name in messages; "" takes that of the file.
+
+    Returns:
+        Cells by column, without the blanks around them; empty where a line is short.
+
+    Raises:
+        MsaError: it cannot be read, lacks a column or has no rows.
+    """
+    called = called or path.name
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise MsaError(f"Cannot read the table {called} ({e}). Give a CSV in UTF-8.") from e
+    found = [c for c in (rows[0] if rows else {}) if c]
+    lost = [c for c in columns if c not in found]
+    if lost:
+        there = ", ".join(map(repr, found)) or "no rows"
+        raise MsaError(f"{called} has no column {lost[0]!r} but {there}. Give the columns {', '.join(columns)}.")
+    cells = [{k: (v or "").strip() for k, v in row.items() if k and not isinstance(v, list)} for row in rows]
+    return list(enumerate(cells, start=2))

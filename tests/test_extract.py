@@ -295,40 +295,6 @@ def test_pickles_are_not_opened(tmp_path):
         store.load(tmp_path / "u.npz")
 
 
-def test_a_folder_is_extracted_once_and_resumed(quick, clip, tmp_path, monkeypatch):
-    source, out = tmp_path / "clips", tmp_path / "features"
-    (source / "deep").mkdir(parents=True)
-    for place, name in (("a.flac", "sound.flac"), ("deep/b.mp4", "mute.mp4"), ("broken.mp4", "text.mp4")):
-        (source / place).write_bytes(clip(name).read_bytes())
-    (source / "notes.txt").write_text("not a clip")
-    read = []
-    monkeypatch.setattr(Extractor, "load", staticmethod(lambda device=None: quick))
-    monkeypatch.setattr(
-        quick, "utterance", lambda p, limits, **how: read.append(p.name) or Extractor.utterance(quick, p, limits, **how)
-    )
-    done, failed = extract.folder(source, out)
-    assert done == 2 and list(failed) == ["broken.mp4"] and "is not a media file" in failed["broken.mp4"]
-    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == ["a.flac.npz", "deep/b.mp4.npz"]
-    assert store.load(out / "deep" / "b.mp4.npz").vision.present
-    read.clear()
-    assert extract.folder(source, out)[0] == 2 and read == ["broken.mp4"]
-    read.clear()
-    extract.folder(source, tmp_path / "other")
-    read.clear()
-    extract.folder(source, tmp_path / "other", any_language=True)
-    assert sorted(read) == ["a.flac", "b.mp4", "broken.mp4"], "read in another way"
-    (source / "a.flac").write_bytes(clip("sound.mp3").read_bytes())
-    (out / "deep" / "b.mp4.npz").write_bytes(b"cut off")
-    read.clear()
-    extract.folder(source, out)
-    assert sorted(read) == ["a.flac", "b.mp4", "broken.mp4"]
-
-
-def test_a_folder_without_clips(tmp_path):
-    with pytest.raises(MediaError, match="^There is no clip in the folder .* Give a folder with files such as"):
-        extract.folder(tmp_path, tmp_path / "out")
-
-
 def test_an_output_that_cannot_be_written(quick, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FeatureError, match="^Cannot write u.npz .* Give a folder you may write to.$"):

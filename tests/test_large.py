@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,8 @@ from stand_ins import Listener, middle
 from msa_core import checkpoint, large
 from msa_core.__main__ import main
 from msa_core.batch import collate
-from msa_core.cli.many.run import Outcome
-from msa_core.config import MediaLimits
+from msa_core.cli.many.large_work import large_extraction
+from msa_core.cli.many.run import Outcome, run
 from msa_core.corpora import importers
 from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MsaError
@@ -106,6 +107,13 @@ def extractor(path: Path, dtype: str = "fp32", cache: Cache | None = None) -> la
     return large.LargeExtractor(LargeSet.find(config.read(path), dtype), "cpu", cache)
 
 
+def extract(source: Path, out: Path, path: Path, dtype: Any = None, cache: Any = None) -> tuple[int, dict[str, str]]:
+    """Extract a folder of clips. Returns: how many have features, and the reasons of the others."""
+    args = Namespace(features=str(path), dtype=dtype, device="cpu", cache=cache, any_language=False)
+    found = run(large_extraction(args, source, out), source, out / "clips.csv", renew=True)
+    return found.clips - len(found.bad), found.bad
+
+
 def reasons(utterance: Any) -> dict[str, str | None]:
     return {s: utterance.stream(s).reason for s in STREAMS}
 
@@ -166,26 +174,25 @@ def test_nothing_is_read_twice(quick_words: None, settings: Any, clips: Path, tm
     reads: list[str] = []
     read = LargeFaces.read
     monkeypatch.setattr(LargeFaces, "read", lambda self, frames: reads.append("faces") or read(self, frames))
-    done, failed = large.folder(clips, tmp_path / "out", config.read(path), device="cpu", cache=cache)
+    done, failed = extract(clips, tmp_path / "out", path, cache=cache)
     assert (done, failed, len(reads)) == (10, {}, 2), "ten clips, two contents"
     first = store.load(tmp_path / "out" / "h0.mp4.npz")
     with monkeypatch.context() as patch:
         patch.setattr(large, "LargeExtractor", lambda *_: pytest.fail("every clip is done"))
-        assert large.folder(clips, tmp_path / "out", config.read(path), device="cpu") == (10, {})
+        assert extract(clips, tmp_path / "out", path) == (10, {})
     # Another text model: face, voice and words come from the cache.
-    other = config.read(settings(text={"model": config.read(path).text.model, "layers": [1]}))
+    other = settings(text={"model": config.read(path).text.model, "layers": [1]})
     monkeypatch.setattr(Talker, "read", lambda *_, **__: pytest.fail("the words are kept"))
     monkeypatch.setattr(LargeFaces, "read", lambda *_: pytest.fail("the faces are kept"))
-    assert large.folder(clips, tmp_path / "other", other, device="cpu", cache=cache) == (10, {})
+    assert extract(clips, tmp_path / "other", other, cache=cache) == (10, {})
     again = store.load(tmp_path / "other" / "h0.mp4.npz")
     for s in ("audio", "vision"):
         np.testing.assert_array_equal(again.stream(s).values, first.stream(s).values)
     assert not np.allclose(again.text.values, first.text.values) and again.transcript == first.transcript
     assert again.prosody == first.prosody and again.notes == first.notes
-    # Another precision is another reading, and a degraded clip is never kept.
-    half = config.read(path)
+    # Another precision is another reading.
     with pytest.raises(pytest.fail.Exception, match="are kept"):
-        large.folder(clips, tmp_path / "half", half, device="cpu", dtype="bf16", cache=cache)
+        extract(clips, tmp_path / "half", path, "bf16", cache)
     monkeypatch.undo()
 
 
@@ -202,14 +209,14 @@ def test_bad_clips_and_folders(quick_words: None, settings: Any, tmp_path: Path,
     source.mkdir()
     shutil.copy(variants.REAL, source / "a.mp4")
     (source / "broken.mp4").write_bytes(b"no clip")
-    done, failed = large.folder(source, tmp_path / "out", config.read(settings()), device="cpu")
+    done, failed = extract(source, tmp_path / "out", settings())
     assert done == 1 and list(failed) == ["broken.mp4"]
     speech = {"model": str(tiny_model("hubert"))}
     with pytest.raises(FeatureError, match="holds features 'large-tiny-.*Give another --out"):
-        large.folder(source, tmp_path / "out", config.read(settings(speech=speech)), device="cpu")
+        extract(source, tmp_path / "out", settings(speech=speech))
     with pytest.raises(FeatureError, match="wavlm has 3 layers, so hidden states 0 to 3"):
         deep = {"model": str(tiny_model("wavlm")), "layers": [24]}
-        large.folder(source, tmp_path / "deep", config.read(settings(speech=deep)), device="cpu")
+        extract(source, tmp_path / "deep", settings(speech=deep))
     assert not (tmp_path / "deep").exists(), "nothing is written before the models are found"
 
 
@@ -248,8 +255,7 @@ def extracted(settings: Any, clips: Path, tmp_path_factory: pytest.TempPathFacto
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(large.weights, "whisper", lambda *_, **__: None)
                 patch.setattr(large, "SpeechReader", lambda *_, **__: Talker())
-                how = {"device": "cpu", "dtype": dtype, "cache": folder / "cache"}
-                assert large.folder(clips, out, config.read(path), MediaLimits(), **how) == (10, {})
+                assert extract(clips, out, path, dtype, folder / "cache") == (10, {})
         return out
 
     return get

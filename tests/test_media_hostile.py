@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import variants
 
-from msa_core import extract, media
+from msa_core import media
 from msa_core.errors import MediaError, fault
 from msa_core.evaluation import sample_clips
 from msa_core.media import opening, pictures
@@ -109,25 +109,6 @@ def test_what_pyav_raises_is_a_sentence(error: Exception, monkeypatch: pytest.Mo
         list(media.frames(variants.REAL, info))
     with pytest.raises(MediaError, match="cannot be decoded"):
         media.waveform(variants.REAL, info)
-
-
-def test_a_fault_with_one_clip_is_a_row_of_the_run(tmp_path: Path, quick: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, out = tmp_path / "clips", tmp_path / "out"
-    folder.mkdir()
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        (folder / name).write_bytes(variants.REAL.read_bytes())
-    (folder / "d.mp4").write_bytes(b"")
-
-    def utterance(path: Path, *args: Any, **how: Any) -> Any:
-        if path.name == "b.mp4":
-            raise AssertionError("drawing failed")
-        return quick.utterance(path, *args, **how)
-
-    monkeypatch.setattr(extract.Extractor, "load", lambda _: SimpleNamespace(utterance=utterance))
-    done, failed = extract.folder(folder, out)
-    assert done == 2 and sorted(failed) == ["b.mp4", "d.mp4"]
-    assert failed["b.mp4"] == "a fault of the program (AssertionError: drawing failed)"
-    assert {p.name for p in out.rglob("*.npz")} == {"a.mp4.npz", "c.mp4.npz"}
 
 
 def test_a_fault_with_one_clip_is_a_row_of_the_table(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
-"""Markdown tables."""
+"""Tables that are written and that people give."""
 
-from msa_core.tables import markdown_table
+import pytest
+
+from msa_core.errors import MsaError
+from msa_core.tables import markdown_table, read_csv
 
 
 def test_a_table_has_a_line_a_row():
@@ -18,3 +21,30 @@ def test_empty_cells_are_one_space_or_two():
 
 def test_a_bar_in_a_cell_does_not_end_it():
     assert markdown_table(["a|b"], [["c|d"]]) == "| a/b |\n|---|\n| c/d |"
+
+
+def test_a_table_is_read_with_its_line_numbers(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_bytes("\ufeffclip, more ,,score\r\n a.mp4 ,x,,1\r\nb.mp4\r\nc,1,2,3,4,5\r\n".encode())
+    assert read_csv(table, ["clip", "score"]) == [
+        (2, {"clip": "a.mp4", " more ": "x", "score": "1"}),
+        (3, {"clip": "b.mp4", " more ": "", "score": ""}),
+        (4, {"clip": "c", " more ": "1", "score": "3"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "t.csv has no column 'clip' but no rows. Give the columns clip, score."),
+        (b"clip;score\na;1\n", "t.csv has no column 'clip' but 'clip;score'. Give the columns clip, score."),
+        (b"clip,score\n\xff,1\n", "Cannot read the table t.csv ("),
+        (None, "Cannot read the table t.csv ("),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named(tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(MsaError) as error:
+        read_csv(tmp_path / "t.csv", ["clip", "score"])
+    assert str(error.value).startswith(said)

@@ -5,11 +5,11 @@ The table is a CSV with the columns clip (the name below the folder) and text an
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from msa_core.errors import MsaError
+from msa_core.tables import read_csv
 
 COLUMNS = ("clip", "text")
 SPLITS = ("train", "valid")
@@ -32,18 +32,8 @@ def read(folder: str | Path, table_csv: str | Path) -> list[Spoken]:
         MsaError: the table cannot be read, a row is wrong, or a clip is not there.
     """
     folder, table = Path(folder), Path(table_csv)
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as f:
-            rows = list(csv.DictReader(f))
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise MsaError(f"Cannot read the table {table.name} ({e}). Give a CSV in UTF-8.") from e
-    columns = [c for c in (rows[0] if rows else {}) if c]
-    lost = [c for c in COLUMNS if c not in columns]
-    if lost:
-        raise MsaError(f"{table.name} has no column {lost[0]!r} or no rows. Add {', '.join(COLUMNS)}.")
     found: dict[str, Spoken] = {}
-    for line, raw in enumerate(rows, start=2):
-        row = {k: (v or "").strip() for k, v in raw.items() if k and not isinstance(v, list)}
+    for line, row in read_csv(table, COLUMNS):
         name, text, part = row["clip"], row["text"], row.get("split", "")
         if not name or not text or name in found:
             raise MsaError(f"{table.name}, line {line}: give a clip that no other line names, and its words.")

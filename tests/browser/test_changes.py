@@ -24,6 +24,7 @@ from chromium import (
     stored,
     switch,
     unfold,
+    wait_until,
 )
 
 from msa_core.degrade import Degradation
@@ -159,10 +160,14 @@ def test_what_is_set_while_a_reading_ends_stays(visit: Any, monkeypatch: pytest.
 
     monkeypatch.setattr(route_utils, "call_process_api", slowly)
     page = visit()
-    example(page, CLIP.name)
+    forget_finished(page)
+    page.click(f'button[data-clip="{CLIP.name}"]')
+    finished(page, CLIP.name)  # it says so, and is still under way
     unfold(page, "mm-changes")
     slide(page, "#mm-blur", 4)
-    switch(page, "#mm-text input")
+    with_text = gauges(page)
+    page.click("#mm-text input")
+    wait_until(lambda: gauges(page) != with_text, "no answer without text")
     page.locator("#mm-language").get_by_label("中文").check()
     page.wait_for_selector("#mm-status :text('秒')")
     status, without_text = page.inner_text("#mm-status"), gauges(page)

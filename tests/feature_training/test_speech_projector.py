@@ -164,7 +164,7 @@ def test_tables(clips: Path, tmp_path: Path) -> None:
     ]
     wrong = {
         "name,text\na.wav,x\n": "words.csv has no column 'clip'",
-        "clip,text\n": "has no column 'clip' or no rows",
+        "clip,text\n": "has no column 'clip' but no rows",
         "clip,text\na.wav,\n": "line 2: give a clip that no other line names, and its words",
         "clip,text\na.wav,x\na.wav,y\n": "line 3: give a clip that no other",
         "clip,text,split\na.wav,x,test\n": "line 2: split 'test'. Valid splits: train, valid",

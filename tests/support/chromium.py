@@ -27,6 +27,39 @@ FLAGS = (  # local network access: a page that a test makes up is one of the int
     "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 ).split()
 PATIENCE_MS = 120_000
+COUNT_CALLS = """(() => {  // which of gradio's calls a page has sent and not had answered: see idle()
+    const calls = window.mmCalls = {asking: 0, open: new Set(), ended: new Set()};
+    const send = window.fetch;
+    const follow = async answer => {
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        for (let text = '';;) {
+            const {done, value} = await reader.read();
+            if (done) return;
+            const lines = (text + value).split('\\n');
+            text = lines.pop();
+            for (const line of lines.filter(line => line.startsWith('data:'))) {
+                const {msg, event_id} = JSON.parse(line.slice(5));
+                if (msg === 'process_completed') { calls.ended.add(event_id); calls.open.delete(event_id); }
+            }
+        }
+    };
+    window.fetch = async (...sent) => {
+        const path = new URL(sent[0]?.url ?? sent[0], location).pathname;
+        const asks = /\\/(queue\\/join|run\\/predict)$/.test(path);
+        calls.asking += asks;
+        try {
+            const answer = await send(...sent);
+            if (asks) {  // one of the queue has its number now, any other its whole answer
+                const {event_id = null} = await answer.clone().json();
+                if (event_id === null) calls.ended.add(calls.ended.size);
+                else if (!calls.ended.has(event_id)) calls.open.add(event_id);
+            } else if (path.endsWith('/queue/data')) {  // the page closes it when it cancels
+                follow(answer.clone()).catch(() => 0).finally(() => calls.open.clear());
+            }
+            return answer;
+        } finally { calls.asking -= asks; }
+    };
+})()"""
 PROMMA = "ProMMA (reconstruction)"
 
 
@@ -83,10 +116,12 @@ def visitors(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
         context.on("request", lambda r: hosts.add(urlparse(r.url).netloc) if r.url.startswith("http") else None)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(COUNT_CALLS)
         if script:
             page.add_init_script(script)
         page.goto(f"{site.url}?__theme={scheme}{hash}")
         page.wait_for_selector(".mm-examples button", state="attached")
+        idle(page)
         return page
 
     try:
@@ -149,6 +184,20 @@ class Shared:
         )
 
 
+def idle(page: Any) -> None:
+    """Wait until the page is drawn and no call of it is under way: what it shows then is no answer to come."""
+    page.wait_for_function(
+        """() => {
+            const calls = window.mmCalls;
+            if (!calls) return true;  // opened by the test itself
+            const busy = calls.asking || calls.open.size || !calls.ended.size;
+            calls.quiet = busy ? 0 : (calls.quiet ?? 0) + 1;
+            return calls.quiet >= 6;  // an answer may send the next call
+        }""",
+        polling=25,
+    )
+
+
 def settled(page: Any) -> None:
     """Wait until nothing moves any more: colours fade, too."""
     page.evaluate(
@@ -168,9 +217,11 @@ def shown(page: Any, name: str) -> None:
 
 def example(page: Any, name: str) -> None:
     """Choose an example and wait for its answer."""
+    idle(page)
     forget_finished(page)
     page.click(f'button[data-clip="{name}"]')
     finished(page, name)
+    idle(page)
 
 
 def forget_finished(page: Any) -> None:
@@ -184,6 +235,7 @@ def finished(page: Any, name: str) -> None:
 
 
 def upload(page: Any, path: Path) -> None:
+    idle(page)
     forget_finished(page)
     if page.locator("#mm-clip input[type=file]").count() == 0:  # the player shows a clip
         page.click("#mm-upload")
@@ -191,6 +243,7 @@ def upload(page: Any, path: Path) -> None:
 
 
 def clear(page: Any) -> None:
+    idle(page)
     page.click('#mm-clip button:is([aria-label="Clear"], [aria-label="清除"])')  # gradio's own, in its languages
 
 
@@ -210,7 +263,8 @@ def switch(page: Any, selector: str) -> float:
 
     Returns: milliseconds in the browser until the last change.
     """
-    return float(
+    idle(page)
+    took = float(
         page.evaluate(
             """selector => new Promise((resolve, reject) => {
                 const parts = ['#mm-answer', '#mm-ruler', '#mm-said'].map(e => document.querySelector(e));
@@ -237,6 +291,8 @@ def switch(page: Any, selector: str) -> float:
             selector,
         )
     )
+    idle(page)
+    return took
 
 
 def choose_method(page: Any, name: str) -> None:
@@ -244,6 +300,7 @@ def choose_method(page: Any, name: str) -> None:
     page.click("#mm-method input")
     page.get_by_role("option", name=name).click()
     page.wait_for_selector(f'.mm-mark-ours dt:has-text("{name}")')
+    idle(page)
 
 
 def open_tab(page: Any, name: str) -> None:

@@ -6,7 +6,6 @@ valid or test) and, if wanted, speaker. Every clip with features stands in it on
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from msa_core.errors import FeatureError, MsaError
 from msa_core.features import FEATURE_SETS, known, store
 from msa_core.features.large import config as large
 from msa_core.schema import STREAMS, Utterance
+from msa_core.tables import Row, read_csv
 
 KIND = "folder of extracted features"
 COLUMNS = ("clip", "score", "split")
 STATEMENT = "One's own clips, features by this program, scores from a table."
-TableRow = dict[str, str]
 
 
 def read(features_folder: str | Path, table_csv: str | Path, name: str) -> Corpus:
@@ -73,27 +72,15 @@ def load(features_folder: str | Path, table_csv: str | Path | None) -> FeatureFi
     return file
 
 
-def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
+def _rows(file: FeatureFile, path: Path) -> dict[str, Row]:
     """Read the rows of the table by clip; bad ones become findings.
 
     Raises:
         MsaError: the table cannot be read or lacks a column.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as f:
-            table = list(csv.DictReader(f))
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise MsaError(f"Cannot read the table {path.name} ({e}). Give a CSV in UTF-8.") from e
-    columns = [c for c in (table[0] if table else {}) if c]
-    lost = [c for c in COLUMNS if c not in columns]
-    if lost:
-        raise MsaError(
-            f"{path.name} has no column {lost[0]!r} but {named(columns) or 'no rows'}. Add {', '.join(COLUMNS)}."
-        )
-    rows: dict[str, TableRow] = {}
+    rows: dict[str, Row] = {}
     twice: list[str] = []
-    for line, raw in enumerate(table, start=2):
-        row = {k: (v or "").strip() for k, v in raw.items() if k and not isinstance(v, list)}
+    for line, row in read_csv(path, COLUMNS):
         mistake = _mistake(row)
         if mistake:
             file.findings.append(Finding("error", f"{path.name}, line {line}: {mistake}"))
@@ -108,7 +95,7 @@ def _rows(file: FeatureFile, path: Path) -> dict[str, TableRow]:
     return rows
 
 
-def _mistake(row: TableRow) -> str | None:
+def _mistake(row: Row) -> str | None:
     """Describe the first mistake in a row of the table."""
     if not row["clip"]:
         return "no clip. Give its name, or delete the line."
@@ -123,7 +110,7 @@ def _mistake(row: TableRow) -> str | None:
     return None
 
 
-def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: dict[str, TableRow]) -> Part:
+def _part(file: FeatureFile, folder: Path, split: str, clips: list[str], rows: dict[str, Row]) -> Part:
     """Collect the clips of a split with their streams."""
     loaded = [(clip, _utterance(file, folder, clip)) for clip in clips]
     read = [(clip, u) for clip, u in loaded if u is not None]

@@ -15,6 +15,7 @@ from msa_core.media import SUFFIXES
 from msa_core.missing import PATTERNS
 from msa_core.people import CHANNELS, POINTS
 from msa_core.schema import SCORE_LIMIT
+from msa_core.tables import read_csv
 
 LABELS = "labels.csv"
 VOTES = "cremad_votes/votes.csv"
@@ -81,20 +82,12 @@ def labelled(folder: Path) -> list[LabelledClip]:
         MsaError: the table is missing or empty, or a line of it is wrong; the message names the line.
     """
     table = folder / LABELS
-    way = "Write one line a clip: file,label with a label from -3 to 3"
     if not table.is_file():
+        way = "Write one line a clip: file,label with a label from -3 to 3"
         raise MsaError(f"The folder {folder.name} has no {LABELS}. {way}.")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise MsaError(f"{LABELS} of {folder.name} is no CSV file in UTF-8 ({e}). Save it again as UTF-8.") from e
-    if not rows or not {"file", "label"} <= rows[0].keys():
-        head = ", ".join(map(str, rows[0])) if rows else "nothing"
-        raise MsaError(f"{LABELS} of {folder.name} holds {head}; it needs the columns file and label. {way}.")
     found: dict[Path, LabelledClip] = {}
-    for number, row in enumerate(rows, start=2):
-        path, label = _line(folder, number, row["file"] or "", row["label"] or "")
+    for number, row in read_csv(table, ("file", "label"), f"{LABELS} of {folder.name}"):
+        path, label = _line(folder, number, row["file"], row["label"])
         if path in found:
             raise MsaError(f"{LABELS} of {folder.name}, line {number}: {path.name} has a label already. Keep one line.")
         found[path] = LabelledClip(path, dict.fromkeys(PATTERNS, label))

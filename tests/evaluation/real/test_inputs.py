@@ -116,8 +116,8 @@ def test_labels_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "holds nothing; it needs the columns file and label"),
-        ("clip,score\na.mp4,1\n", "holds clip, score; it needs the columns file and label"),
+        ("", "has no column 'file' but no rows. Give the columns file, label"),
+        ("clip,score\na.mp4,1\n", "has no column 'file' but 'clip', 'score'. Give the columns file, label"),
         ("file,label\na.mp4,1\nc.mp4,1\n", "line 3: there is no file 'c.mp4' in the folder"),
         ("file,label\n,1\n", "line 2: there is no file '' in the folder"),
         ("file,label\na.mp4,good\n", "line 2: the label 'good' is no number. Give one from -3 to 3"),
@@ -125,7 +125,7 @@ def test_labels_of_ones_own(tmp_path):
         ("file,label\na.mp4\n", "line 2: the label '' is no number"),
         ("file,label\na.mp4,3.1\n", "line 2: the label 3.1 is outside the scale"),
         ("file,label\na.mp4,1\n./a.mp4,2\n", "line 3: a.mp4 has a label already"),
-        (b"file,label\n\xff.mp4,1\n", "is no CSV file in UTF-8"),
+        (b"file,label\n\xff.mp4,1\n", "Cannot read the table labels.csv of"),
     ],
 )
 def test_a_wrong_table_of_labels_is_named_with_its_line(tmp_path, text, fault):
