@@ -11,8 +11,9 @@ from torch.overrides import TorchFunctionMode
 class Uninitialised(TorchFunctionMode):
     """Inside, `torch.nn.init` leaves tensors as they are; every weight must be loaded afterwards.
 
+    >>> from torch import nn
     >>> with Uninitialised():
-    ...     layer = torch.nn.Linear(2, 3)
+    ...     layer = nn.Linear(2, 3)
     >>> layer.weight.shape
     torch.Size([3, 2])
     """
