@@ -15,14 +15,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from whisper.model import Whisper
-from whisper.tokenizer import Tokenizer
 
 from msa_core.errors import message
 from msa_core.features import transcribed
 from msa_core.features.alone import alone
 from msa_core.features.loops import repeats, said_twice, too_little
 from msa_core.features.loudness import SAMPLE_RATE_HZ, SILENT_DBFS, is_silent, loud_seconds, near_loud
+from msa_core.features.openai_whisper import Tokenizer, Whisper
 from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined, pieces, refused_loop
 from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from whisper import transcribe
-from whisper.model import Whisper
-from whisper.tokenizer import get_tokenizer
 
 from msa_core.features.loops import COMPRESSED, fits
 from msa_core.features.loudness import SAMPLE_RATE_HZ, loud_seconds
+from msa_core.features.openai_whisper import Whisper, get_tokenizer, transcribe
 from msa_core.features.pieces import refused_loop
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD, UNLIKELY, Decoded, likelihood
 from msa_core.features.windows import DecodedWindow, token_limit

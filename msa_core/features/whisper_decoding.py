@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.model import Whisper, disable_sdpa
-from whisper.timing import median_filter
-from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from msa_core.features.loops import loop_length, repeats, said_twice, too_much
 from msa_core.features.loudness import FRAME_S
+from msa_core.features.openai_whisper import Tokenizer, Whisper, disable_sdpa, get_tokenizer, median_filter
 
 MEDIAN_WIDTH = 7  # frames, smooths the attention before alignment
 MAX_TOKENS = 220  # of one window, below the decoder's context of 448
