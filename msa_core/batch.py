@@ -7,7 +7,7 @@ a voice clip, one face), and an utterance lists the entries it is made of. Alter
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -37,7 +37,9 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
         raise FeatureError(f"Cannot batch feature sets {sets}; give one of: {', '.join(FEATURE_SETS)}, or a large one.")
     features, valid = {}, {}
     for stream, width in feature_set.dims.items():
-        values = [_checked(u, stream, width) for u in utterances]
+        # Variants of one clip share their streams: each is checked once.
+        checked = {id(u.stream(stream)): _checked(u, stream, width) for u in _distinct(utterances, stream)}
+        values = [checked[id(u.stream(stream))] for u in utterances]
         length = max(1, *(len(v) for v in values))
         features[stream] = np.zeros((len(values), length, width), np.float32)
         valid[stream] = np.zeros((len(values), length), bool)
@@ -46,6 +48,11 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
     given = [u.label for u in utterances]
     labels = None if any(k is None for k in given) else np.asarray(given, np.float32)
     return from_arrays(features, valid, labels, tuple(u.id for u in utterances))
+
+
+def _distinct(utterances: Sequence[Utterance], stream: str) -> Collection[Utterance]:
+    """Return an utterance for every distinct object among their streams of one name."""
+    return {id(u.stream(stream)): u for u in utterances}.values()
 
 
 def _checked(utterance: Utterance, stream: str, width: int) -> np.ndarray:

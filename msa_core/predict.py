@@ -194,13 +194,15 @@ class Analyser:
         players = [m for m in MODALITIES if left.stream(m).present]
         # 3. One pass per model: what is left, each coalition of it for the Shapley values, and everything.
         with torch.inference_mode():
-            variants = [left, *(keep_only(left, s) for s in _coalitions(players))]
-            answers = self._forward(loaded.model, [*variants, everything], [*[rate] * len(variants), 0 * rate])
-            complete = self._forward(loaded.teacher or self.complete.model, [everything, left], [0 * rate, rate])
-            seconds = self._timeline(loaded.model, one_text(left), rate)
+            *parts, _ = _coalitions(players)  # the largest is all that is left
+            variants = [left, *(keep_only(left, s) for s in parts)]
+            batch = _dropping([*variants, everything], [*[rate] * len(variants), 0 * rate]).to(self.device)
+            seconds = _Seconds(one_text(left), batch.rows([0]))
+            answers, *by_second = loaded.model.each([batch, *(w.to(self.device) for w in seconds.windows)])
+            complete = (loaded.teacher or self.complete.model)(batch.rows([-1, 0]))
         # 4. Explain the score: contributions, the method's own mechanism, interval.
         score, base = answers.score[0].item(), float(loaded.manifest["mean_score"])
-        values = dict(zip(_coalitions(players), answers.score.tolist()[1:-1], strict=True))
+        values = dict(zip([tuple(players), *parts], answers.score.tolist()[:-1], strict=True))
         mechanism = _mechanism(loaded.model, answers, left, complete if loaded.teacher else None)
         reads = loaded.model.reads_simulated_text and bool(mechanism.get("text_simulated", True))  # it may decline
         interval = self.interval(method, left, score)
@@ -225,7 +227,7 @@ class Analyser:
             interval=interval,
             contributions={"base": base, **shapley(players, values, base)},
             mechanism=mechanism,
-            timeline=seconds,
+            timeline=seconds.scored(by_second),
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
             notes=(*utterance.notes, *uncalibrated),
             frame_missing_rate=rates,
@@ -263,12 +265,24 @@ class Analyser:
     def _forward(self, model: Method, utterances: Sequence[Utterance], rates: Sequence[Tensor]) -> Output:
         return model(_dropping(utterances, rates).to(self.device))
 
-    def _timeline(self, model: Method, utterance: Utterance, rate: Tensor) -> tuple[Mapping[str, Any], ...]:
-        """Score every second from the frames of a window around it; None where no frame is seen."""
-        batch = _dropping([utterance], [rate])
-        rows, windows = timeline.windows(utterance, batch)
-        by_second = dict(zip(rows, model(windows.to(self.device)).score.tolist(), strict=True)) if rows else {}
-        seconds = zip(timeline.bounds(utterance.duration_s), timeline.observed(utterance, batch), strict=True)
+
+class _Seconds:
+    """The seconds of a clip: windows for a model, and what it answers as the timeline."""
+
+    def __init__(self, utterance: Utterance, batch: Batch):
+        """Cut a clip into windows, one batch, none where no frame is seen.
+
+        batch: the utterance after dropping frames; simulated text that it lacks is not looked at.
+        """
+        self._bounds, self._observed = timeline.bounds(utterance.duration_s), timeline.observed(utterance, batch)
+        self._rows, windows = timeline.windows(utterance, batch)
+        self.windows = [windows] if self._rows else []
+
+    def scored(self, answers: Sequence[Output]) -> tuple[Mapping[str, Any], ...]:
+        """Give every second the score of the window around it; None where no frame is seen."""
+        scores = answers[0].score.tolist() if answers else []
+        by_second = dict(zip(self._rows, scores, strict=True))
+        seconds = zip(self._bounds, self._observed, strict=True)
         return tuple(
             {"start_s": start, "end_s": end, "score": by_second.get(i), "observed": seen}
             for i, ((start, end), seen) in enumerate(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +215,13 @@ class Batch:
         cut: dict[str, Any] = {k: {s: t[:, : n[s]].contiguous() for s, t in getattr(self, k).items()} for k in parts}
         return replace(self, **cut)
 
+    def rows(self, numbers: Sequence[int]) -> Batch:
+        """Select rows by their numbers."""
+        parts, chosen = ("features", "valid", "observed"), list(numbers)
+        cut: dict[str, Any] = {k: {s: t[chosen] for s, t in getattr(self, k).items()} for k in parts}
+        label = None if self.label is None else self.label[chosen]
+        return replace(self, present=self.present[chosen], label=label, ids=tuple(self.ids[i] for i in chosen), **cut)
+
     def to(self, device: str) -> Batch:
         """Move the batch to another device."""
         parts = ("features", "valid", "observed")
@@ -235,6 +242,13 @@ class Output:
     joint: Tensor
     logits: Tensor | None = None
     trace: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def split(self, sizes: list[int]) -> list[Output]:
+        """Split the rows into outputs of so many rows each."""
+        logits = [None] * len(sizes) if self.logits is None else self.logits.split(sizes)
+        traces = {name: t.split(sizes) for name, t in self.trace.items()}
+        parts = zip(self.score.split(sizes), self.joint.split(sizes), logits, strict=True)
+        return [Output(*part, {name: t[i] for name, t in traces.items()}) for i, part in enumerate(parts)]
 
 
 @dataclass(frozen=True)

@@ -292,11 +292,13 @@ def scale(args: Namespace) -> None:
 
 
 def speech_check(args: Namespace) -> None:
-    """Print how speech reading compares with openai-whisper's own, or how emotional speech fares."""
-    from msa_core.evaluation import emotional_speech, speech_comparison
+    """Print how speech reading compares with openai-whisper's own, what it costs, or how emotional speech fares."""
+    from msa_core.evaluation import emotional_speech, reading_cost, speech_comparison
 
-    if args.data is None:
-        _table(args, "speech", speech_comparison.table(args.seed))
+    if args.before is not None:
+        _table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
+    elif args.data is None:
+        _table(args, "speech", speech_comparison.table(args.seed, args.kind))
     else:
         _table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
 

@@ -236,6 +236,9 @@ def _add_evaluation_commands(add: Add) -> None:
     p = add("speech-check", commands.speech_check, "speech reading beside openai-whisper's own, on generated sounds")
     p.add_argument("--seed", type=int, default=0, help="of the sounds")
     p.add_argument("--data", help="folder with ravdess, nemo and urdu: their emotional speech in place of the sounds")
+    p.add_argument("--before", metavar="CHECKOUT", help="an older checkout: time its reading of the sounds and ours")
+    p.add_argument("--kind", action="append", default=[], help="of the sounds, as in the table; may be repeated")
+    p.add_argument("--pairs", type=_positive, default=3, help="readings of every sound by each of the two")
     p.add_argument("--readme", action="append", default=[], metavar="FILE", help=README)
     p = add(
         "benchmark",

@@ -12,6 +12,7 @@ from html import escape
 
 from msa_core.errors import MsaError
 from msa_core.evaluation import line_chart, metrics, results
+from msa_core.evaluation.finding import named
 from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.evaluation.results import METRICS, Curve, Result
 from msa_core.i18n import known, say
@@ -57,7 +58,7 @@ def curves_svg(result: Result, metric: str = "mae") -> str:
             metric=repr(metric),
         )
     name, lower = known(METRICS[metric]), metric in metrics.LOWER_IS_BETTER
-    on = {"metric": name, "corpus": result["corpus"], "split": known(str(result.get("split", "test")))}
+    on = {"metric": name, "corpus": named(str(result["corpus"])), "split": known(str(result.get("split", "test")))}
     title = say("{metric} on {corpus}, {split}, against the share of dropped frames", **on)
     head = (
         say("{metric} on {corpus}, {split} (lower is better)", **on)

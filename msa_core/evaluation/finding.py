@@ -156,6 +156,11 @@ def sentences(result: Result, everything: bool) -> tuple[str, str] | None:
     return first, " ".join(more)
 
 
+def named(corpus: str) -> str:
+    """Name a corpus within a sentence, in the active language; one of the visitor's own keeps its name."""
+    return known(CORPORA[corpus]) if corpus in CORPORA else corpus
+
+
 def _nearest(corpus: str, found: Finding) -> str:
     """Say which rows are nearest to the labels, without a full stop."""
     n, best, tied = len(found.conditions), found.best, found.tied
@@ -164,8 +169,7 @@ def _nearest(corpus: str, found: Finding) -> str:
         if n > 1
         else say("with {pattern} alone", pattern=known(found.conditions[0]))
     )
-    name = known(CORPORA[corpus]) if corpus in CORPORA else corpus
-    values: dict[str, object] = {"corpus": name, "where": where, "near": f"{best.error:.3f}"}
+    values: dict[str, object] = {"corpus": named(corpus), "where": where, "near": f"{best.error:.3f}"}
     models = [row for row in (best, *tied) if row.kind != "constant"]
     if found.beats_constant is False and not models:
         return say("On {corpus}, {where}, no model is as near to the labels as the constant (MAE {near})", **values)

@@ -14,7 +14,7 @@ from whisper.model import Whisper
 from whisper.normalizers import EnglishTextNormalizer
 
 from msa_core.evaluation.speechless_cases import sounds
-from msa_core.evaluation.spoken_cases import Case, require_engine, utterances
+from msa_core.evaluation.spoken_cases import Case, of_kinds, require_engine, utterances
 from msa_core.evaluation.true_times import plain
 from msa_core.features import weights, whisper_decoding
 from msa_core.features.speech import SpeechReader
@@ -56,16 +56,17 @@ class Tally:
             self.invented[k] += len(words) - common[k]
 
 
-def table(seed: int = 0) -> str:
-    """Measure every case, read as `Extractor` reads. Returns: a Markdown table, one row a kind.
+def table(seed: int = 0, kinds: Sequence[str] = ()) -> str:
+    """Measure cases of some kinds, or of all, read as `Extractor` reads. Returns: a Markdown table, one row a kind.
 
     Raises:
-        MsaError: espeak-ng is not installed.
+        MsaError: espeak-ng is not installed, or there is no such kind.
     """
     require_engine()
+    cases = of_kinds([*utterances(seed), *sounds(seed)], kinds)
     base = weights.Once(lambda: TranslatingReader(weights.whisper("base")))
     reader = SpeechReader(weights.whisper("tiny.en"), second=lambda: if_at_hand(base))
-    return compared(reader, [*utterances(seed), *sounds(seed)])
+    return compared(reader, cases)
 
 
 def compared(reader: SpeechReader, cases: Sequence[Case]) -> str:

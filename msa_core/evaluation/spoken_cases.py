@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +70,18 @@ FOREIGN = {
     "hi": ("यह फिल्म मुझे बहुत पसंद आई।", "आज सुबह बहुत ठंड थी।"),
     "it": ("Non mi è piaciuto per niente questo albergo.", "Domani andiamo al mare con gli amici."),
 }
-SHIPPED = {  # what is said in the examples; None: another language than English
-    "crema_angry.mp4": "I would like a new alarm clock.",
+SHIPPED = {  # what is said in the examples; of the others nobody wrote it down
+    **{
+        f"crema_{mood}.mp4": "Don't forget a jacket."
+        for mood in ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
+    },
+    "grid_bbaf2n.mp4": "Bin blue at F two now.",
+    "grid_brbk7n.mp4": "Bin red by K seven now.",
+    "grid_lbax4n.mp4": "Lay blue at X four now.",
+    "grid_lbbc2a.mp4": "Lay blue by C two again.",
+    "grid_lrwp9a.mp4": "Lay red with P nine again.",
     "jfk.flac": "And so my fellow Americans, ask not what your country can do for you, "
     "ask what you can do for your country.",
-    "latentsync_demo2.mp4": None,
 }
 
 
@@ -125,6 +132,19 @@ def require_engine() -> None:
     """
     if shutil.which(ENGINE) is None:
         raise MsaError(f"The synthesiser {ENGINE!r} is not installed. Run 'apt-get install espeak-ng'.")
+
+
+def of_kinds(cases: Sequence[Case], kinds: Sequence[str]) -> list[Case]:
+    """Choose the cases of some kinds; all where none is named.
+
+    Raises:
+        MsaError: there is no case of a kind.
+    """
+    known = list(dict.fromkeys(case.kind for case in cases))
+    for kind in kinds:
+        if kind not in known:
+            raise MsaError(f"There is no kind {kind!r} of sounds. Choose among: {', '.join(known)}.")
+    return [case for case in cases if not kinds or case.kind in kinds]
 
 
 def spoken(text: str, voice: str = "en-us", speed: int = 150, pitch: int = 50) -> np.ndarray:
@@ -254,6 +274,8 @@ def _late(rng: np.random.Generator, text: str, word: np.ndarray, before: float, 
 
 
 def examples() -> Iterator[Case]:
-    """Read the sound of the shipped examples."""
+    """Read the sound of the shipped examples that have any."""
     for path in sorted(p for p in shipped("examples").iterdir() if p.suffix in (".mp4", ".flac")):
-        yield Case("shipped", path.name, media.waveform(path, media.probe(path)), SHIPPED.get(path.name))
+        info = media.probe(path)
+        if info.has_audio:
+            yield Case("shipped", path.name, media.waveform(path, info), SHIPPED.get(path.name))

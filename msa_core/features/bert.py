@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, arange, finfo, float32, nn, where
 from torch.nn import functional as F
 
+from msa_core.features.uninitialised import Uninitialised
+
 POOLER = "pooler."  # weights of a layer over [CLS] that no token vector passes
 POSITIONS = "embeddings.position_ids"  # stored by some versions; they are 0, 1, 2, ...
 
@@ -161,7 +163,8 @@ class Bert(nn.Module):
 
         Raises: OSError, ValueError, KeyError or RuntimeError when they do not load or do not fit.
         """
-        model = Bert(BertConfig.read(directory / "config.json"))
+        with Uninitialised():
+            model = Bert(BertConfig.read(directory / "config.json"))
         weights = load_file(directory / "model.safetensors")
         own = {name: w for name, w in weights.items() if not name.startswith(POOLER) and name != POSITIONS}
         model.load_state_dict(own)

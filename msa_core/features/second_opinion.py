@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from whisper.model import Whisper
-from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from msa_core.errors import message
+from msa_core.features.openai_whisper import LANGUAGES, Whisper, get_tokenizer
 from msa_core.features.whisper_decoding import NO_SPEECH, NOT_UNDERSTOOD
 from msa_core.features.windows import DecodedWindow
 

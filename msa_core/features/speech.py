@@ -15,15 +15,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from whisper.model import Whisper
-from whisper.tokenizer import Tokenizer
 
 from msa_core.errors import message
 from msa_core.features import transcribed
 from msa_core.features.alone import alone
 from msa_core.features.loops import repeats, said_twice, too_little
 from msa_core.features.loudness import SAMPLE_RATE_HZ, SILENT_DBFS, is_silent, loud_seconds, near_loud
-from msa_core.features.pieces import CONFIRMED, confirmed, joined, pieces, refused_loop
+from msa_core.features.openai_whisper import Tokenizer, Whisper
+from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined, pieces, refused_loop
 from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.surplus import without_surplus
 from msa_core.features.turns import word_times
@@ -257,19 +256,21 @@ class SpeechReader:
 
     def _in_pieces(self, window: Window, looped: DecodedWindow, poll: Callable[[], None]) -> DecodedWindow | None:
         """Hear a window with a loop piece by piece; None when the pieces do not say the phrase again."""
-        parts = pieces(window) if refused_loop(looped) else []
-        if looped.decoded is None or len(parts) < CONFIRMED:
-            return None
-        _, encoded = self.encode(mel(parts, self.model, max(p.padded_s for p in parts)))
-        heard = self._listen(parts, encoded, poll, False)
-        phrase = tokenizers(self.model, encoded[:1], self.language)[0].decode(list(looped.decoded.tokens))
-        return joined(window, parts, heard) if confirmed(phrase, parts, heard) else None
+        for cut in (pieces, brief_pieces) if refused_loop(looped) else ():
+            if looped.decoded is None or len(parts := cut(window)) < CONFIRMED:
+                continue
+            _, encoded = self.encode(mel(parts, self.model, max(p.padded_s for p in parts)))
+            heard = self._listen(parts, encoded, poll, False)
+            phrase = tokenizers(self.model, encoded[:1], self.language)[0].decode(list(looped.decoded.tokens))
+            if confirmed(phrase, parts, heard, cut is brief_pieces):
+                return joined(window, parts, heard, cut is brief_pieces)
+        return None
 
     def _transcribed(
         self, window: Window, encoded: Tensor, found: DecodedWindow, poll: Callable[[], None]
     ) -> DecodedWindow:
         """Hear a doubtful window as openai-whisper does, encoder output (1, T, D), and keep the likelier words."""
-        other = transcribed.better(self.model, window.sound, found, poll)
+        other = transcribed.better(self.model, window.sound, encoded, found, poll)
         if other is None:
             return found
         if found.reason is not None:

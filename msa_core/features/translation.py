@@ -16,14 +16,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter
-from whisper.model import Whisper
-from whisper.tokenizer import LANGUAGES
 
 from msa_core.errors import FeatureError, Message, message
 from msa_core.features import weights
 from msa_core.features.loops import loop_length, said_twice
 from msa_core.features.loudness import trimmed
+from msa_core.features.openai_whisper import LANGUAGES, DecodingOptions, DecodingTask, LogitFilter, Whisper
 from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
-from whisper import _ALIGNMENT_HEADS, available_models, load_model
-from whisper.model import ModelDimensions, Whisper
 
 from msa_core.checkpoint import sha256
 from msa_core.errors import FeatureError
 from msa_core.features.ctranslate2 import whisper_checkpoint
+from msa_core.features.openai_whisper import ALIGNMENT_HEADS, ModelDimensions, Whisper, available_models, load_model
+from msa_core.features.uninitialised import Uninitialised
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ def whisper(name: str = "tiny.en", path: str | Path | None = None, device: str =
         model = _build(*whisper_checkpoint(b"".join(parts)))
     else:
         model = _whisper_download(name, packages)
-    model.set_alignment_heads(_ALIGNMENT_HEADS[name])
+    model.set_alignment_heads(ALIGNMENT_HEADS[name])
     return model.to(device).float().eval().requires_grad_(False)
 
 
@@ -216,9 +216,10 @@ def _whisper_from_path(path: Path) -> Whisper:
 
 def _build(dims: Mapping[str, int], state: Mapping[str, torch.Tensor]) -> Whisper:
     """Build a Whisper of these dimensions with these weights, loaded strictly."""
-    model = Whisper(ModelDimensions(**dims))
+    with Uninitialised():
+        model = Whisper(ModelDimensions(**dims))
     try:
-        model.load_state_dict(dict(state))
+        model.load_state_dict(dict(state), assign=True)  # as they are: a copy would need their memory twice
     except RuntimeError as e:
         raise FeatureError(f"The Whisper weights do not fit their dimensions ({e}). Give a complete file.") from e
     return model

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.model import Whisper, disable_sdpa
-from whisper.timing import median_filter
-from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from msa_core.features.loops import loop_length, repeats, said_twice, too_much
 from msa_core.features.loudness import FRAME_S
+from msa_core.features.openai_whisper import Tokenizer, Whisper, disable_sdpa, get_tokenizer, median_filter
 
 MEDIAN_WIDTH = 7  # frames, smooths the attention before alignment
 MAX_TOKENS = 220  # of one window, below the decoder's context of 448
@@ -192,6 +190,23 @@ def _decoded(tokens: Sequence[int], values: Sequence[float], no_speech: float, e
     counted = values[: len(kept)] if loop else values
     mean = sum(counted) / max(len(counted), 1)
     return Decoded(tuple(kept), mean, no_speech, endless or said_twice(tokens), loop > 0)
+
+
+@torch.inference_mode()
+def likelihood(model: Whisper, encoded: Tensor, tokenizer: Tokenizer, said: Sequence[Sequence[int]]) -> list[float]:
+    """Compute how likely each of B texts is in one window: mean log-probability over its tokens and the end token.
+
+    Args:
+        model: the Whisper model.
+        encoded: encoder output (1, T, D).
+        tokenizer: holds the prompt.
+        said: text tokens.
+    """
+    prompt, width = _prompts([tokenizer])[0], max(len(s) for s in said) + 1
+    rows = torch.tensor([[*prompt, *s, *[tokenizer.eot] * (width - len(s))] for s in said], device=encoded.device)
+    log_p = model.decoder(rows, encoded.expand(len(said), -1, -1)).log_softmax(dim=-1)
+    each = log_p[:, len(prompt) - 1 : -1].gather(2, rows[:, len(prompt) :, None])[:, :, 0]
+    return [float(row[: len(s) + 1].mean()) for row, s in zip(each, said, strict=True)]
 
 
 def doubt(decoded: Decoded, text: str, loud_s: float) -> str | None:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.audio import log_mel_spectrogram
-from whisper.model import Whisper
 
 from msa_core.errors import FeatureError
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loudness_dbfs
+from msa_core.features.openai_whisper import Whisper, log_mel_spectrogram
 from msa_core.features.whisper_decoding import MAX_TOKENS, Aligned, Decoded
 from msa_core.schema import Word
 

@@ -34,6 +34,7 @@ class Texts(NamedTuple):
     choices: possible answers to the question.
     try_this: one instruction for the experiment.
     take_away: what to remember, in one sentence.
+    claim: what the idea says, as the end of "the idea that"; empty when there is nothing to judge on a clip.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Texts(NamedTuple):
     choices: tuple[str, ...]
     try_this: str
     take_away: str
+    claim: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,17 @@ class LessonAnswer:
     """Computed answer to a lesson's question on one clip.
 
     correct: index of the right choice; None when the clip allows no answer.
-    said: the answer, or the reason why there is none, in one to three sentences.
+    said: the answer, or the reason why there is none, in a few sentences.
     html: a drawing of the answer; empty without one.
     facts: numbers behind the answer.
+    holds: whether the idea of the lesson holds on the clip; None where that is too close to call, or nobody can say.
     """
 
     correct: int | None
     said: str
     html: str = ""
     facts: Mapping[str, Value] = field(default_factory=dict)
+    holds: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,15 @@ class Lesson:
 
     name: stable key.
     clip: example that the lesson starts with.
+    holds_on, fails_on: examples on which the idea of the lesson holds and fails; empty without an idea to judge.
     minutes: time to read, guess and try.
     code: places in the source code that implement the idea.
     """
 
     name: ClassVar[str]
     clip: ClassVar[str]
+    holds_on: ClassVar[str] = ""
+    fails_on: ClassVar[str] = ""
     minutes: ClassVar[int]
     code: ClassVar[tuple[Code, ...]]
 

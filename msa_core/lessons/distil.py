@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msa_core.i18n import say
-from msa_core.lessons import charts, measured
+from msa_core.lessons import charts, judged, measured
 from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
 from msa_core.lessons.modalities import modality_options, ordinary, require, score_of
 from msa_core.lessons.models import COMPLETE_ROW, ROW
@@ -22,6 +22,7 @@ class Distil(Lesson):
 
     name = "distil"
     clip = "crema_happy.mp4"
+    holds_on, fails_on = clip, "crema_sad.mp4"
     minutes = 2
     code = (
         Code("msa_core/methods/corrkd.py", "CorrKD"),
@@ -70,6 +71,7 @@ class Distil(Lesson):
                 "than the student?"
             ),
             take_away=say("Before crediting the teacher, ask what practising gaps alone would have brought."),
+            claim=say("the student stays closer to the teacher than the teacher itself does"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -89,7 +91,9 @@ class Distil(Lesson):
             student=f"{student:.1f}",
             typical=f"{facts['typical']:.1f}",
         )
-        return LessonAnswer(correct, said, distillation.distances(prediction), {"gone": gone, **facts})
+        holds = None if correct == 2 else bool(correct)
+        said = judged.joined(said, _beside_people(prediction))
+        return LessonAnswer(correct, said, distillation.distances(prediction), {"gone": gone, **facts}, holds)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone = str(chosen["gone"])
@@ -102,6 +106,20 @@ class Distil(Lesson):
             (say("Student"), score_of(prediction), full),
         ]
         return ExperimentResult(_drift(gone, facts), charts.readings(rows), {"gone": gone, **facts})
+
+
+def _beside_people(prediction: Prediction) -> str:
+    """Say how far teacher and student are from people who had the same; nothing where nobody voted."""
+    votes = judged.votes_on(prediction)
+    if votes is None:
+        return ""
+    return say(
+        "{people} The teacher’s score is {teacher} away, the student’s {student}: being close to the teacher and being "
+        "close to people are two things.",
+        people=judged.people_gave(prediction),
+        teacher=f"{judged.away(score_of(prediction, 'complete_model_left'), votes):.2f}",
+        student=f"{judged.away(score_of(prediction), votes):.2f}",
+    )
 
 
 def _distances(prediction: Prediction) -> dict[str, float]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from msa_core.i18n import known, say
 from msa_core.lessons.contract import ExperimentResult, Lesson, LessonAnswer
 from msa_core.lessons.template import render
+from msa_core.views.page_parts import EXAMPLE_TITLES
 
 OPENING_MINUTES = 13  # that the list promises for the first lessons
 
@@ -55,7 +57,29 @@ def answered(
     Args:
         hall: how many in the lecture hall guessed each choice, by its index; none where nobody did.
     """
-    return render("answer.html", choices=lesson.choices, answer=answer, guess=guess, hall=hall or {})
+    elsewhere = _elsewhere(lesson, answer.holds)
+    return render(
+        "answer.html", choices=lesson.choices, answer=answer, guess=guess, hall=hall or {}, elsewhere=elsewhere
+    )
+
+
+def _elsewhere(lesson: Lesson, holds: bool | None) -> str:
+    """Name the examples on which it is the other way round; nothing for a lesson without an idea to judge."""
+    if not lesson.holds_on:
+        return ""
+    told = {"claim": lesson.texts.claim}
+    told |= {k: known(EXAMPLE_TITLES[clip]) for k, clip in (("good", lesson.holds_on), ("bad", lesson.fails_on))}
+    if holds is None:
+        return say("The idea that {claim} holds on “{good}” and fails on “{bad}”: choose one under Example.", **told)
+    if holds:
+        return say(
+            "On this clip, the idea that {claim} holds. On “{bad}” it fails: choose that under Example and ask again.",
+            **told,
+        )
+    return say(
+        "On this clip, the idea that {claim} fails. On “{good}” it holds: choose that under Example and ask again.",
+        **told,
+    )
 
 
 def counted(guesses: int) -> str:

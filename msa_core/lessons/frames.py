@@ -28,6 +28,7 @@ class FramesOrModalities(Lesson):
 
     name = "frames"
     clip = "crema_happy.mp4"
+    holds_on, fails_on = clip, "grid_bbaf2n.mp4"
     minutes = 3
     code = (
         Code("msa_core/missing.py", "frame, block, modality_rate"),
@@ -75,6 +76,7 @@ class FramesOrModalities(Lesson):
                 "Read the protocol before the number: half of the frames and half of the modalities are "
                 "different losses."
             ),
+            claim=say("dropped frames move the score less than a missing modality does"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -107,7 +109,7 @@ class FramesOrModalities(Lesson):
         )
         rows = [(say("half of all frames"), half, score), (say("without {what}", what=ordinary(top)), gone, score)]
         facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
-        return LessonAnswer(correct, said, charts.readings(rows), facts)
+        return LessonAnswer(correct, said, charts.readings(rows), facts, holds=correct == 1)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))

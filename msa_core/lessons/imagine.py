@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msa_core.i18n import say
-from msa_core.lessons import charts, measured
+from msa_core.lessons import charts, judged, measured
 from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
 from msa_core.lessons.modalities import require, score_of
 from msa_core.lessons.models import ROW
@@ -15,7 +15,7 @@ from msa_core.views.parts import signed
 from msa_core.views.summary import likeness
 
 METHOD = "sdumc"
-ALIKE = 0.1  # of a score: closer by less counts as no difference
+ALIKE = 0.1  # of a score: nearer to people by less counts as no difference
 SOURCES = ("simulated", "none")
 
 
@@ -23,7 +23,8 @@ class Imagine(Lesson):
     """Simulated text or none in place of the real words."""
 
     name = "imagine"
-    clip = "crema_sad.mp4"
+    clip = "crema_angry.mp4"
+    holds_on, fails_on = clip, "crema_happy.mp4"
     minutes = 2
     code = (
         Code("msa_core/features/simulated_text.py", "Projector"),
@@ -56,7 +57,7 @@ class Imagine(Lesson):
                     "the decoder of Whisper tiny with a small projector."
                 ),
             ),
-            question=say("The words are switched off. What brings SDUMC closer to its score with the real words?"),
+            question=say("The words are switched off. What brings SDUMC nearer to people who saw and heard the clip?"),
             choices=(
                 say("text simulated from the voice"),
                 say("no text at all"),
@@ -66,6 +67,7 @@ class Imagine(Lesson):
                 "Take the face away as well, so that only the voice is left. Does the simulated text matter more now?"
             ),
             take_away=say("Simulated text carries what the voice carries, and nothing more."),
+            claim=say("simulated text brings the score nearer to people"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -79,21 +81,34 @@ class Imagine(Lesson):
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         require(utterance, "text", "audio")
         real = score_of(analyser.predict(utterance, METHOD))
-        simulated, bare = (score_of(analyser.predict(utterance, METHOD, ["text"], s)) for s in SOURCES)
-        closer = abs(bare - real) - abs(simulated - real)
-        correct = 2 if abs(closer) < ALIKE else int(closer < 0)
-        rows = [(say("simulated text"), simulated, real), (say("no text"), bare, real)]
-        said = say(
-            "SDUMC scores {real} with the real words, {simulated} with simulated text and {bare} with no text. One "
-            "clip proves nothing: with only the voice, its mean error on test clips is {with_it}; trained without "
-            "simulated text, it is {without_it}.",
-            real=signed(real),
+        prediction = analyser.predict(utterance, METHOD, ["text"], SOURCES[0])
+        simulated, bare = score_of(prediction), score_of(analyser.predict(utterance, METHOD, ["text"], SOURCES[1]))
+        scores = say(
+            "SDUMC scores {simulated} with simulated text, {bare} with no text and {real} with the real words.",
             simulated=signed(simulated),
             bare=signed(bare),
-            with_it=f"{measured.mae(ROW[METHOD], 'audio'):.2f}",
-            without_it=f"{measured.mae('sdumc without simulated', 'audio'):.2f}",
+            real=signed(real),
         )
-        return LessonAnswer(correct, said, charts.readings(rows), {"real": real, "imagined": simulated, "none": bare})
+        facts: dict[str, Value] = {"real": real, "imagined": simulated, "none": bare}
+        votes = judged.votes_on(prediction)
+        if votes is None:
+            return LessonAnswer(None, judged.joined(judged.people_gave(prediction), scores), facts=facts)
+        holds = judged.nearer(simulated, bare, votes, ALIKE)
+        correct = 2 if holds is None else int(not holds)
+        rows = [(say("simulated text"), simulated, real), (say("no text"), bare, real)]
+        said = say(
+            "{people} {scores} So simulated text is {with_it} away from people, and no text {without}. One clip proves "
+            "nothing: with only the voice, SDUMC’s mean error on test clips is {mae}; trained without simulated text, "
+            "it is {mae_without}.",
+            people=judged.people_gave(prediction),
+            scores=scores,
+            with_it=f"{judged.away(simulated, votes):.2f}",
+            without=f"{judged.away(bare, votes):.2f}",
+            mae=f"{measured.mae(ROW[METHOD], 'audio'):.2f}",
+            mae_without=f"{measured.mae('sdumc without simulated', 'audio'):.2f}",
+        )
+        html = charts.readings([*judged.row(prediction), *rows])
+        return LessonAnswer(correct, said, html, {**facts, "people": votes.mean}, holds)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         there = require(utterance, "text", "audio")
@@ -101,24 +116,30 @@ class Imagine(Lesson):
         source = str(chosen["source"])
         real = score_of(analyser.predict(utterance, METHOD, also))
         prediction = analyser.predict(utterance, METHOD, ["text", *also], source)
-        now = score_of(prediction)
+        now, votes = score_of(prediction), judged.votes_on(prediction)
         facts: dict[str, Value] = {"real": real, "now": now}
         rows = [(say("simulated text") if source == SOURCES[0] else say("no text"), now, real)]
+        said = say("With the real words: {real}; now: {now}.", real=signed(real), now=signed(now))
+        if votes is not None:
+            facts["people"] = votes.mean
+            said = say(
+                "{people} SDUMC is {away} away, at {now}; with the real words, at {real}.",
+                people=judged.people_gave(prediction),
+                away=f"{judged.away(now, votes):.2f}",
+                now=signed(now),
+                real=signed(real),
+            )
         similarity = _similarity(prediction)
         if source == SOURCES[0] and similarity:
             facts |= {"before": similarity[0], "after": similarity[1]}
-            said = say(
-                "With the real words: {real}; now: {now}. Cosine similarity of the text inside SDUMC to the real "
-                "text: {before} as simulated, {after} after MIA.",
-                real=signed(real),
-                now=signed(now),
+            told = say(
+                "Cosine similarity of the text inside SDUMC to the real text: {before} as simulated, {after} after "
+                "MIA.",
                 before=f"{similarity[0]:.2f}",
                 after=f"{similarity[1]:.2f}",
             )
-            said = " ".join(filter(None, [said, likeness()]))
-        else:
-            said = say("With the real words: {real}; now: {now}.", real=signed(real), now=signed(now))
-        return ExperimentResult(said, charts.readings(rows), facts)
+            said = judged.joined(said, told, likeness() or "")
+        return ExperimentResult(said, charts.readings([*judged.row(prediction), *rows]), facts)
 
 
 def _similarity(prediction: Prediction) -> tuple[float, float] | None:

@@ -7,16 +7,17 @@ from typing import Any
 
 from msa_core.errors import MsaError
 from msa_core.i18n import say
-from msa_core.lessons import charts, measured
+from msa_core.lessons import charts, judged, measured
 from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
 from msa_core.lessons.modalities import modality_options, ordinary
 from msa_core.lessons.models import ROW
 from msa_core.predict import Analyser
-from msa_core.schema import Utterance
+from msa_core.schema import Prediction, Utterance
 from msa_core.views.parts import signed
 
 METHOD = "promma"
-GONE = "audio"  # in the question
+GONE = "vision"  # in the question
+ALIKE = 0.1  # of a score: distances from people that differ by less count as the same
 FACTS = ("decision", "importance", "confidence", "worth", "threshold", "score_generated", "score_left_out")
 
 
@@ -25,6 +26,7 @@ class Impute(Lesson):
 
     name = "impute"
     clip = "crema_angry.mp4"
+    holds_on, fails_on = clip, "crema_neutral.mp4"
     minutes = 2
     code = (
         Code("msa_core/methods/promma/modules.py", "Evaluator, Generator"),
@@ -62,21 +64,22 @@ class Impute(Lesson):
                 ),
             ),
             question=say(
-                "The voice is switched off. What will the evaluator of ProMMA (reconstruction) decide about it?"
+                "The face is switched off. What will the evaluator of ProMMA (reconstruction) decide about it?"
             ),
             choices=(say("generate it"), say("leave it out")),
             try_this=say("Move your own threshold until the decision changes. How much does the score depend on it?"),
             take_away=say("A filled gap is an estimate, not evidence: ask what it is worth before using it."),
+            claim=say("the evaluator decides right"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
         return (
-            Control("gone", say("Take away"), "choice", "text", modality_options()),
+            Control("gone", say("Take away"), "choice", GONE, modality_options()),
             Control("threshold", say("Your threshold"), "slider", 0.5, step=0.01),
         )
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
-        facts = _verdict(analyser, utterance, GONE)
+        prediction, facts = _verdict(analyser, utterance, GONE)
         made = facts["decision"] == "generated"
         values = {
             "what": ordinary(GONE),
@@ -97,11 +100,13 @@ class Impute(Lesson):
                 "out. Score with an estimate: {score}; without one: {other}.",
                 **values,
             )
-        return LessonAnswer(int(not made), said, _both_scores(facts), {"gone": GONE, **facts})
+        judgement, holds = _judgement(prediction, facts, made)
+        said = judged.joined(said, judgement)
+        return LessonAnswer(int(not made), said, _both_scores(prediction, facts), {"gone": GONE, **facts}, holds)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, threshold = str(chosen["gone"]), float(chosen["threshold"])
-        facts = _verdict(analyser, utterance, gone)
+        prediction, facts = _verdict(analyser, utterance, gone)
         made = facts["worth"] > threshold
         score = facts["score_generated"] if made else facts["score_left_out"]
         values = {"what": ordinary(gone), "score": signed(score)}
@@ -113,22 +118,46 @@ class Impute(Lesson):
             said = say("{said} The model itself decides the same.", said=said)
         else:
             said = say("{said} The model itself decides differently.", said=said)
-        html = charts.level(say("Worth"), facts["worth"], threshold, facts["threshold"]) + _both_scores(facts)
+        said = judged.joined(said, _judgement(prediction, facts, made)[0])
+        html = charts.level(say("Worth"), facts["worth"], threshold, facts["threshold"])
+        html += _both_scores(prediction, facts)
         return ExperimentResult(said, html, {"gone": gone, "made": str(made), "score": score, **facts})
 
 
-def _verdict(analyser: Analyser, utterance: Utterance, gone: str) -> dict[str, Any]:
-    """Return the evaluator's numbers for a modality that is taken away or was never there."""
-    dropped = [gone] if utterance.stream(gone).present else []
-    found = analyser.predict(utterance, METHOD, dropped).mechanism.get("evaluator")
+def _verdict(analyser: Analyser, utterance: Utterance, gone: str) -> tuple[Prediction, dict[str, Any]]:
+    """Return the prediction without a modality that is taken away or was never there, and the evaluator's numbers."""
+    prediction = analyser.predict(utterance, METHOD, [gone] if utterance.stream(gone).present else [])
+    found = prediction.mechanism.get("evaluator")
     facts = found.get(gone) if isinstance(found, Mapping) else None
     if not isinstance(facts, Mapping) or "worth" not in facts:
         raise MsaError("This variant of ProMMA has no evaluator. Choose the shipped checkpoint.")
-    return {name: facts[name] for name in FACTS}
+    return prediction, {name: facts[name] for name in FACTS}
 
 
-def _both_scores(facts: Mapping[str, Any]) -> str:
-    """Draw the score with and without the generated modality."""
-    return charts.readings(
-        [(say("generated"), facts["score_generated"], None), (say("left out"), facts["score_left_out"], None)]
-    )
+def _judgement(prediction: Prediction, facts: Mapping[str, Any], made: bool) -> tuple[str, bool | None]:
+    """Say whether a decision, to generate or not, is nearer to people; nothing where nobody voted.
+
+    Returns: the sentences; whether the decision was right, None without votes or when it makes no difference.
+    """
+    votes = judged.votes_on(prediction)
+    if votes is None:
+        return "", None
+    used, other = (facts[k] for k in ("score_generated", "score_left_out")[:: 1 if made else -1])
+    right = judged.nearer(used, other, votes, ALIKE)
+    values = {
+        "people": judged.people_gave(prediction),
+        "used": f"{judged.away(used, votes):.2f}",
+        "other": f"{judged.away(other, votes):.2f}",
+    }
+    if right is None:
+        return say("{people} Deciding otherwise would make no difference ({used} or {other} away).", **values), None
+    if right:
+        return say("{people} The decision was right: {used} away from them instead of {other}.", **values), True
+    return say("{people} The decision was wrong: {used} away from them instead of {other}.", **values), False
+
+
+def _both_scores(prediction: Prediction, facts: Mapping[str, Any]) -> str:
+    """Draw the score with and without the generated modality, beside people who had the same."""
+    made, left_out = facts["score_generated"], facts["score_left_out"]
+    rows = [(say("generated"), made, None), (say("left out"), left_out, None)]
+    return charts.readings([*judged.row(prediction), *rows])

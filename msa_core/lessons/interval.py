@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 
 from msa_core.errors import MsaError
 from msa_core.i18n import say
-from msa_core.lessons import charts, measured
+from msa_core.lessons import charts, judged, measured
 from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, LessonAnswer, Texts, Value
 from msa_core.lessons.modalities import modality_options, ordinary, require, score_of
-from msa_core.lessons.models import ROW, in_100, level
+from msa_core.lessons.models import METHODS, ROW, in_100, level
 from msa_core.missing import INCOMPLETE
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
-from msa_core.views.parts import signed
+from msa_core.views.parts import method_title, signed
 
 METHOD = "sdumc"
 NOTHING = "nothing"
@@ -24,6 +24,7 @@ class Interval(Lesson):
 
     name = "interval"
     clip = "crema_happy.mp4"
+    holds_on, fails_on = clip, "crema_angry.mp4"
     minutes = 3
     code = (Code("msa_core/training/scores.py", "calibrate"), Code("msa_core/explain/conformal.py", "interval"))
 
@@ -67,6 +68,7 @@ class Interval(Lesson):
                 "The fewer modalities, the wider the bar, and it promises nothing about clips unlike those it was "
                 "measured on."
             ),
+            claim=say("the intervals of all methods contain what people said"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -97,7 +99,9 @@ class Interval(Lesson):
         rows = [(say("everything"), 2 * full)]
         rows += [(say("without {what}", what=ordinary(m)), 2 * halves[m]) for m in there]
         html = charts.widths(rows, 1 + there.index(widest))
-        return LessonAnswer(MODALITIES.index(widest), said, html, {"full": full, **halves})
+        people, holds = _beside_people(analyser, utterance)
+        said = judged.joined(said, people)
+        return LessonAnswer(MODALITIES.index(widest), said, html, {"full": full, **halves}, holds)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone = [] if chosen["gone"] == NOTHING else str(chosen["gone"]).split("+")
@@ -122,6 +126,23 @@ def _interval(prediction: Prediction) -> Mapping[str, float]:
     if prediction.interval is None:
         raise MsaError("There is no calibrated interval for these modalities. Take away something else.")
     return prediction.interval
+
+
+def _beside_people(analyser: Analyser, utterance: Utterance) -> tuple[str, bool | None]:
+    """Say whose interval contains the mean vote of people; nothing where nobody voted.
+
+    Returns: the sentence; whether every method's interval contains the vote.
+    """
+    predictions = {m: analyser.predict(utterance, m) for m in METHODS}
+    votes = judged.votes_on(predictions[METHOD])
+    if votes is None:
+        return "", None
+    missed = [m for m, p in predictions.items() if not _interval(p)["low"] <= votes.mean <= _interval(p)["high"]]
+    people = judged.people_gave(predictions[METHOD])
+    if not missed:
+        return say("{people} That lies inside the interval of every method.", people=people), True
+    names = say(", ").join(method_title(m) for m in missed)
+    return say("{people} That lies outside the interval of {methods}.", people=people, methods=names), False
 
 
 def _half_width(analyser: Analyser, utterance: Utterance, gone: Collection[str]) -> float:

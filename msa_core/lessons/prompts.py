@@ -13,6 +13,7 @@ from msa_core.lessons.contract import Code, Control, ExperimentResult, Lesson, L
 from msa_core.lessons.modalities import modality_options, ordinary, require
 from msa_core.predict import Analyser
 from msa_core.schema import MODALITIES, Prediction, Utterance
+from msa_core.views.parts import signed
 
 METHOD = "promma"
 NOTHING = "nothing"
@@ -23,6 +24,7 @@ class Prompts(Lesson):
 
     name = "prompts"
     clip = "crema_angry.mp4"
+    holds_on, fails_on = clip, "crema_sad.mp4"
     minutes = 3
     code = (
         Code("msa_core/methods/promma/modules.py", "Disentanglement, Weighting"),
@@ -65,6 +67,7 @@ class Prompts(Lesson):
             take_away=say(
                 "A weight describes the network, not the person; a large one does not make the modality right."
             ),
+            claim=say("the largest weight lies on what moves the score most"),
         )
 
     def _controls(self) -> tuple[Control, ...]:
@@ -76,14 +79,20 @@ class Prompts(Lesson):
 
     def _answer(self, analyser: Analyser, utterance: Utterance) -> LessonAnswer:
         there = require(utterance)
-        weights = _numbers(analyser.predict(utterance, METHOD), "prompt_weights")
+        prediction = analyser.predict(utterance, METHOD)
+        weights = _numbers(prediction, "prompt_weights")
         top = max(there, key=lambda m: weights[m])
+        moved = {m: prediction.contributions[m] for m in there}
+        most = max(there, key=lambda m: abs(moved[m]))
         manifest = analyser.manifest(METHOD)
         said = say(
-            "The largest prompt weight is on {what}: {share}. Around the frozen backbone, only {trained} of the "
-            "network’s {all} parameters were trained ({part}).",
+            "The largest prompt weight is on {what}: {share}. By exact contributions, the score is moved most by "
+            "{most}: {moved}. Around the frozen backbone, only {trained} of the network’s {all} parameters were "
+            "trained ({part}).",
             what=ordinary(top),
             share=f"{weights[top]:.0%}",
+            most=ordinary(most),
+            moved=signed(moved[most]),
             trained=f"{manifest['n_trained']:,}",
             all=f"{manifest['n_parameters']:,}",
             part=f"{manifest['n_trained'] / manifest['n_parameters']:.0%}",
@@ -91,7 +100,7 @@ class Prompts(Lesson):
         rest = {m: weights[m] if m in there else 0.0 for m in MODALITIES}
         even = {m: 1 / len(there) if m in there else 0.0 for m in MODALITIES}
         html = charts.weights(even, rest, (say("equal weights"), say("prompt weights")))
-        return LessonAnswer(MODALITIES.index(top), said, html, dict(weights))
+        return LessonAnswer(MODALITIES.index(top), said, html, dict(weights), holds=top == most)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         gone, temperature = str(chosen["gone"]), float(chosen["temperature"])

@@ -146,6 +146,10 @@ class Method(nn.Module):
         """Score a batch; never reads `batch.label`."""
         raise NotImplementedError
 
+    def each(self, batches: Sequence[Batch]) -> list[Output]:
+        """Score several batches, whose rows may differ in length, as one call each does."""
+        return [self(batch) for batch in batches]
+
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
         """Compute the unweighted loss terms by name, from the whole batch also where processes share its rows.
 

@@ -18,6 +18,7 @@ from msa_core.errors import MsaError
 from msa_core.schema import MODALITIES, SCORE_LIMIT, STREAMS, Batch
 
 Made = TypeVar("Made")
+_shared: ContextVar[dict[Any, Any] | None] = ContextVar("shared", default=None)
 _remembered: ContextVar[dict[Any, Any] | None] = ContextVar("remembered", default=None)
 
 
@@ -34,6 +35,19 @@ def remembering() -> Iterator[None]:
         _remembered.reset(token)
 
 
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Let both flows of one training step share what is projected from the same frames without noise or dropout.
+
+    The gradient is the sum of both, as if it were computed twice. Inside, no weights and no frames may change.
+    """
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 def once(encoder: nn.Module, x: Tensor, keep: Tensor, others: Sequence[Any], compute: Callable[[], Made]) -> Made:
     """Return an encoder's output for the frames x (B, T, D) in keep (B, T), remembered or computed.
 
@@ -43,6 +57,18 @@ def once(encoder: nn.Module, x: Tensor, keep: Tensor, others: Sequence[Any], com
     found = _remembered.get()
     if found is None or encoder.training or torch.is_grad_enabled():
         return compute()
+    return _found(found, encoder, x, keep, others, compute)
+
+
+def _found(
+    found: dict[Any, Any],
+    encoder: nn.Module,
+    x: Tensor,
+    keep: Tensor,
+    others: Sequence[Any],
+    compute: Callable[[], Made],
+) -> Made:
+    """Look an output up in `found`, or compute it and put it there; see `once`."""
     parts = (keep, *(o for o in others if isinstance(o, Tensor)))
     modules = (encoder, *(o for o in others if isinstance(o, nn.Module)))
     key = (x.data_ptr(), x.shape, x.stride(), *map(id, modules), *(p.cpu().numpy().tobytes() for p in parts))
@@ -103,6 +129,10 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
 
+    def __call__(self, x: Tensor) -> Tensor:
+        """Drop as `forward` does; out of training there is nothing to call."""
+        return super().__call__(x) if self.training else x  # type: ignore[no-any-return]
+
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, return x unchanged otherwise."""
         if not self.training or self.p == 0:
@@ -119,22 +149,27 @@ class Frames:
         row: utterance of each frame (N,).
         place: its time index (N,).
         shape: (B, T) of the padded batch.
+        whole: True = nothing is padding, so that the frames lie as they do in the batch and nothing need be moved.
     """
 
     values: Tensor
     row: Tensor
     place: Tensor
     shape: tuple[int, int]
+    whole: bool = False
 
     @staticmethod
     def join(parts: Sequence[Frames]) -> Frames:
         """Join frames of different rows of one batch."""
         row, place = torch.cat([p.row for p in parts]), torch.cat([p.place for p in parts])
         length = max(p.shape[1] for p in parts)
-        return Frames(torch.cat([p.values for p in parts]), row, place, (parts[0].shape[0], length))
+        alone = parts[0].whole and not any(len(p.row) for p in parts[1:])
+        return Frames(torch.cat([p.values for p in parts]), row, place, (parts[0].shape[0], length), alone)
 
     def padded(self, values: Tensor) -> Tensor:
         """Pad per-frame values (N, ...) to (B, T, ...) with zeros."""
+        if self.whole:
+            return values.reshape(*self.shape, *values.shape[1:])
         return values.new_zeros(*self.shape, *values.shape[1:]).index_put((self.row, self.place), values)
 
     @property
@@ -162,6 +197,11 @@ class FrameEncoder(nn.Module):
     def _encoded(self, x: Tensor, keep: Tensor, standardise: Standardise) -> Frames:
         """Encode the frames; noise and dropout act before the projection, which is applied to packed frames only."""
         row, place = keep.nonzero(as_tuple=True)
+        whole = len(row) == keep.numel()
+
+        def packed(frames: Tensor) -> Tensor:
+            return frames.flatten(0, 1) if whole else frames[row, place]
+
         if self.training:
             scale, shift = standardise.scale, standardise.shift  # (D,), then (B, 1, D)
             if self.noise > 0:
@@ -169,12 +209,23 @@ class FrameEncoder(nn.Module):
             if self.dropout > 0:
                 factor = dropout_factor(x, (x.shape[0], 1, x.shape[2]), self.dropout)
                 scale, shift = scale * factor, shift * factor
-            encoded = self.projection(torch.addcmul(shift, x, scale)[row, place])
+
+            def projected() -> Tensor:
+                result: Tensor = self.projection(packed(torch.addcmul(shift, x, scale)))
+                return result
+
+            drawn = self.noise > 0 or self.dropout > 0 or not torch.is_grad_enabled()
+            flows = None if drawn else _shared.get()
+            encoded = projected() if flows is None else _found(flows, self, x, keep, (standardise,), projected)
         else:
-            encoded = self.projection(standardise(x[row, place]))
+            encoded = self.projection(standardise(packed(x)))
         if self.training and self.dropout_out > 0:
-            encoded = encoded * dropout_factor(encoded, (x.shape[0], encoded.shape[1]), self.dropout_out)[row]
-        return Frames(encoded, row, place, (keep.shape[0], keep.shape[1]))
+            factor = dropout_factor(encoded, (x.shape[0], encoded.shape[1]), self.dropout_out)
+            if whole:
+                encoded = (encoded.unflatten(0, x.shape[:2]) * factor[:, None]).flatten(0, 1)
+            else:
+                encoded = encoded * factor[row]
+        return Frames(encoded, row, place, (keep.shape[0], keep.shape[1]), whole)
 
 
 class ConvFrameEncoder(FrameEncoder):
@@ -224,9 +275,9 @@ def masked_softmax(energy: Tensor, keep: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, keep: Tensor) -> Tensor:
-    """Average values (B, T, ...) over time where keep (B, T) is True, at least one frame a row: (B, ...)."""
+    """Average values (B, T, d) over time where keep (B, T) is True, at least one frame a row: (B, d)."""
     weight = keep.to(values.dtype) / keep.sum(1, keepdim=True)
-    return torch.einsum("bt,bt...->b...", weight, values)
+    return (weight[:, None] @ values).squeeze(1)
 
 
 def mlp(dims: Sequence[int], dropout: float) -> nn.Sequential:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msa_core.errors import MsaError
-from msa_core.methods.layers import ConvFrameEncoder, Dropout, Standardise, masked_softmax, mlp, once
+from msa_core.methods.layers import ConvFrameEncoder, Dropout, Standardise, mlp, once
 
 VECTOR = 16  # numbers in one vector register
+FEW = 32  # rows of a batch that are compared with each other
 
 
 class SelfAttention(nn.Module):
@@ -67,8 +70,8 @@ class CrossAttention(nn.Module):
         key, value = (
             self.projection(self.norm(frames)).unflatten(-1, (2, self.n_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         )  # (B, heads, T, d / heads)
-        energy = (query / math.sqrt(query.shape[-1])) @ key.mT
-        weights = masked_softmax(energy, keep[:, None, None].expand_as(energy))
+        ignored = torch.where(keep, 0.0, torch.finfo(frames.dtype).min)[:, None, None]
+        weights = torch.softmax((query / math.sqrt(query.shape[-1])) @ key.mT + ignored, -1)
         mixed = self.output((weights @ value).transpose(1, 2).flatten(2))
         return torch.where(keep.any(1)[:, None, None], self.dropout(mixed), 0.0)
 
@@ -117,21 +120,36 @@ class SequenceEncoder(nn.Module):
     def _encoded(
         self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode x without looking into the memory; see `forward`."""
+        """Encode x without looking into the memory, and out of training each distinct row once; see `forward`."""
+        if not self.training and (found := distinct(x, keep)) is not None:
+            first, row = found
+            once_each = self._computed(x[first], keep[first], standardise, prompts)
+            r, frames, looked = (t[row] for t in once_each)
+            return r, frames, looked
+        return self._computed(x, keep, standardise, prompts)
+
+    def _computed(
+        self, x: Tensor, keep: Tensor, standardise: Standardise, prompts: Sequence[tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode every row of x; see `forward`."""
         # 1. Cut off the padding behind the last frame of the batch.
-        length = x.shape[1]
-        used = max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
+        length, everything = x.shape[1], bool(keep.all())
+        used = (
+            length if everything else max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
+        )
         x, keep = x[:, :used], keep[:, :used]
         # 2. R = Conv1d(X) + positions, scaled by 1 / sqrt(d): (B, T', d).
         r = self.convolution.sequence(x, keep, standardise)
         r = r + sinusoids(r.shape[1], r.shape[2]).to(r) / math.sqrt(r.shape[2])
         # 3. Which places count: the frames, and the first place of a row without any.
-        nothing = ~keep.any(1, keepdim=True)
-        first = torch.arange(keep.shape[1], device=keep.device) == 0
-        frames = keep | (nothing & first)  # (B, T'), never empty in a row
+        frames, nothing, places = keep, None, None
+        if not everything:
+            nothing = ~keep.any(1, keepdim=True)
+            first = torch.arange(keep.shape[1], device=keep.device) == 0
+            frames = keep | (nothing & first)  # (B, T'), never empty in a row
         # 4. Out of training, only places that count go on, moved to the front of their row.
-        places = None
-        if not self.training and len(x) and (most := int(frames.sum(1).max())) < frames.shape[1]:
+        whole = everything or self.training or not len(x)
+        if not whole and (most := int(frames.sum(1).max())) < frames.shape[1]:
             places = torch.argsort(frames, dim=1, descending=True, stable=True)[:, :most]
             r, frames = r.gather(1, places[..., None].expand(-1, -1, r.shape[2])), frames.gather(1, places)
         # 5. F = Transformer(R), with prompts before the frames and as a residual.
@@ -145,17 +163,55 @@ class SequenceEncoder(nn.Module):
                 r = r + prompts[i][1]
         # 6. Attention that each frame gets in the last layer: mean over the frames that attend, and over heads.
         share = frames.to(r.dtype) / frames.sum(1, keepdim=True)
-        looked = torch.where(nothing, 0.0, (share[:, None, None] @ weights).mean(1).squeeze(1))
+        looked = (share[:, None, None] @ weights).mean(1).squeeze(1)
+        if nothing is not None:
+            looked = torch.where(nothing, 0.0, looked)
         if places is not None:
             looked = looked.new_zeros(keep.shape).scatter(1, places, looked)
         return r, frames, F.pad(looked, (0, length - used))
 
 
+def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
+    """Find the distinct rows of a small batch, such as the coalitions of one clip, on the CPU.
+
+    Args:
+        x: frames (B, T, D), where keep (B, T) is True.
+
+    Returns:
+        Numbers of the rows that are like none before them, and for each row (B) its place among those; None when all
+        are distinct, or when looking would cost more than it spares.
+    """
+    n = x.shape[0]
+    if not 1 < n <= FEW or x.device.type != "cpu":
+        return None
+    places, values = keep.numpy(), x.detach().numpy()
+    # Rows whose first frames in `keep` differ are distinct; the others are compared whole.
+    there: np.ndarray = np.asarray(places.any(1))
+    starts = np.where(there, values[np.arange(n), places.argmax(1)].sum(1), 0.0).tolist()
+    if len(set(starts)) == n:
+        return None
+    first: list[int] = []
+    row: list[int] = []
+    for b, start in enumerate(starts):
+        like = (i for i, f in enumerate(first) if starts[f] == start and _alike(values, places, b, f, there[b]))
+        row.append(next(like, len(first)))
+        if row[-1] == len(first):
+            first.append(b)
+    return None if len(first) == n else (first, row)
+
+
+def _alike(values: np.ndarray, keep: np.ndarray, a: int, b: int, there: bool) -> bool:
+    """Compare two rows of frames (B, T, D) and of what counts (B, T); rows without any frame are alike."""
+    return np.array_equal(keep[a], keep[b]) and (not there or np.array_equal(values[a], values[b]))
+
+
+@lru_cache(maxsize=64)
 def sinusoids(length: int, d_model: int) -> Tensor:
     """Compute positions (length, d_model): sines and cosines of geometric wavelengths (Vaswani et al., 2017, 3.5)."""
-    place = torch.arange(length)[:, None]
-    rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
-    return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
+    with torch.inference_mode(False):  # they are kept, also for a training
+        place = torch.arange(length)[:, None]
+        rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
+        return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
 
 
 def softmax(energy: Tensor) -> Tensor:

@@ -114,7 +114,8 @@ class Calls:
                 tried = found.experiment(self._analyser, utterance, **(settings or {}))
                 answer = found.answer(self._analyser, utterance)
                 return {"title": found.title, "question": found.texts.question, "choices": list(found.choices),
-                        "correct": answer.correct, "said": answer.said, "facts": dict(answer.facts),
+                        "correct": answer.correct, "holds": answer.holds, "said": answer.said,
+                        "facts": dict(answer.facts),
                         "tried": {"said": tried.said, "facts": dict(tried.facts)}}  # fmt: skip
 
     def evaluation(self, name: str) -> dict[str, Any]:

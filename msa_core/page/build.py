@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import gradio as gr
@@ -78,9 +78,12 @@ def build(analyser: Analyser) -> gr.Blocks:
     """
     gr.set_static_paths([EXAMPLES])
     words, services, room = Words(), Services.around(analyser), LiveRoom(analyser)
-    with Page(
-        title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
-    ) as page:
+    with (
+        _without_servers(),
+        Page(
+            title="Missing-Modality Lab", analytics_enabled=False, delete_cache=(300, KEEP_S), fill_width=True
+        ) as page,
+    ):
         language, link = _top(words)
         with gr.Tabs(elem_id="mm-tabs"):
             with words.put(gr.Tab, lambda: {"label": say("Analyse")}, id="analyse"):
@@ -107,8 +110,24 @@ def build(analyser: Analyser) -> gr.Blocks:
         Languages(services.presence, words, language).wire(page, [*analyse, compare, learn, numbers])
         named_calls(services)
         page.unload(leaving(page, services))
+        page.queue(max_size=40, default_concurrency_limit=1, api_open=False)
     page.words, page.uploads, page.room = words.i18n, services.uploads, room  # for `launch`
-    return page.queue(max_size=40, default_concurrency_limit=1, api_open=False)
+    return page
+
+
+@contextmanager
+def _without_servers() -> Iterator[None]:
+    """Let gradio make no web application: it makes one at every step of a page, and `launch` the one that is used."""
+    app = getattr(gr.blocks, "App", None)
+    made = getattr(app, "create_app", None)
+    if made is None:  # a gradio that makes them elsewhere: the page opens later, and is the same
+        yield
+        return
+    setattr(app, "create_app", lambda *_, **__: None)  # noqa: B010  mypy takes no new method
+    try:
+        yield
+    finally:
+        setattr(app, "create_app", made)  # noqa: B010
 
 
 def _top(words: Words) -> tuple[gr.Radio, LinkParts]:

@@ -78,16 +78,17 @@ def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> R
     chosen = Form(lambda **v: _players(screens, **v), which=which, language=analyse.language)
     which.input(chosen.read, chosen.components, [s.player for s in screens], **QUICK)
 
-    def redraw(**inputs: LessonInputs) -> Updates:
+    def redraw(inputs: Mapping[str, LessonInputs], shown: Mapping[str, Mapping[str, str]]) -> Updates:
         first = next(iter(inputs.values()))
         with use(first.analyse.language):
             updates: Updates = {overview: drawings.overview(lessons.LESSONS, first.answered)}
             updates |= _players(screens, first.which, first.analyse.language)
         for name, teaching in taught.items():
-            updates |= teaching.redraw(inputs[name])
+            updates |= teaching.redraw(inputs[name], **shown[name])
         return updates
 
-    every = Form(redraw, **forms)
+    shown = {s.lesson.name: {"answer": s.answer, "finding": s.finding, "counted": s.counted} for s in screens}
+    every = Form(redraw, inputs=forms, shown=shown)
     return Redraw(
         every.read,
         every.components,
@@ -127,11 +128,12 @@ class Teaching:
     def ask(self, inputs: LessonInputs, request: gr.Request) -> Updates:
         """Answer the lesson's question and try it out once."""
         answered, name = inputs.answered, self.lesson.name
-        answered = answered if name in answered else [*answered, name]
-        language = self._once_read(inputs, request)
-        with use(language):
+        with use(self._once_read(inputs, request)):
+            answer, known_now = self._answer(inputs)
+            if known_now and name not in answered:
+                answered = [*answered, name]
             listed = drawings.overview(lessons.LESSONS, answered, name)
-            drawn = self._drawn(inputs)
+            drawn: Updates = {self.screen.answer: answer, self.screen.finding: self._finding(inputs)}
         return {**drawn, self.answered: answered, self.overview: listed}
 
     def try_out(self, inputs: LessonInputs, request: gr.Request) -> str:
@@ -139,23 +141,25 @@ class Teaching:
         with use(self._once_read(inputs, request)):
             return self._finding(inputs)
 
-    def redraw(self, inputs: LessonInputs) -> Updates:
-        """Draw answer and finding again in another language; nothing before the question was asked."""
-        if self.lesson.name not in inputs.answered:
-            return {self.screen.answer: "", self.screen.finding: "", self.screen.counted: ""}
+    def redraw(self, inputs: LessonInputs, answer: str, finding: str, counted: str) -> Updates:
+        """Draw again in another language what is shown, and leave the rest: an answer may be on its way to it.
+
+        Args: answer, finding, counted: what is shown there; empty for nothing.
+        """
+        screen = self.screen
         with use(inputs.analyse.language):
-            return {**self._drawn(inputs), self.screen.counted: ""}
+            updates: Updates = {screen.counted: ""} if counted else {}
+            updates |= {screen.answer: self._answer(inputs)[0]} if answer else {}
+            return updates | ({screen.finding: self._finding(inputs)} if finding else {})
 
-    def _drawn(self, inputs: LessonInputs) -> Updates:
-        return {self.screen.answer: self._answer(inputs), self.screen.finding: self._finding(inputs)}
-
-    def _answer(self, inputs: LessonInputs) -> str:
+    def _answer(self, inputs: LessonInputs) -> tuple[str, bool]:
+        """Draw the answer, and tell whether the clip allowed one."""
         try:
             answer = self.lesson.answer(self.services.analyser, self._clip(inputs))
             hall = self.services.halls.counts(inputs.hall, self.lesson.name)
-            return drawings.answered(self.lesson, answer, inputs.guess, hall)
+            return drawings.answered(self.lesson, answer, inputs.guess, hall), answer.correct is not None
         except MsaError as e:
-            return page_parts.failed(e.message)
+            return page_parts.failed(e.message), False
 
     def _finding(self, inputs: LessonInputs) -> str:
         try:

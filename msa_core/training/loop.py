@@ -27,6 +27,7 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.explain.conformal import VOICED
 from msa_core.methods import Method
+from msa_core.methods.layers import sharing
 from msa_core.schema import Output
 from msa_core.training import teacher as teachers
 from msa_core.training.config import TrainConfig
@@ -231,7 +232,7 @@ class TrainingRun:
         """
         batch = self.corpus.batch(rows, crop, self.team.share(len(rows))).to(self.device)
         full: Output | None = None
-        with self._precision():
+        with self._precision(), sharing():
             if self.teacher is not None:
                 with torch.no_grad():
                     full = self.teacher(batch)

@@ -51,7 +51,7 @@ def sentence(prediction: Prediction) -> str | None:
         how = say("{method} is nearer to them: {ours:.1f} away, the complete model {theirs:.1f}.", **said)
     else:
         how = say("The complete model is nearer to them: {theirs:.1f} away, {method} {ours:.1f}.", **said)
-    return f"{told} {how}"
+    return say("{said} {more}", said=told, more=how)
 
 
 def _who(channel: str, n: int) -> str:

@@ -102,10 +102,16 @@ def transfer(prediction: Prediction) -> str | None:
         student=student,
     )
     if lost < 1e-3:
-        return f"{seen} {say('The teacher does not shift here, so there was nothing to recover.')}"
+        return say(
+            "{said} {more}", said=seen, more=say("The teacher does not shift here, so there was nothing to recover.")
+        )
     if ours < lost:
-        return f"{seen} {say('Distillation recovered {share:.0%} of the shift.', share=1 - ours / lost)}"
-    return f"{seen} {say('On this clip distillation recovered none of the shift.')}"
+        return say(
+            "{said} {more}",
+            said=seen,
+            more=say("Distillation recovered {share:.0%} of the shift.", share=1 - ours / lost),
+        )
+    return say("{said} {more}", said=seen, more=say("On this clip distillation recovered none of the shift."))
 
 
 def verdicts(prediction: Prediction) -> dict[str, str]:

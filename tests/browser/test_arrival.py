@@ -127,8 +127,9 @@ def test_names_and_numbers_on_the_ruler_do_not_overlap(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_nothing_jumps_on_arrival_or_at_a_switch(visit: Any, locale: str) -> None:
-    page = visit(1366, 768, locale=locale, script=SHIFTS)
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (390, 844)])
+def test_nothing_jumps_on_arrival_or_at_a_switch(visit: Any, locale: str, width: int, height: int) -> None:
+    page = visit(width, height, locale=locale, script=SHIFTS)
     page.wait_for_timeout(3000)
     arrived = page.evaluate(SHIFTED)
     switch(page, "#mm-vision input")

@@ -8,10 +8,11 @@ from typing import Any
 import chromium
 import pytest
 import slides
-from chromium import CLIP, EXAMPLES, example, looks, open_tab, overflow, shown, slide
+from chromium import CLIP, EXAMPLES, example, looks, open_tab, overflow, settled, shown, slide
 
 from msa_core.lessons import LESSONS
 from msa_core.lessons.handout import slides as handout
+from msa_core.views.page_parts import EXAMPLE_TITLES
 
 pytestmark = pytest.mark.browser
 
@@ -204,3 +205,40 @@ def test_every_lesson_takes_another_example(visit: Any, analyser: Any) -> None:
         "([place, said]) => document.querySelector(place).innerText.includes(said)",
         arg=[f"#mm-answer-{lesson.name}", computed.said],
     )
+
+
+def choose_example(page: Any, title: str) -> None:
+    page.click("#mm-which input")
+    page.get_by_role("option", name=title, exact=True).click()
+
+
+def test_the_other_clip_that_an_answer_names_turns_it_round(visit: Any, analyser: Any) -> None:
+    page, lesson = visit(), next(x for x in LESSONS if x.name == "imagine")
+    open_lesson(page, lesson.name)
+    title = EXAMPLE_TITLES[lesson.fails_on]
+    assert f"holds. On “{title}” it fails" in ask(page, lesson.name)
+    choose_example(page, title)
+    page.click(f"#mm-ask-{lesson.name}")
+    page.wait_for_selector(f"#mm-answer-{lesson.name} .mm-elsewhere:has-text('“{EXAMPLE_TITLES[lesson.holds_on]}”')")
+    computed = lesson.answer(analyser, analyser.extract(str(EXAMPLES / lesson.fails_on)))
+    assert computed.said in page.inner_text(f"#mm-answer-{lesson.name}")
+
+
+def test_on_a_phone_the_arrow_of_the_examples_stands_beside_their_names(visit: Any) -> None:
+    page = visit(390, 844)
+    open_tab(page, "learn")
+    page.wait_for_selector("#mm-which input")
+    for language in ("English", "中文"):
+        page.locator("#mm-language").get_by_label(language).check()
+        settled(page)
+        left, right, arrow, wanted, width = page.evaluate(
+            """() => {
+                const field = document.querySelector('#mm-which input'), style = getComputedStyle(field);
+                const box = field.getBoundingClientRect();
+                const arrow = document.querySelector('#mm-which .icon-wrap').getBoundingClientRect();
+                return [box.left, box.right - parseFloat(style.paddingRight), arrow.left, field.scrollWidth,
+                    field.clientWidth];
+            }"""
+        )
+        assert left < right <= arrow and wanted <= width, language
+    shown(page, "phone-example")

@@ -49,7 +49,7 @@ def test_a_shipped_corpus_has_its_name() -> None:
     }
     assert said(result).startswith("On the composed corpus, over the 6 incomplete patterns, ")
     with use("zh"):
-        assert said(result).startswith("在 合成语料库 上")
+        assert said(result).startswith("在“拼合语料库”上")
 
 
 def test_seeds_and_stored_intervals_can_both_leave_it_open() -> None:

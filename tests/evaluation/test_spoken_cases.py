@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from msa_core.errors import MsaError
 from msa_core.evaluation import spoken_cases
-from msa_core.evaluation.spoken_cases import Said, silent
+from msa_core.evaluation.spoken_cases import Case, Said, silent
 from msa_core.evaluation.true_times import TrueTimes
 
 ONE = Said(np.ones(8000, np.float32), (("go", 0.0), ("away", 0.25)))
@@ -34,3 +35,18 @@ def test_times_of_another_sound_are_not_used(
     monkeypatch.setattr(spoken_cases, "true_times", lambda *_: truth)
     found = spoken_cases.said("Go away!")
     assert len(found.sound) == 12000 and found.starts_s == expected
+
+
+def test_sounds_of_some_kinds() -> None:
+    cases = [Case(kind, kind, np.zeros(1), None) for kind in ("reply", "pause", "reply")]
+    assert spoken_cases.of_kinds(cases, ["reply"]) == [cases[0], cases[2]]
+    assert spoken_cases.of_kinds(cases, []) == cases
+    with pytest.raises(MsaError, match="There is no kind 'song' of sounds. Choose among: reply, pause."):
+        spoken_cases.of_kinds(cases, ["song"])
+
+
+def test_examples_are_those_with_sound() -> None:
+    cases = {case.name: case for case in spoken_cases.examples()}
+    assert "pexels_crying.mp4" not in cases and all(len(case.sound) for case in cases.values())
+    assert set(spoken_cases.SHIPPED) < set(cases)
+    assert cases["crema_angry.mp4"].truth == "Don't forget a jacket." and cases["latentsync_demo2.mp4"].truth is None

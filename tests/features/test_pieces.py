@@ -33,6 +33,27 @@ def test_pieces_end_in_the_longest_pauses() -> None:
     assert [len(p.sound) for p in pieces.pieces(Window(0, 0.0, whole))] == [len(whole)], "there is no pause"
 
 
+def test_brief_pieces_end_in_pauses_then_at_the_softest_moments() -> None:
+    spans = [(p.start_s, len(p.sound) / RATE) for p in pieces.brief_pieces(Window(0, 0.0, THREE))]
+    assert max(length for _, length in spans) <= pieces.BRIEF_S and len(spans) > 2
+    np.testing.assert_array_equal(np.concatenate([p.sound for p in pieces.brief_pieces(Window(0, 0.0, THREE))]), THREE)
+    whole = bursts([(0.0, 3.0)], 3.0)
+    whole[int(1.3 * RATE) : int(1.4 * RATE)] *= 0.2
+    parts = pieces.brief_pieces(Window(2, 5.0, whole))
+    assert [p.clip for p in parts] == [2, 2, 2], "the longer half once more"
+    assert any(6.28 <= p.start_s <= 6.42 for p in parts), "at the soft moment"
+    assert all(len(p.sound) <= pieces.BRIEF_S * RATE for p in parts)
+
+
+def test_a_brief_piece_may_loop_because_it_holds_about_one_turn() -> None:
+    parts = pieces.pieces(Window(0, 0.0, THREE))
+    loops = [heard((" No,", 0.0, 0.4), loop=True), heard((" No", 0.0, 0.4), (" no", 0.5, 0.8), loop=True)]
+    assert not pieces.confirmed(" No", parts, loops)
+    assert pieces.confirmed(" No", parts, loops, brief=True)
+    whole = pieces.joined(Window(0, 0.0, THREE), parts, loops, brief=True)
+    assert whole.aligned is not None and [w[0] for w in whole.aligned.words] == [" No,", " No", " no"]
+
+
 def test_a_phrase_is_confirmed_by_pieces_without_each_other() -> None:
     parts = pieces.pieces(Window(0, 0.0, THREE))
     no, other = heard((" No,", 0.0, 0.4), (" no.", 0.6, 1.0)), heard((" That", 0.2, 0.6))
@@ -80,3 +101,19 @@ def test_a_word_said_nine_times_is_understood(tiny: Any) -> None:
     found = SpeechReader(tiny).read(spoken_cases.spoken(text, "en-gb-scotland", 133, 63))
     plain = "".join(c for c in found.transcript.lower() if c.isalpha() or c == " ").split()
     assert 8 <= plain.count("no") <= 10 and plain[-3:] == ["what", "i", "said"]
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+@pytest.mark.slow
+@pytest.mark.parametrize("text, word, at_least", [("No, no, no. " * 4, "no", 8), ("Stop! Stop! " * 5, "stop", 8)])
+def test_nothing_but_a_repetition_is_understood(tiny: Any, base: Any, text: str, word: str, at_least: int) -> None:
+    found = SpeechReader(tiny, second=base).read(spoken_cases.spoken(text))
+    plain = "".join(c for c in found.transcript.lower() if c.isalpha() or c == " ").split()
+    assert at_least <= plain.count(word) <= len(text.split()) and set(plain) == {word}
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+@pytest.mark.slow
+@pytest.mark.parametrize("text, language", [("je ne sais pas " * 8, "fr-fr"), ("das ist gut " * 8, "de")])
+def test_a_repetition_in_another_language_stays_refused(tiny: Any, base: Any, text: str, language: str) -> None:
+    assert SpeechReader(tiny, second=base).read(spoken_cases.spoken(text, language)).words == ()

@@ -25,7 +25,7 @@ from msa_core.schema import Prosody, Word
 def quiet() -> Iterator[None]:
     """No sound may raise a warning."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         yield
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from paths import DATA, EXAMPLES
 from whisper.tokenizer import get_tokenizer
 
@@ -122,7 +123,9 @@ def test_doubtful_words_are_heard_once_more(
 ) -> None:
     decoded_as(monkeypatch, tiny, log_probability, 0.5)
     tokens = tuple(get_tokenizer(False).encode(" Come and see"))
-    monkeypatch.setattr(transcribed, "heard", lambda *_: Decoded(tokens, -0.4, 0.1, False))
+    other = transcribed.Transcribed(Decoded(tokens, -0.4, 0.1, False), torch.zeros(1, 1, 1), True)
+    monkeypatch.setattr(transcribed, "heard", lambda *_: other)
+    monkeypatch.setattr(transcribed, "likelihood", lambda *given: [-0.4 if t == tokens else -0.9 for t in given[3]])
     second = None if said is None else Second(said)
     reader = SpeechReader(tiny, second=lambda: second)  # type: ignore[arg-type, return-value]
     found = reader.read(sound(EXAMPLES / "jfk.flac")[:48_000])

@@ -14,7 +14,7 @@ from whisper.tokenizer import get_tokenizer
 
 from msa_core import media
 from msa_core.errors import FeatureError
-from msa_core.features import speech, whisper_decoding
+from msa_core.features import speech, whisper_decoding, windows
 from msa_core.features.speech import SpeechReader
 
 RATE = speech.SAMPLE_RATE_HZ
@@ -114,6 +114,19 @@ def test_alignment_equals_the_official_one(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_known_words_are_as_likely_as_when_they_were_decoded(reader: SpeechReader, jfk: np.ndarray) -> None:
+    window = windows.cut_windows(0, jfk)[0]
+    _, encoded = reader.encode(windows.mel([window], reader.model, window.padded_s))
+    tokenizer = get_tokenizer(False)
+    found = whisper_decoding.greedy(reader.model, encoded, [tokenizer], [100])[0]
+    said = [found.tokens, found.tokens[:5], found.tokens[::-1]]
+    whole, part, other = whisper_decoding.likelihood(reader.model, encoded, tokenizer, said)
+    assert whole == pytest.approx(found.log_probability, abs=0.05)
+    assert whisper_decoding.likelihood(reader.model, encoded, tokenizer, said[1:2]) == [pytest.approx(part, abs=1e-4)]
+    assert max(part, other) < whole - 1
+
+
 def test_warp_equals_the_official_path() -> None:
     cost = np.random.default_rng(1).normal(size=(9, 31))
     np.testing.assert_array_equal(np.stack(whisper_decoding.warp(cost)), timing.dtw_cpu.py_func(cost))

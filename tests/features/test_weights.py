@@ -148,7 +148,7 @@ def test_joined_parts_make_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyP
         install(tmp_path, package, dict.fromkeys(package.files, half))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(weights, "WHISPER_PACKAGES", {"base": packages})
-    monkeypatch.setattr(weights, "_ALIGNMENT_HEADS", {"base": small_heads()})
+    monkeypatch.setattr(weights, "ALIGNMENT_HEADS", {"base": small_heads()})
     model = weights.whisper("base")
     assert torch.equal(model.decoder.token_embedding.weight, small_whisper(3).decoder.token_embedding.weight)
 
@@ -158,7 +158,7 @@ def small_heads() -> bytes:
 
 
 def test_user_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_ALIGNMENT_HEADS", {"tiny.en": small_heads()})
+    monkeypatch.setattr(weights, "ALIGNMENT_HEADS", {"tiny.en": small_heads()})
     state = small_whisper(5).state_dict()
     (tmp_path / "model.bin").write_bytes(write_ctranslate2(ctranslate2_names(state)))
     torch.save({"dims": vars(SMALL), "model_state_dict": state}, tmp_path / "model.pt")

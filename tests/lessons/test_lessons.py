@@ -142,26 +142,6 @@ def test_adds_names_the_largest_share(analyser: Any, read: Mapping[str, Utteranc
 
 
 @pytest.mark.slow
-def test_breaks_says_who_moves_further(analyser: Any, read: Mapping[str, Utterance]) -> None:
-    seen = set()
-    for utterance in read.values():
-        answer = BY_NAME["breaks"].answer(analyser, utterance)
-        complete, ours = abs(float(answer.facts["complete"])), abs(float(answer.facts["ours"]))
-        assert answer.correct == (2 if abs(complete - ours) < 0.2 else 0 if complete > ours else 1)
-        seen.add(answer.correct)
-    assert len(seen) > 1, "the same answer on every clip is nothing to predict"
-
-
-def test_imagine_names_the_nearer(analyser: Any, read: Mapping[str, Utterance]) -> None:
-    facts = BY_NAME["imagine"].answer(analyser, read["crema_sad.mp4"]).facts
-    assert abs(facts["none"] - facts["real"]) + 0.1 < abs(facts["imagined"] - facts["real"])
-    assert BY_NAME["imagine"].answer(analyser, read["crema_sad.mp4"]).correct == 1
-    tried = BY_NAME["imagine"].experiment(analyser, read["crema_sad.mp4"], left="audio")
-    expected = analyser.predict(read["crema_sad.mp4"], "sdumc", ["text", "vision"], "simulated")
-    assert tried.facts["now"] == expected.scores["missing_model_left"] and 0 < tried.facts["before"] < 1
-
-
-@pytest.mark.slow
 def test_distil_names_the_nearer(analyser: Any, read: Mapping[str, Utterance]) -> None:
     seen = set()
     for utterance in read.values():
@@ -175,8 +155,8 @@ def test_distil_names_the_nearer(analyser: Any, read: Mapping[str, Utterance]) -
 def test_impute_follows_the_evaluator_and_the_threshold(analyser: Any, read: Mapping[str, Utterance]) -> None:
     lesson, utterance = BY_NAME["impute"], read["crema_angry.mp4"]
     answer = lesson.answer(analyser, utterance)
-    assert answer.correct == 1 and answer.facts["worth"] <= answer.facts["threshold"]
-    assert lesson.answer(analyser, read["crema_happy.mp4"]).correct == 0
+    assert answer.correct == 0 and answer.facts["worth"] > answer.facts["threshold"]
+    assert lesson.answer(analyser, read["crema_happy.mp4"]).correct == 1
     verdict = analyser.predict(utterance, "promma", ["text"]).mechanism["evaluator"]["text"]
     low = lesson.experiment(analyser, utterance, gone="text", threshold=verdict["worth"] - 0.01)
     high = lesson.experiment(analyser, utterance, gone="text", threshold=verdict["worth"] + 0.01)
@@ -230,7 +210,7 @@ def test_interval_widths_are_the_calibrated_ones(analyser: Any, read: Mapping[st
                 "no surprise: 90 of 100", "happens to 10 clips in 100",
                 "bar: 90% interval", "one of the 10 in 100", "an interval of 90%"]),
         ("zh", ["包含 90 个", "取 90% 的", "90% 就只是", "100 个评分中有 90 个", "100 个片段中会有 10 个",
-                "横条：90% 区间", "每 100 个片段中有 10 个", "读懂 90% 区间"]),
+                "横条：90% 预测区间", "每 100 个片段中有 10 个", "读懂 90% 预测区间"]),
     ],
 )  # fmt: skip
 def test_what_an_interval_promises_is_read_from_the_checkpoint(

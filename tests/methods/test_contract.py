@@ -20,7 +20,6 @@ from msa_core.methods.layers import (
     Frames,
     Standardise,
     dropout_factor,
-    masked_mean,
     remembering,
 )
 from msa_core.methods.sequences import SelfAttention, SequenceEncoder
@@ -298,24 +297,18 @@ def test_convolution_equals_torch_with_zeros_for_what_does_not_take_part():
     )
 
 
-@pytest.mark.parametrize("n_prompts", [0, 2])
-def test_leaving_out_what_does_not_count_changes_nothing(n_prompts):
-    """Training computes every place, so that dropout is drawn as it was; a trained encoder only what takes part."""
-    torch.manual_seed(0)
-    encoder, x = SequenceEncoder(5, 8, 2, 2, 12, 0.0, (0.0, 0.0, 0.0)), torch.randn(4, 9, 5)
-    prompts = [(torch.randn(n_prompts, 8), torch.randn(8)) for _ in range(2)] if n_prompts else []
-    keep = torch.rand(4, 9) > 0.6
-    keep[0], keep[1], keep[2, 8] = False, False, True
-    keep[1, 5] = True  # one frame, late
+@every_method
+def test_several_batches_are_scored_as_one_by_one(name):
+    model = build(name).eval()
+    batches = [missing.pattern(CORPUS.batch(COMPLETE_ROWS[:4]), "audio"), CORPUS.batch(COMPLETE_ROWS[4:7])]
     with torch.no_grad():
-        whole, every, looked = encoder.train()(x, keep, Standardise(5), prompts)
-        short, left, looked_short = encoder.eval()(x, keep, Standardise(5), prompts)
-    assert short.shape[1] == left.sum(1).max() < whole.shape[1] and torch.equal(left.sum(1), every.sum(1))
-    for i in range(4):
-        assert torch.allclose(short[i][left[i]], whole[i][every[i]], atol=1e-6), "in their order"
-    assert torch.allclose(masked_mean(short, left), masked_mean(whole, every), atol=1e-6)
-    assert looked.shape == x.shape[:2] and torch.allclose(looked, looked_short, atol=1e-6)
-    assert (looked_short[~keep] == 0).all() and (looked_short[2:][keep[2:]] > 0).all()
+        for found, batch in zip(model.each(batches), batches, strict=True):
+            want = model(batch)
+            assert torch.allclose(found.score, want.score, atol=1e-6)
+            assert torch.allclose(found.joint, want.joint, atol=1e-5) and found.trace.keys() == want.trace.keys()
+            for key, value in want.trace.items():
+                assert found.trace[key].shape == value.shape, key
+                assert torch.allclose(found.trace[key].float(), value.float(), atol=1e-5), key
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gradio.state_holder import StateHolder
 from paths import ROOT
 
 from msa_core import prepared
@@ -133,7 +134,7 @@ def test_a_clip_and_its_features_go_when_their_time_is_over(tmp_path: Path, monk
     for file in files:
         file.write_bytes(b"face")
         claims.append((str(file), page.uploads.claim(str(file))))  # type: ignore[attr-defined]
-    holder = page.state_holder
+    holder = StateHolder()  # as `launch` makes one
     holder.set_blocks(page)
     state = holder["somebody"]
     (visit,) = [

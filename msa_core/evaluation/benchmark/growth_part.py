@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from msa_core.evaluation.benchmark.clips import write
 from msa_core.evaluation.benchmark.timing import Spread, Times, interleaved
 from msa_core.evaluation.line_chart import DASHES, MARKERS, Axes, Frame, Line, Look
 from msa_core.predict import Analyser
+from msa_core.schema import Utterance
 
 LENGTHS_S = (1, 5, 10, 20, 60)
 NUMBERS = (1, 2, 5, 10, 20)  # clips of 1 s
+SCORED = (10, 100, 1000)  # clips of 1 s whose features are at hand
 FRAME = Frame(width=640, height=300, left=56, right=150, top=20, bottom=52, name_gap=22, wrap=20)
 STYLE = (
     "text{font:12px sans-serif;fill:#333}.end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:#ddd}"
@@ -28,7 +31,7 @@ STYLE = (
 
 
 def measured(analyser: Analyser, folder: Path, repeats: int) -> dict[str, Any]:
-    """Measure clips of LENGTHS_S, and NUMBERS of clips of a second one after another.
+    """Measure clips of LENGTHS_S; one after another NUMBERS of clips of a second, and scores of SCORED of them.
 
     Args:
         analyser: the loaded models.
@@ -43,7 +46,15 @@ def measured(analyser: Analyser, folder: Path, repeats: int) -> dict[str, Any]:
 
     by_length = interleaved({str(s): whole(path) for s, path in paths.items()}, repeats)
     by_number = interleaved({str(n): whole(one, n) for n in NUMBERS}, repeats)
-    return {"length_s": fitted(by_length), "clips": fitted(by_number)}
+    read = analyser.extract(one, limits)
+    by_score = interleaved({str(n): partial(_scored, analyser, read, n) for n in SCORED}, repeats)
+    return {"length_s": fitted(by_length), "clips": fitted(by_number), "scored": fitted(by_score)}
+
+
+def _scored(analyser: Analyser, read: Utterance, n: int) -> None:
+    """Predict n clips, each an utterance of its own."""
+    for i in range(n):
+        analyser.predict(replace(read, id=str(i)))
 
 
 def fitted(times: dict[str, Times]) -> dict[str, Any]:
@@ -73,10 +84,14 @@ def fitted(times: dict[str, Times]) -> dict[str, Any]:
 
 def sentences(growth: dict[str, Any]) -> list[list[str]]:
     """Write the rows of the table: what grows, the line, the deviation, and every point."""
-    units = {"length_s": ("length of a clip", "s"), "clips": ("number of clips of 1 s", "clips")}
+    units = {
+        "length_s": ("length of a clip", "s"),
+        "clips": ("number of clips of 1 s", "clips"),
+        "scored": ("number of clips of 1 s, scored from features at hand", "clips"),
+    }
     found = []
-    for key, (name, unit) in units.items():
-        line = growth[key]
+    for key in (key for key in units if key in growth):
+        (name, unit), line = units[key], growth[key]
         points = ", ".join(f"{p['x']:g} {unit}: {p['cpu_s']['median']:.2f} s" for p in line["points"])
         shape = f"{line['slope_s']:.3f} s each + {line['fixed_s']:.2f} s"
         found.append([name, shape, f"{100 * line['largest_deviation']:.0f} %", points])

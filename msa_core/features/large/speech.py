@@ -19,13 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from whisper.audio import log_mel_spectrogram
-from whisper.model import Whisper
 
 from msa_core.errors import FeatureError
 from msa_core.features import weights
 from msa_core.features.large import hub
 from msa_core.features.large.config import ModelConfig
+from msa_core.features.openai_whisper import Whisper, log_mel_spectrogram
 from msa_core.features.windows import (
     FRAME_SAMPLES,
     PAD_STEP_S,

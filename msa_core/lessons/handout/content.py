@@ -128,10 +128,25 @@ def _lesson(number: int, lesson: Lesson, analyser: Analyser, utterance: Utteranc
         Heading(f"{number}. {lesson.title}", 3),
         Paragraph(f"{lesson.texts.question} {letters}", say("Question.")),
         Paragraph(answer.said, right),
+        *_other_clips(lesson),
         Paragraph(told.ask, say("Discussion.")),
         Paragraph(told.expect, say("A good answer.")),
         Paragraph(f"{lesson.texts.idea[-1]} {code}", say("Source and code.")),
     ]
+
+
+def _other_clips(lesson: Lesson) -> list[Block]:
+    """Say on which examples the idea of a lesson holds and fails; nothing without an idea to judge."""
+    if not lesson.holds_on:
+        return []
+    claim = lesson.texts.claim
+    told = say(
+        "The idea that {claim} holds on {good} and fails on {bad}.",
+        claim=claim,
+        good=lesson.holds_on,
+        bad=lesson.fails_on,
+    )
+    return [Paragraph(told, say("Two clips."))]
 
 
 def _by_clip(analyser: Analyser, read: Mapping[str, Utterance]) -> list[Block]:
@@ -142,7 +157,12 @@ def _by_clip(analyser: Analyser, read: Mapping[str, Utterance]) -> list[Block]:
         rows.append((name, *("–" if c is None else letter(c) for c in found)))
     return [
         Heading(say("The right answer on every clip")),
-        Paragraph(say("The columns are the numbers of the lessons. A dash: the clip lacks what the lesson needs.")),
+        Paragraph(
+            say(
+                "The columns are the numbers of the lessons. A dash: the clip lacks what the lesson needs, or nobody "
+                "voted on it."
+            )
+        ),
         Table((say("Clip"), *(str(i) for i, _ in enumerate(LESSONS, 1))), tuple(rows)),
     ]
 

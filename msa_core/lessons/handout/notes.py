@@ -63,7 +63,8 @@ def notes() -> dict[str, Notes]:
             say("When could simulated text be worse than none?"),
             say(
                 "When the voice misleads: noise, shouting, another language. The model treats the simulated text as "
-                "evidence."
+                "evidence. On the acted clips it lowers every score: nearer to people where they heard anger, further "
+                "from them where they saw happiness."
             ),
         ),
         "distil": Notes(

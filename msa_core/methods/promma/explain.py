@@ -92,6 +92,7 @@ def describe(
     taking_part = trace["real"][row] | trace["generated"][row]  # (3,)
     lean = model.weigh.lean(trace["log_posterior"][row])  # (3,)
     asks = model.config.generate != "never"
+    similar = F.cosine_similarity(model.shared[None, :, None], trace["private"][row][:, None], dim=-1)  # (3, L, L)
     return {
         **facts,
         "prompt_weights": _named(trace["weights"][row]),
@@ -103,10 +104,7 @@ def describe(
         "evaluator": {m: _verdict(model, trace, row, i) for m, i in numbered.items()} if asks else None,
         "imagined": [m for m, i in numbered.items() if trace["generated"][row, i]],
         "text_simulated": bool("simulated" in trace and trace["simulated"][row] and trace["generated"][row, 0]),
-        "prompt_similarity": {
-            m: F.cosine_similarity(model.shared[:, None], trace["private"][row, i][None], dim=-1).tolist()
-            for m, i in numbered.items()
-        },
+        "prompt_similarity": dict(zip(MODALITIES, similar.tolist(), strict=True)),
     }
 
 

@@ -45,6 +45,7 @@ Choices that a reader of the abstract may not expect
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ from torch import Tensor, nn
 
 from msa_core.errors import MsaError
 from msa_core.methods.base import Displayed, Method, Recipe
-from msa_core.methods.layers import Standardise, available, bounded, masked_mean, masked_softmax, usable
+from msa_core.methods.layers import Standardise, available, bounded, masked_softmax, usable
 from msa_core.methods.losses import (
     evaluator_loss,
     expected_error,
@@ -81,6 +82,7 @@ from msa_core.methods.promma.modules import (
     SMALL,
     Backbone,
     Disentanglement,
+    EncodedBatches,
     Evaluator,
     Generator,
     Level,
@@ -182,29 +184,38 @@ class ProMMA(Method):
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch. The trace holds what the losses and the mechanism read, see below."""
-        keep = usable(batch)
-        real = available(keep)
+        return self.each([batch])[0]
+
+    def each(self, batches: Sequence[Batch]) -> list[Output]:
+        """Score several batches: each is encoded by itself, and everything behind it is one pass over all rows."""
         if not self.config.prompted:
-            return self._complete(batch, keep, real)
+            return [self._complete(batch) for batch in batches]
+        keeps = [usable(batch) for batch in batches]
+        real = torch.cat([available(keep) for keep in keeps])
         missing = ~real & real.any(1, keepdim=True)  # nothing can be generated from nothing
         # 1. MPD: private prompts P_m (3, L, d). MPDC: shared prompts at every level of the encoders.
         private = self.disentangle(self.shared) if self.config.use_mpd else self.shared.expand(3, -1, -1)
         levels = self._levels()
         # 2. Frozen encoders: summaries s_m and frames F_m.
-        encoded = self.backbone.encoded(batch.features, keep, self._standardises(), levels)
-        trace = {f"attention_{m}": encoded.attention[m] for m in MODALITIES}
+        given = list(zip(batches, keeps, strict=True))
+        how = (self._standardises(), levels)
+        encoded = EncodedBatches([self.backbone.encoded(b.features, keep, *how) for b, keep in given])
+        summary, trace = encoded.summary, dict[str, Tensor]()
         # 3. Generator: m^ in the place of what is missing, with its confidence c.
         confidence = real.to(self.shared)
         if self.config.generate != "never":
-            simulated, heard = self._simulated(batch, keep["simulated"], missing[:, 0], levels)
-            made, sure, hidden = self.generator(encoded.summary, real, private, simulated, heard)
+            told = torch.cat([keep["simulated"].any(1) for keep in keeps])
+            heard = missing[:, 0] & told & self.config.use_simulated
+            simulated = self.backbone.simulated(given, heard, self.statistics("simulated"), levels)
+            made, sure, hidden = self.generator(summary, real, private, simulated, heard)
             encoded = encoded.completed(made.detach(), missing)
+            summary = encoded.summary
             confidence = torch.where(real, confidence, torch.sigmoid(sure).detach())
             trace |= {"made": made, "sure": sure, "simulated": heard}
         # 4. Frozen cross-attention: summaries find O_{m<-n} (B, 3, 3, d), private prompts find o (B, 3, L, d).
-        queries = torch.cat([encoded.summary[:, None].expand(-1, 3, -1, -1), private.expand(len(real), -1, -1, -1)], 2)
-        found, spoken = self.backbone.crossed(queries, encoded).tensor_split([3], 2)
-        spoken = spoken + encoded.summary[:, :, None]  # o, with the summary as residual
+        queries = torch.cat([summary[:, None].expand(-1, 3, -1, -1), private.expand(len(real), -1, -1, -1)], 2)
+        found, spoken = encoded.crossed(self.backbone, queries).tensor_split([3], 2)
+        spoken = spoken + summary[:, :, None]  # o, with the summary as residual
         # 5. DPW: posterior over prompts and information, weights w in every answer, scaled prompts.
         log_posterior = self.weigh(spoken, private)  # log p(l | o) (B, 3, L)
         information = self.weigh.information(log_posterior)  # I (B, 3)
@@ -214,10 +225,10 @@ class ProMMA(Method):
         weights = self._weights(information, confidence, there)
         scaled = torch.einsum("bam,bml,mld->bald", weights, log_posterior.exp(), private)  # P_dynamic
         # 6. Answers with nothing, each modality and everything missing generated.
-        answers = self._answers(encoded.summary, found, scaled, there)
+        answers = self._answers(summary, found, scaled, there)
         # 7. MME chooses among them.
         if self.config.generate == "evaluate":
-            alone = bounded(self.backbone.alone_scores(encoded.summary))
+            alone = bounded(self.backbone.alone_scores(summary))
             gate = self.evaluator(real, alone, answers.frozen, answers.score, confidence, information, hidden)
             generated = missing & self._decided(gate, real, heard, self.config.decide)
             trace |= {"gate": gate, "importance": (answers.frozen[:, 1:EVERYTHING] - answers.frozen[:, :1]).abs()}
@@ -230,7 +241,9 @@ class ProMMA(Method):
             "information": torch.where(at(there, chosen), information, 0.0), "weights": at(weights, chosen),
             "private": private.expand(len(real), -1, -1, -1),
         }  # fmt: skip
-        return Output(score=at(answers.score, chosen), joint=at(answers.joint, chosen), trace=trace)
+        whole = Output(score=at(answers.score, chosen), joint=at(answers.joint, chosen), trace=trace)
+        parts = zip(whole.split(encoded.sizes), encoded.each, strict=True)
+        return [replace(o, trace={**o.trace, **e.looked}) for o, e in parts]
 
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
         """Compute the task terms, and one or two terms for each module; full is the frozen backbone's answer."""
@@ -306,13 +319,15 @@ class ProMMA(Method):
         push = weights * self.weigh.lean(output.trace["log_posterior"])
         return {"prompt weights": Displayed(weights, False), "prompt push": Displayed(push, True)}
 
-    def _complete(self, batch: Batch, keep: Mapping[str, Tensor], real: Tensor) -> Output:
+    def _complete(self, batch: Batch) -> Output:
         """Answer with the backbone alone. Trace: attention_<modality> (B, T), summary (B, 3, d), alone, real (B, 3)."""
+        keep = usable(batch)
+        real = available(keep)
         encoded = self.backbone.encoded(batch.features, keep, self._standardises())
         found = self.backbone.crossed(encoded.summary, encoded)
         joint = self.backbone.fused(encoded.summary, found, real)
-        trace = {f"attention_{m}": encoded.attention[m] for m in MODALITIES}
-        trace |= {"summary": encoded.summary, "alone": self.backbone.alone_scores(encoded.summary), "real": real}
+        trace = {**encoded.looked, "summary": encoded.summary}
+        trace |= {"alone": self.backbone.alone_scores(encoded.summary), "real": real}
         return Output(score=bounded(self.backbone.score(joint)), joint=joint, trace=trace)
 
     def _standardises(self) -> dict[str, Standardise]:
@@ -331,21 +346,6 @@ class ProMMA(Method):
             ]
             for m in MODALITIES
         }
-
-    def _simulated(
-        self, batch: Batch, usable_: Tensor, missing_text: Tensor, levels: Mapping[str, list[Level]] | None
-    ) -> tuple[Tensor, Tensor]:
-        """Encode simulated text to summaries (B, d), in the rows (B,) that miss text and have some."""
-        heard = missing_text & usable_.any(1) & self.config.use_simulated
-        summary = self.shared.new_zeros(len(heard), self.config.d_model)
-        rows = heard.nonzero().squeeze(-1)
-        if len(rows):
-            prompts = [(p.tokens, p.residual) for p in levels["text"]] if levels else []
-            frames, counted, _ = self.backbone.encode["text"](
-                batch.features["simulated"][rows], usable_[rows], self.statistics("simulated"), prompts
-            )
-            summary = summary.index_put((rows,), masked_mean(frames, counted).to(summary))
-        return summary, heard
 
     def _decided(self, gate: Tensor, real: Tensor, heard: Tensor, choice: str) -> Tensor:
         """Decide which modalities to generate (B, 3); "always" leaves out what the training corpus never had."""

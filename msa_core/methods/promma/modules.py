@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,8 @@ from torch.nn import functional as F
 
 from msa_core.methods.layers import Dropout, Standardise, masked_mean, mlp
 from msa_core.methods.promma.config import ProMMAConfig
-from msa_core.methods.sequences import CrossAttention, SelfAttention, SequenceEncoder
-from msa_core.schema import MODALITIES, SCORE_LIMIT
+from msa_core.methods.sequences import FEW, CrossAttention, SelfAttention, SequenceEncoder
+from msa_core.schema import MODALITIES, SCORE_LIMIT, Batch
 
 SMALL = 0.05  # standard deviation of the initial prompts, random so that every factor of a product learns
 
@@ -34,6 +35,11 @@ class EncodedModalities:
     keep: dict[str, Tensor]
     attention: dict[str, Tensor]
 
+    @property
+    def looked(self) -> dict[str, Tensor]:
+        """Attention by its name in a trace."""
+        return {f"attention_{m}": weights for m, weights in self.attention.items()}
+
     def completed(self, made: Tensor, missing: Tensor) -> EncodedModalities:
         """Put what was generated, made (B, 3, d), in as summary and only frame of what is missing (B, 3)."""
         frames, keep = {}, {}
@@ -43,6 +49,33 @@ class EncodedModalities:
             keep[m] = self.keep[m] | first
         summary = torch.where(missing[..., None], made, self.summary)
         return replace(self, summary=summary, frames=frames, keep=keep)
+
+
+@dataclass(frozen=True)
+class EncodedBatches:
+    """Several batches, each encoded by itself, so that short rows are not padded to the longest."""
+
+    each: list[EncodedModalities]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of each batch."""
+        return [len(e.summary) for e in self.each]
+
+    @property
+    def summary(self) -> Tensor:
+        """Summaries s of all rows (B, 3, d)."""
+        return torch.cat([e.summary for e in self.each])
+
+    def completed(self, made: Tensor, missing: Tensor) -> EncodedBatches:
+        """Put what was generated in, see `EncodedModalities.completed`."""
+        parts = zip(self.each, made.split(self.sizes), missing.split(self.sizes), strict=True)
+        return EncodedBatches([e.completed(m, gone) for e, m, gone in parts])
+
+    def crossed(self, backbone: Backbone, queries: Tensor) -> Tensor:
+        """Attend with the queries (B, 3, Q, d) of all rows to their frames, see `Backbone.crossed`."""
+        parts = zip(self.each, queries.split(self.sizes), strict=True)
+        return torch.cat([backbone.crossed(q, e) for e, q in parts])
 
 
 class Backbone(nn.Module):
@@ -91,11 +124,35 @@ class Backbone(nn.Module):
         summaries, frames, kept, attention = [], {}, {}, {}
         for m in MODALITIES:
             prompts = [(p.tokens, p.residual) for p in levels[m]] if levels else []
-            f, frames_of_m, attention[m] = self.encode[m](features[m], keep[m], standardise[m], prompts)
             there = keep[m].any(1)
+            given = (features[m], keep[m], standardise[m], prompts)
+            few = not self.training and len(there) <= FEW
+            f, frames_of_m, attention[m] = _of_those(there, self.encode[m], *given) if few else self.encode[m](*given)
             summaries.append(torch.where(there[:, None], masked_mean(f, frames_of_m), 0.0))
             frames[m], kept[m] = f, frames_of_m & there[:, None]
         return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
+
+    def simulated(
+        self,
+        batches: Sequence[tuple[Batch, Mapping[str, Tensor]]],
+        heard: Tensor,
+        standardise: Standardise,
+        levels: Mapping[str, list[Level]] | None = None,
+    ) -> Tensor:
+        """Encode simulated text to summaries (B, d) of the rows (B,) that are `heard`; the others have 0.
+
+        batches: each with its frames that count (B, T) by stream.
+        """
+        prompts = [(p.tokens, p.residual) for p in levels["text"]] if levels else []
+        found = []
+        for (batch, keep), chosen in zip(batches, heard.split([len(b) for b, _ in batches]), strict=True):
+            found.append(self.kind.new_zeros(len(batch), self.kind.shape[1]))
+            rows = chosen.nonzero().squeeze(-1)
+            if len(rows):
+                x = batch.features["simulated"][rows]
+                frames, counted, _ = self.encode["text"](x, keep["simulated"][rows], standardise, prompts)
+                found[-1] = found[-1].index_put((rows,), masked_mean(frames, counted).to(found[-1]))
+        return torch.cat(found)
 
     def crossed(self, queries: Tensor, encoded: EncodedModalities) -> Tensor:
         """Attend with queries (B, Q, d), or (B, 3, Q, d) by source, to the frames of each source: (B, 3, Q, d)."""
@@ -118,7 +175,7 @@ class Backbone(nn.Module):
         # z_m = s_m + sum over n != m of O_{m<-n}, of the modalities that take part (B, 3, d).
         apart = ~torch.eye(3, dtype=torch.bool, device=there.device)
         used = (there[:, :, None] & apart).to(found.dtype)  # (B, source, target)
-        z = summary + torch.einsum("bnmd,bnm->bmd", found, used)
+        z = summary + (found * used[..., None]).sum(1)
         z = torch.where(there[..., None], z, 0.0 if absent is None else absent)
         # Self-attention over the three modalities, with prompts before and behind it.
         tokens, seen = z + self.kind, there | ~there.any(1, keepdim=True)
@@ -141,6 +198,18 @@ class Backbone(nn.Module):
     def alone_scores(self, summary: Tensor) -> Tensor:
         """Read a raw score (B, 3) out of each summary s (B, 3, d) by itself: the pseudo-label of one modality."""
         return torch.cat([self.alone[m](summary[:, i]) for i, m in enumerate(MODALITIES)], 1)
+
+
+def _of_those(there: Tensor, encode: nn.Module, x: Tensor, keep: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Encode the rows (B,) that are `there`, and leave the others 0, with the first of their places counting."""
+    rows = there.nonzero().squeeze(-1)
+    if len(rows) in (0, len(there)):
+        found: tuple[Tensor, Tensor, Tensor] = encode(x, keep, *rest)
+        return found
+    parts = encode(x[rows], keep[rows], *rest)
+    f, counted, looked = (t.new_zeros(len(there), *t.shape[1:]).index_put((rows,), t) for t in parts)
+    counted[:, 0] |= ~there
+    return f, counted, looked
 
 
 class LowRank(nn.Module):
@@ -276,7 +345,7 @@ class Weighting(nn.Module):
     def forward(self, found: Tensor, private: Tensor) -> Tensor:
         """Compute log p(l | o) (B, 3, L) of outputs o (B, 3, L, d) and private prompts (3, L, d)."""
         fit = [
-            torch.einsum("blr,lr->bl", torch.relu(self.output[m](found[:, i])), self.prompt[m](private[i]))
+            (torch.relu(self.output[m](found[:, i])) * self.prompt[m](private[i])).sum(-1)
             for i, m in enumerate(MODALITIES)
         ]
         return torch.log_softmax(torch.stack(fit, 1) + torch.log(self.prior), -1)

@@ -1,0 +1,114 @@
+"""Ideas of the lessons on the examples: people decide, each idea holds on one and fails on another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from paths import EXAMPLES
+
+from msa_core import people
+from msa_core.lessons import LESSONS, judged
+from msa_core.lessons.contract import Lesson
+from msa_core.lessons.models import METHODS
+from msa_core.schema import Utterance
+from msa_core.views.page_parts import EXAMPLE_TITLES
+
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}
+IDEAS = [lesson for lesson in LESSONS if lesson.name not in ("people", "adds")]  # one asks people, one is a definition
+each_idea = pytest.mark.parametrize("lesson", IDEAS, ids=lambda lesson: lesson.name)
+ACTED = ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
+
+
+def score(analyser: Any, utterance: Utterance, method: str, gone: str, source: str | None = None) -> float:
+    return float(analyser.predict(utterance, method, [gone], source).scores["missing_model_left"])
+
+
+def test_every_lesson_with_an_idea_names_two_examples() -> None:
+    for lesson in LESSONS:
+        named = {lesson.holds_on, lesson.fails_on} - {""}
+        assert len(named) == (2 if lesson in IDEAS else 0) and named <= set(EXAMPLE_TITLES), lesson.name
+        assert bool(lesson.texts.claim) == (lesson in IDEAS)
+
+
+@each_idea
+def test_each_idea_holds_on_one_example_and_fails_on_another(
+    lesson: Lesson, analyser: Any, read: Mapping[str, Utterance]
+) -> None:
+    assert lesson.answer(analyser, read[lesson.holds_on]).holds is True
+    assert lesson.answer(analyser, read[lesson.fails_on]).holds is False
+    assert lesson.clip in (lesson.holds_on, lesson.fails_on), "the lesson starts with a clip that decides something"
+
+
+@pytest.mark.parametrize("name", ["crema_angry.mp4", "crema_happy.mp4", "crema_sad.mp4", "crema_neutral.mp4"])
+def test_people_decide_and_not_the_full_answer(name: str, analyser: Any, read: Mapping[str, Utterance]) -> None:
+    """Recompute the three judgements from the table of votes and the scores."""
+    utterance = read[name]
+    heard, both = (utterance.people[channel].mean for channel in ("voice", "both"))
+    with_it, without = (abs(score(analyser, utterance, "sdumc", "text", s) - both) for s in ("simulated", "none"))
+    answer = BY_NAME["imagine"].answer(analyser, utterance)
+    assert answer.holds == (None if abs(with_it - without) < 0.1 else with_it < without)
+    assert answer.correct == (2 if answer.holds is None else 0 if answer.holds else 1)
+
+    left = analyser.predict(utterance, "sdumc", ["vision"]).scores
+    ours, complete = (abs(left[k] - heard) for k in ("missing_model_left", "complete_model_left"))
+    answer = BY_NAME["breaks"].answer(analyser, utterance)
+    assert answer.holds == (None if abs(ours - complete) < 0.2 else ours < complete)
+    assert answer.correct == (2 if answer.holds is None else 1 if answer.holds else 0)
+
+    verdict = analyser.predict(utterance, "promma", ["vision"]).mechanism["evaluator"]["vision"]
+    made, left_out = (abs(verdict[k] - heard) for k in ("score_generated", "score_left_out"))
+    answer = BY_NAME["impute"].answer(analyser, utterance)
+    right = (made < left_out) == (verdict["decision"] == "generated")
+    assert answer.holds == (None if abs(made - left_out) < 0.1 else right)
+    assert answer.holds is None or ("The decision was right" in answer.said) == answer.holds
+
+    inside = []
+    for method in METHODS:
+        interval = analyser.predict(utterance, method).interval
+        inside.append(interval["low"] <= both <= interval["high"])
+    assert BY_NAME["interval"].answer(analyser, utterance).holds == all(inside)
+
+
+def test_without_votes_nobody_is_right(analyser: Any, happy: Utterance) -> None:
+    unknown = replace(happy, people={})
+    for name in ("breaks", "imagine"):
+        answer = BY_NAME[name].answer(analyser, unknown)
+        assert answer.correct is answer.holds is None and answer.said.startswith("Nobody voted"), name
+        assert "SDUMC" in answer.said, "the scores are still told"
+        assert "people" not in BY_NAME[name].experiment(analyser, unknown).facts
+    for name in ("impute", "interval", "distil"):
+        answer = BY_NAME[name].answer(analyser, unknown)
+        assert answer.correct is not None and "people" not in answer.said, name
+    assert BY_NAME["impute"].answer(analyser, unknown).holds is None
+
+
+def test_simulated_text_lowers_the_score_of_every_acted_clip(analyser: Any) -> None:
+    """The teacher's notes say so."""
+    for emotion in ACTED:
+        utterance = analyser.extract(EXAMPLES / f"crema_{emotion}.mp4")
+        simulated, bare = (score(analyser, utterance, "sdumc", "text", s) for s in ("simulated", "none"))
+        assert simulated < bare, emotion
+
+
+def test_an_experiment_stands_beside_those_who_had_the_same(analyser: Any, read: Mapping[str, Utterance]) -> None:
+    angry = read["crema_angry.mp4"]
+    for left, channel in (("both", "both"), ("audio", "voice")):
+        tried = BY_NAME["imagine"].experiment(analyser, angry, left=left)
+        assert tried.facts["people"] == angry.people[channel].mean and f"{angry.people[channel].n} people" in tried.said
+    tried = BY_NAME["imagine"].experiment(analyser, angry, left="audio")
+    expected = analyser.predict(angry, "sdumc", ["text", "vision"], "simulated").scores["missing_model_left"]
+    assert tried.facts["now"] == expected and 0 < float(tried.facts["before"]) < 1
+    tried = BY_NAME["breaks"].experiment(analyser, angry, gone="text")
+    assert tried.facts["people"] == angry.people["both"].mean
+    assert "people" not in BY_NAME["breaks"].experiment(analyser, angry, gone="audio").facts, "nobody had this"
+
+
+def test_nearer_needs_a_clear_difference() -> None:
+    votes = people.votes({"A": 10})
+    assert votes.mean == -2.0
+    assert judged.nearer(-1.5, -1.0, votes, 0.1) is True and judged.nearer(-3.0, -1.5, votes, 0.1) is False
+    assert judged.nearer(-1.5, -2.45, votes, 0.1) is None
+    assert judged.joined("One.", "", "Two.") == "One. Two." and judged.joined("", "") == ""
