@@ -25,6 +25,7 @@ def _jit(*options: Any, **named: Any) -> Callable[[Callable[..., Any]], Callable
             _compile()
             return function.__globals__[function.__name__](*args, **kwargs)
 
+        later.py_func = function  # type: ignore[attr-defined]  # as numba names it
         return later
 
     return decorate

@@ -69,11 +69,13 @@ def confirmed(phrase: str, parts: Sequence[Window], heard: Sequence[DecodedWindo
         phrase: one turn of its loop.
         parts: the pieces.
         heard: the words of each.
-        brief: whether the pieces are so short that one turn of a loop is about what they hold.
+        brief: whether the pieces are so short that one turn of a loop is about what they hold; the witnesses are still
+            those without one.
     """
     believed = [_believed(h, brief) for h in heard]
     wanted = set(_plain(phrase))
-    again = [b and bool(wanted & set(_plain(_text(h)))) for b, h in zip(believed, heard, strict=True)]
+    said = [bool(wanted & set(_plain(_text(h)))) and not _looped(h) for h in heard]  # what loops again is no witness
+    again = [b and s for b, s in zip(believed, said, strict=True)]
     loud = np.array([loud_frames(loudness_dbfs(p.sound, FRAME_S)).sum() for p in parts], dtype=float)
     return sum(again) >= CONFIRMED and float(loud[believed].sum()) >= UNDERSTOOD * float(loud.sum())
 

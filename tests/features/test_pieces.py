@@ -47,11 +47,14 @@ def test_brief_pieces_end_in_pauses_then_at_the_softest_moments() -> None:
 
 def test_a_brief_piece_may_loop_because_it_holds_about_one_turn() -> None:
     parts = pieces.pieces(Window(0, 0.0, THREE))
-    loops = [heard((" No,", 0.0, 0.4), loop=True), heard((" No", 0.0, 0.4), (" no", 0.5, 0.8), loop=True)]
-    assert not pieces.confirmed(" No", parts, loops)
-    assert pieces.confirmed(" No", parts, loops, brief=True)
-    whole = pieces.joined(Window(0, 0.0, THREE), parts, loops, brief=True)
-    assert whole.aligned is not None and [w[0] for w in whole.aligned.words] == [" No,", " No", " no"]
+    loop, one = heard((" No,", 0.0, 0.4), loop=True), heard((" No", 0.0, 0.4), (" no", 0.5, 0.8))
+    parts = [*parts, parts[-1]]
+    assert pieces.confirmed(" No", parts, [loop, one, one], brief=True)
+    assert not pieces.confirmed(" No", parts, [loop, one, one]), "most is not understood"
+    assert not pieces.confirmed(" No", parts, [loop, loop, one], brief=True), "said once without a loop"
+    assert not pieces.confirmed(" No", parts, [loop, loop, loop], brief=True), "the decoder loops on anything"
+    whole = pieces.joined(Window(0, 0.0, THREE), parts, [loop, one, one], brief=True)
+    assert whole.aligned is not None and [w[0] for w in whole.aligned.words] == [" No,", *[" No", " no"] * 2]
 
 
 def test_a_phrase_is_confirmed_by_pieces_without_each_other() -> None:
