@@ -232,7 +232,7 @@ def gates_evidence() -> str | None:
         return say(
             "Gates are not contributions: on {n} test clips their rank correlation with what each modality truly adds "
             "is {gates:.2f}, that of the exact contributions {exact:.2f}.",
-            n=result["n"],
+            n=f"{result['n']:,}",
             gates=ours,
             exact=exact,
         )
@@ -247,7 +247,7 @@ def likeness() -> str | None:
     row = next((r for r in rows if r["split"] == "test" and r["pattern"] == "audio"), None)
     if row is None:
         return None
-    values = {"n": row["n"], "before": row["before"], "after": row["after"]}
+    values = {"n": f"{row['n']:,}", "before": row["before"], "after": row["after"]}
     if row["change"][2] < 0:
         return say(
             "On {n} test clips with the voice alone, MIA takes the mean cosine to the real text from {before:.2f} to "
