@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
+import coroutines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ def read(*parts: bytes) -> tuple[bytes, int, str | None]:
         assert (await again())["type"] == "http.disconnect"
         return b"".join(part["body"] for part in got), status, None
 
-    return asyncio.run(both())
+    return coroutines.run(both())
 
 
 def test_a_body_in_parts_is_handed_on_whole() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import coroutines
 import gradio as gr
 import httpx
 import pytest
@@ -141,9 +142,7 @@ async def _asked(
 
 
 def asked(*args: Any, **how: Any) -> tuple[int, str]:
-    import asyncio
-
-    return asyncio.run(_asked(*args, **how))
+    return coroutines.run(_asked(*args, **how))
 
 
 def test_a_request_that_names_no_server_is_refused_where_names_are_set() -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import coroutines
 import pytest
 from anyio import to_thread
 from anyio._backends._asyncio import WorkerThread
@@ -55,4 +56,4 @@ def test_idle_workers_end_without_a_request(monkeypatch: pytest.MonkeyPatch) -> 
             await asyncio.sleep(0.05)
         return len(workers), sum(thread.is_alive() for thread in workers)
 
-    assert asyncio.run(busy_then_idle()) == (6, 1)
+    assert coroutines.run(busy_then_idle()) == (6, 1)
