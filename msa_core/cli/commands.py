@@ -295,6 +295,8 @@ def speech_check(args: Namespace) -> None:
     """Print how speech reading compares with openai-whisper's own, what it costs, or how emotional speech fares."""
     from msa_core.evaluation import emotional_speech, reading_cost, speech_comparison
 
+    if args.data is not None and (args.before is not None or args.kind):
+        raise MsaError("--data has sounds of its own. Leave out --before and --kind, or --data.")
     if args.before is not None:
         _table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
     elif args.data is None:

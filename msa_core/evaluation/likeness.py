@@ -122,9 +122,14 @@ def command(
         checkpoint: a shipped method, a checkpoint's name or its folder.
         runs: folder of runs.
         labels: run names there; the report of each one's best seed by validation stands under "beside".
+
+    Raises:
+        MsaError: labels without runs or runs without labels, no such run, or a checkpoint that does not fit.
     """
+    if (runs is None) != (not labels):
+        raise MsaError("--runs names the folder and --label the runs in it. Give both, or neither.")
     corpus = Corpus.load(corpus_path, memmap=True)
-    found = [best_seed(Path(runs), label) for label in labels] if runs else []
+    found = [best_seed(Path(runs), label) for label in labels] if runs is not None else []
     result, *others = (_of_checkpoint(name, corpus) for name in (checkpoint, *map(str, found)))
     result |= {"beside": others} if others else {}
     Path(out).mkdir(parents=True, exist_ok=True)

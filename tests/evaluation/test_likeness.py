@@ -91,3 +91,9 @@ def test_the_command_writes_what_the_table_says(tmp_path: Path) -> None:
     both = likeness.command(tmp_path / "corpus", str(run), tmp_path / "out", tmp_path, ["run"])
     assert both == result | {"beside": [result]}
     assert likeness.markdown(both) == "\n\n".join(2 * [likeness.markdown(result)])
+
+
+@pytest.mark.parametrize(("runs", "labels"), [(None, ["x"]), (Path("runs"), [])])
+def test_runs_and_their_names_go_together(tmp_path: Path, runs: Path | None, labels: list[str]) -> None:
+    with pytest.raises(MsaError, match="Give both, or neither"):
+        likeness.command(tmp_path, "sdumc", tmp_path, runs, labels)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msa_core.__main__ import main
 from msa_core.errors import MsaError
 from msa_core.evaluation import reading_cost
 from msa_core.evaluation.spoken_cases import Case
@@ -72,3 +73,9 @@ def test_a_reader_reads_with_the_checkout_that_it_was_given(tmp_path: Path) -> N
             assert words == str(n) and 0 <= seconds < 5
         with pytest.raises(MsaError, match="could not read a sound"):
             read(tmp_path / "missing.npy")
+
+
+@pytest.mark.parametrize("more", [["--before", "."], ["--kind", "reply"]])
+def test_recorded_speech_takes_no_option_of_the_generated(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["speech-check", "--data", "data", *more]) == 2
+    assert "--data has sounds of its own" in capsys.readouterr().err
