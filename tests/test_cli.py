@@ -100,6 +100,14 @@ def test_the_words_of_a_folder_may_be_in_any_language(capsys, monkeypatch, tmp_p
     assert main(command) == 0 and asked == [wanted] and "2 clips extracted" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("bad", "code"), [({}, 0), ({"a.wav": "empty"}, 0), ({"a.wav": "empty", "b.wav": "empty"}, 2)])
+def test_a_folder_of_which_nothing_can_be_read_is_an_error(bad, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("msa_core.cli.many.command.run", lambda *_, **__: Outcome(2, bad, 2))
+    assert main(["extract", str(tmp_path), "--out", str(tmp_path / "out")]) == code
+    assert f"{2 - len(bad)} clips extracted" in capsys.readouterr().out
+    assert main(["analyse", str(tmp_path), "--out", str(tmp_path / "table.csv")]) == code
+
+
 @pytest.mark.slow
 def test_json_file(tmp_path, capsys, loaded):
     out = tmp_path / "answer.json"

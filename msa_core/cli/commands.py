@@ -14,15 +14,17 @@ from msa_core import atomic
 from msa_core.errors import MsaError
 
 
-def analyse(args: Namespace) -> None:
-    """Score one clip with and without some of its modalities, or every clip of a folder."""
+def analyse(args: Namespace) -> int:
+    """Score one clip with and without some of its modalities, or every clip of a folder.
+
+    Returns: exit code 2 when there are clips and none could be read.
+    """
     from msa_core import i18n, media
 
     if Path(args.clip).is_dir():
         from msa_core.cli.many import command
 
-        print(command.analyse(args, _rates(args.frames)))
-        return
+        return command.analyse(args, _rates(args.frames))
     if args.out is not None:
         raise MsaError(f"--out is for a folder, and {args.clip!r} is none. Give --json or --csv for one clip.")
 
@@ -61,10 +63,11 @@ def analyse(args: Namespace) -> None:
         _write(Path(args.report), text, "--report")
     if args.json == "-":
         print(prediction.json_text(), end="")
-        return
+        return 0
     if args.json is not None:
         _write(Path(args.json), prediction.json_text(), "--json")
     print(summary(prediction))
+    return 0
 
 
 def compare(args: Namespace) -> None:
@@ -94,11 +97,11 @@ def compare(args: Namespace) -> None:
     print("\n\n".join(comparison_text.summary(comparison) for comparison, _ in found))
 
 
-def extract(args: Namespace) -> None:
-    """Extract the features of every clip in a folder."""
+def extract(args: Namespace) -> int:
+    """Extract the features of every clip in a folder. Returns: exit code 2 when none could be read."""
     from msa_core.cli.many import command
 
-    print(command.extract(args))
+    return command.extract(args)
 
 
 def corpus(args: Namespace) -> None:
@@ -184,7 +187,8 @@ def study(args: Namespace) -> None:
     from msa_core.training.command import ship_study
 
     out, ablations, scores = _folder(args.out), not args.no_ablations, args.scores and Path(args.scores)
-    for line in command(Path(args.corpus), out, args.seeds, args.jobs, ablations, args.only, scores):
+    how = (ablations, args.only, scores, args.set, args.updates)
+    for line in command(Path(args.corpus), out, args.seeds, args.jobs, *how):
         print(line, flush=True)
     for line in ship_study(Path(args.out)) if args.ship else ():
         print(line)

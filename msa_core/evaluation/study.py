@@ -13,9 +13,9 @@ import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,22 +27,24 @@ from msa_core.evaluation.protocols import patterns_of
 from msa_core.evaluation.runs import Run, check, has_simulated_text, settings_of
 from msa_core.evaluation.score_store import Kept, Store
 from msa_core.methods import Recipe
+from msa_core.training.command import values_of
 from msa_core.training.config import TrainConfig
 from msa_core.training.loop import fit
 from msa_core.training.scores import selected
 
-MIN_UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
+UPDATES = 600  # a small corpus gets smaller batches and more epochs, so that every training has at least so many
 BATCHES = (16, 64)  # smallest and largest batch; between them about a twentieth of the training rows
 FAILED = ": failed: "
 
 
 class Job(NamedTuple):
-    """A run to train: method, recipe, seed, and the folder that it is written to."""
+    """A run to train: method, recipe, seed, the folder that it is written to, and its least number of updates."""
 
     method: str
     recipe: Recipe
     seed: int
     folder: Path
+    updates: int = UPDATES
 
 
 def plan(
@@ -52,6 +54,8 @@ def plan(
     ablations: bool = True,
     only: Sequence[str] = (),
     kept: Mapping[str, Kept] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    updates: int = UPDATES,
 ) -> list[list[Job]]:
     """Plan the runs that are not there yet, in two stages: the second learns from teachers of the first.
 
@@ -60,8 +64,10 @@ def plan(
         only: keys of METHODS.
         kept: runs whose scores were kept, by folder name: one of them is trained only as the teacher of a run that is
             not kept.
+        settings: of the training loop and of the methods, that every recipe gets in place of its own.
+        updates: least number of updates of a training.
     Raises:
-        MsaError: for an unknown method or a corpus with one modality.
+        MsaError: for an unknown method or setting, or a corpus with one modality.
     """
     unknown = [m for m in only if m not in methods.METHODS]
     if unknown:
@@ -79,7 +85,9 @@ def plan(
             if recipe.config.get("use_simulated") and not hears:
                 continue  # the same as the recipe without it
             for seed in range(seeds * max(1, corpus.n_folds)):
-                job = Job(name, recipe, seed, out / f"{recipe.run_name}-seed{seed}")
+                folder = out / f"{recipe.run_name}-seed{seed}"
+                job = Job(name, adapted(recipe, settings or {}), seed, folder, updates)
+                settings_for(job, corpus)
                 if recipe.teacher is None:
                     without_teacher[job.folder.name] = job
                 elif not _is_done(job, corpus, kept):
@@ -87,6 +95,16 @@ def plan(
     teachers = {f"{job.recipe.teacher}-seed{job.seed}" for job in students}
     first = [job for n, job in without_teacher.items() if not _is_done(job, corpus, {} if n in teachers else kept)]
     return [first, students]
+
+
+def adapted(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """Put `settings` in the place of the recipe's own. Raises: MsaError for one that tells recipes or runs apart."""
+    if told := [key for key in ("regime", "seed") if key in settings]:
+        raise MsaError(f"{told[0]} differs between the recipes of a study. Set it for one training: train --set.")
+    own = {f.name for f in fields(TrainConfig)}
+    loop = {k: v for k, v in settings.items() if k in own}
+    config = {k: v for k, v in settings.items() if k not in own}
+    return recipe._replace(config={**recipe.config, **config}, loop={**recipe.loop, **loop})
 
 
 def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
@@ -101,8 +119,7 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
     else:
         return False
     check(run, corpus)
-    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
-    for what, wanted in {"train": loop_of(job.recipe, corpus, job.seed), "config": config}.items():
+    for what, wanted in zip(("train", "config"), settings_for(job, corpus), strict=True):
         trained = settings_of(run.manifest, what)
         for key, value in json.loads(json.dumps(asdict(wanted))).items():
             if trained.get(key) != value:
@@ -114,21 +131,27 @@ def _is_done(job: Job, corpus: Corpus, kept: Mapping[str, Kept]) -> bool:
     return True
 
 
-def loop_of(recipe: Recipe, corpus: Corpus, seed: int) -> TrainConfig:
-    """Make the settings of the training loop for this corpus, see MIN_UPDATES and BATCHES."""
+def settings_for(job: Job, corpus: Corpus) -> tuple[TrainConfig, Any]:
+    """Make the settings of the training loop and of the method. Raises: MsaError for a setting that is wrong."""
+    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    return loop_of(job.recipe, corpus, job.seed, job.updates), config
+
+
+def loop_of(recipe: Recipe, corpus: Corpus, seed: int, updates: int = UPDATES) -> TrainConfig:
+    """Make the settings of the training loop for this corpus, see UPDATES and BATCHES."""
     loop, n = from_dict(TrainConfig, dict(recipe.loop)), len(corpus.for_seed(seed).rows("train"))
     batch = min(max(BATCHES[0], 2 ** int(math.log2(max(1, n / 20)))), BATCHES[1])
-    epochs = max(loop.epochs, math.ceil(MIN_UPDATES / math.ceil(n / batch)))
+    epochs = max(loop.epochs, math.ceil(updates / math.ceil(n / batch)))
     warmup = loop.warmup_epochs * epochs / loop.epochs
     return replace(loop, batch=batch, epochs=epochs, warmup_epochs=warmup, seed=seed)
 
 
 def train(job: Job, corpus: Corpus) -> str:
     """Train one run. Returns: a line with its validation MAE or its failure, which does not stop the other runs."""
-    config = from_dict(methods.METHODS[job.method].Config, dict(job.recipe.config))
+    loop, config = settings_for(job, corpus)
     teacher = None if job.recipe.teacher is None else job.folder.parent / f"{job.recipe.teacher}-seed{job.seed}"
     try:
-        fit(job.method, corpus, job.folder, loop_of(job.recipe, corpus, job.seed), config, teacher)
+        fit(job.method, corpus, job.folder, loop, config, teacher)
     except MsaError as e:
         return f"{job.folder.name}{FAILED}{e}"
     name, error = selected(checkpoint.read_manifest(job.folder))
@@ -159,11 +182,14 @@ def command(
     ablations: bool = True,
     only: Sequence[str] = (),
     scores: Path | None = None,
+    settings: Sequence[str] = (),
+    updates: int = UPDATES,
 ) -> Iterator[str]:
     """Train the runs of a study that are missing.
 
     Args:
-        seeds, ablations, only: see `plan`.
+        seeds, ablations, only, updates: see `plan`.
+        settings: KEY=VALUE of what every recipe gets in place of its own.
         jobs: number of processes.
         scores: folder of kept scores, in it one for each corpus.
     Returns:
@@ -176,7 +202,7 @@ def command(
     kept = {} if store is None else Store(store, corpus).runs()
     if store is not None:
         yield f"{len(kept)} runs are kept in {store}"
-    first, then = plan(corpus, Path(out), seeds, ablations, only, kept)
+    first, then = plan(corpus, Path(out), seeds, ablations, only, kept, values_of(settings), updates)
     for stage in (first, then):
         if stage is then:
             _need_kept_teachers(then, kept)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from msa_core.errors import MsaError
 from msa_core.methods.layers import Standardise
+from msa_core.methods.losses import SCORE_ERRORS
 from msa_core.schema import STREAMS, Batch, Output
 
 
@@ -115,8 +116,10 @@ class Method(nn.Module):
         Config: dataclass of the settings.
         presets: named settings in place of the defaults of Config and of the loop.
         dims: width per stream.
+        lowers: error of a score that the training lowers, a key of `losses.SCORE_ERRORS`.
     """
 
+    lowers: str = "squared"
     name: ClassVar[str]
     title: ClassVar[str]
     panel: ClassVar[str] = "attention"
@@ -159,6 +162,10 @@ class Method(nn.Module):
             label: human scores (B,).
         """
         raise NotImplementedError
+
+    def score_errors(self, scores: Tensor, label: Tensor) -> Tensor:
+        """Compute the error of each score that the training lowers; both of one shape, or label broadcasts."""
+        return SCORE_ERRORS[self.lowers](scores, label.expand_as(scores))
 
     @property
     def reads_simulated_text(self) -> bool:

@@ -64,7 +64,6 @@ from msa_core.methods.corrkd_explain import STUDENT, TEACHER, CorrKDMechanism, d
 from msa_core.methods.layers import Dropout, bounded, masked_mean, mlp, usable
 from msa_core.methods.losses import (
     cross_entropy,
-    mse,
     mutual_information,
     prototype_distillation,
     prototypes,
@@ -283,7 +282,7 @@ class CorrKD(Method):
         classes = self.classes(label)
         terms = {"task": cross_entropy(dropped.logits.flatten(0, -2), classes.flatten())}
         if not self.config.emotions:
-            terms["score"] = mse(dropped.score, label)
+            terms["score"] = self.score_errors(dropped.score, label).mean()
         if not self.config.distil:
             return terms
         assert full is not None and full.logits is not None, "a student is trained with its teacher's answer"

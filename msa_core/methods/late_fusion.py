@@ -20,7 +20,6 @@ from msa_core.errors import MsaError
 from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.gather import gather
 from msa_core.methods.layers import AttentionPool, FrameEncoder, Frames, available, bounded, mlp, usable
-from msa_core.methods.losses import mse
 from msa_core.missing import INCOMPLETE, PATTERNS
 from msa_core.schema import MODALITIES, Batch, Output
 
@@ -156,8 +155,8 @@ class LateFusion(Method):
         return Output(score=bounded(self.head(joint).squeeze(-1)), joint=joint, trace=trace)
 
     def losses(self, full: Output | None, dropped: Output, label: Tensor) -> dict[str, Tensor]:
-        """Compute the squared error of the answer to what is left."""
-        return {"mse": mse(dropped.score, label)}
+        """Compute the error of the answer to what is left."""
+        return {"mse": self.score_errors(dropped.score, label).mean()}
 
     def mechanism(self, output: Output, row: int, real: int | None = None, teacher: Output | None = None) -> Mechanism:
         """Return the attention over the frames of each modality."""

@@ -42,7 +42,7 @@ from torch import Tensor, nn
 from msa_core.errors import MsaError
 from msa_core.methods.base import Mechanism, Method, Recipe, check_ranges
 from msa_core.methods.layers import Dropout, FrameEncoder, Standardise, bounded, mlp, usable
-from msa_core.methods.losses import cross_entropy, mse, where_mean
+from msa_core.methods.losses import cross_entropy, where_mean
 from msa_core.methods.sequences import CrossAttention, SelfAttention, sinusoids
 from msa_core.schema import MODALITIES, Batch, Output
 
@@ -276,7 +276,7 @@ class LNLN(Method):
             (self.reconstruct[m](now[f"tokens_{m}"])[-1] - was[f"tokens_{m}"]).square().mean() for m in MODALITIES
         ]
         return {
-            "score": mse(dropped.score, label),
+            "score": self.score_errors(dropped.score, label).mean(),
             "completeness": completeness,
             "adversarial": cross_entropy(judged, classes),
             "reconstruction": torch.stack(errors).mean(),

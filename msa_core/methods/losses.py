@@ -9,11 +9,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 EPS = 1e-8
+LIKELIER = 0.02  # cosine by which an imagination is to be more alike than what it started from
+HUBER = 0.2  # points, where the Huber error turns from a parabola to a line
 
 
-def mse(predicted: Tensor, true: Tensor) -> Tensor:
-    """Compute the mean squared error of scores (B,): sentiment regression of SDUMC."""
-    return torch.mean((predicted - true) ** 2)
+def huber(predicted: Tensor, true: Tensor) -> Tensor:
+    """Compute the Huber error of scores, elementwise: |d| - HUBER / 2, and d^2 / (2 HUBER) below HUBER points.
+
+    It leads to the median of what people said where the squared error leads to the mean.
+    """
+    return F.smooth_l1_loss(predicted, true, beta=HUBER, reduction="none")
+
+
+def squared(predicted: Tensor, true: Tensor) -> Tensor:
+    """Compute the squared error of scores, elementwise."""
+    return (predicted - true) ** 2
+
+
+SCORE_ERRORS = {"squared": squared, "huber": huber}  # errors that a training can lower
 
 
 def rmse(a: Tensor, b: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -50,6 +63,19 @@ def representation_likeness(missing: Tensor, complete: Tensor, rows: Tensor) -> 
     """
     unlike = 1 - F.cosine_similarity(missing, complete.detach(), dim=-1, eps=EPS)  # (B, ...)
     return where_mean(unlike, rows.view(-1, *[1] * (unlike.ndim - 1)).expand_as(unlike))
+
+
+def lost_likeness(real: Tensor, before: Tensor, after: Tensor, rows: Tensor) -> Tensor:
+    """Compute by how much less alike an imagination is than what it started from; only the imagination learns from it.
+
+    max(0, cos(before, real) + LIKELIER - cos(after, real)), mean over rows.
+
+    Args:
+        real, before, after: vectors (B, D) of the real modality, of its substitute, and of what is made of that.
+        rows: (B,) True where there are all three.
+    """
+    start, end = (F.cosine_similarity(x, real.detach(), dim=-1, eps=EPS) for x in (before.detach(), after))
+    return where_mean(F.relu(start + LIKELIER - end), rows)
 
 
 def knowledge_distillation(missing: Tensor, complete: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from msa_core import missing
 from msa_core.config import LATER
 from msa_core.errors import MsaError
+from msa_core.methods.losses import SCORE_ERRORS
 
 PRECISIONS = ("no", "bf16")  # float32 throughout, or bfloat16 where torch.autocast allows it
 
@@ -27,6 +28,7 @@ class TrainConfig:
     patience: int = 0  # stop after so many epochs without a better validation; 0 = never
     seed: int = 0
     mixed_precision: str = field(default="no", metadata=LATER)  # of the forward passes, see PRECISIONS
+    error: str = field(default="squared", metadata=LATER)  # of the score, that the training lowers, see SCORE_ERRORS
     accumulate: int = field(default=1, metadata=LATER)  # parts of a batch; losses compare the items of a part
 
     def __post_init__(self) -> None:
@@ -37,6 +39,8 @@ class TrainConfig:
                 raise MsaError(f"{name} is {getattr(self, name)}; give at least {low}.")
         if not 0 <= self.ema < 1:
             raise MsaError(f"ema is {self.ema}; give a decay in [0, 1).")
+        if self.error not in SCORE_ERRORS:
+            raise MsaError(f"error is {self.error!r}; choose one of: {', '.join(SCORE_ERRORS)}.")
         if self.mixed_precision not in PRECISIONS:
             raise MsaError(f"mixed_precision is {self.mixed_precision!r}; choose one of: {', '.join(PRECISIONS)}.")
 

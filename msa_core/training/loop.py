@@ -144,6 +144,7 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         settings = ({} if model_config is None else asdict(model_config)) | _emotions(method, model_config, corpus)
         self.model = methods.build(method, settings, corpus.dims).to(self.device)
+        self.model.lowers = config.error
         self.model.set_statistics(corpus.statistics(self.rows))
         self.teacher, self.taught_by = teachers.frozen(teacher, self.model, corpus, self.device)
         if self.teacher is not None:

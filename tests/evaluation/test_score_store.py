@@ -246,7 +246,6 @@ def retrained(run, folder, difference):
 @pytest.mark.slow
 def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     """On a second machine: what was kept is not trained, but for the teacher of a student that was not."""
-    monkeypatch.setattr(study, "MIN_UPDATES", 1)
     CORPUS.save(tmp_path / "corpus")
     small = asdict(METHODS["corrkd"].Config.debug())
     loop = {"epochs": 1}
@@ -257,7 +256,7 @@ def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
     ]
     monkeypatch.setattr(METHODS["corrkd"], "recipes", classmethod(lambda cls: recipes))
     base = ["--corpus", str(tmp_path / "corpus"), "--scores", str(tmp_path / "scores")]
-    learn = ["study", *base, "--only", "corrkd", "--seeds"]
+    learn = ["study", *base, "--updates", "1", "--only", "corrkd", "--seeds"]
     told = ["evaluate", *base, "--out", str(tmp_path / "out"), "--jobs", "1", "--runs"]
 
     def names():
@@ -300,14 +299,13 @@ def test_a_study_goes_on_from_kept_scores(tmp_path, monkeypatch, capsys):
 
 
 def test_a_study_gives_the_same_weights_on_any_number_of_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "MIN_UPDATES", 1)
     CORPUS.save(tmp_path / "corpus")
     seen = []
     monkeypatch.setattr(study, "train", lambda job, corpus: seen.append(torch.get_num_threads()) or "x: validation")
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        list(study.command(tmp_path / "corpus", tmp_path / "runs", 1, only=["sdumc"]))
+        list(study.command(tmp_path / "corpus", tmp_path / "runs", 1, only=["sdumc"], updates=1))
         assert set(seen) == {1} and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

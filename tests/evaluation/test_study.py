@@ -45,19 +45,35 @@ def test_a_small_corpus_gets_enough_updates():
     recipe = METHODS["sdumc"].recipes()[0]
     loop = study.loop_of(recipe, CORPUS, seed=3)
     steps = math.ceil(len(CORPUS.rows("train")) / loop.batch)
-    assert loop.batch == 16 and loop.epochs * steps >= study.MIN_UPDATES > (loop.epochs - 1) * steps
+    assert loop.batch == 16 and loop.epochs * steps >= study.UPDATES > (loop.epochs - 1) * steps
     assert loop.warmup_epochs == pytest.approx(loop.epochs / 7) and loop.seed == 3
     large = study.loop_of(recipe, corpus(2200), seed=0)
     assert large.batch == 64
 
 
+def test_every_recipe_gets_the_settings_of_a_study(tmp_path):
+    settings = {"error": "huber", "input_dropout": [0.4, 0.1, 0.1]}
+    jobs = sum(study.plan(CORPUS, tmp_path, 1, settings=settings, updates=1200), [])
+    for job in jobs:
+        loop, config = study.settings_for(job, CORPUS)
+        assert loop.error == "huber" and config.input_dropout == (0.4, 0.1, 0.1)
+        assert loop.epochs * math.ceil(len(CORPUS.rows("train")) / loop.batch) >= 1200
+        assert loop.regime == job.recipe.loop.get("regime", loop.regime)
+    with pytest.raises(MsaError, match="LateFusionConfig has no setting 'input_droput'"):
+        study.plan(CORPUS, tmp_path, 1, settings={"input_droput": 0})
+    with pytest.raises(MsaError, match="error is 'absolute'; choose one of: squared, huber"):
+        study.plan(CORPUS, tmp_path, 1, settings={"error": "absolute"})
+    with pytest.raises(MsaError, match="regime differs between the recipes"):
+        study.plan(CORPUS, tmp_path, 1, settings={"regime": "text"})
+
+
 @pytest.mark.slow
 def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(study, "MIN_UPDATES", 1)
     folded = corpus(60)
     folded.columns["fold"] = np.arange(60) % 3.0  # type: ignore[index]
     folded.save(tmp_path / "corpus")
-    argv = ["study", "--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs"), "--seeds", "1"]
+    folders = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs")]
+    argv = ["study", *folders, "--seeds", "1", "--updates", "1"]
     assert main([*argv, "--only", "baseline"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 3 * 11 and said[0].startswith("late fusion-seed0: validation MAE ")
@@ -69,7 +85,6 @@ def test_study_trains_skips_what_is_there_and_evaluates(tmp_path, monkeypatch, c
 
 @pytest.mark.slow
 def test_a_study_refuses_runs_of_other_settings_and_goes_on_after_a_failure(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(study, "MIN_UPDATES", 1)
     CORPUS.save(tmp_path / "corpus")
     small = METHODS["corrkd"].Config.debug()
     teacher, student = (
@@ -78,7 +93,8 @@ def test_a_study_refuses_runs_of_other_settings_and_goes_on_after_a_failure(tmp_
     )
     recipes = [teacher._replace(loop={"regime": "complete", "epochs": 1}), student]
     monkeypatch.setattr(METHODS["corrkd"], "recipes", classmethod(lambda cls: recipes))
-    argv = ["study", "--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs"), "--seeds", "1"]
+    folders = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "runs")]
+    argv = ["study", *folders, "--seeds", "1", "--updates", "1"]
     argv += ["--only", "corrkd"]
     fit, calls = study.fit, []
 

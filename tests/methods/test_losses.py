@@ -136,8 +136,22 @@ def test_likeness_is_one_minus_the_cosine_of_the_chosen_rows():
     assert losses.representation_likeness(a, b, torch.zeros(3, dtype=torch.bool)).item() == 0.0
 
 
-def test_mse_by_hand():
-    assert losses.mse(torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])).item() == 2.5
+def test_lost_likeness_by_hand():
+    real = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    before = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    after = torch.tensor([[0.0, 2.0], [3.0, 0.0], [-1.0, 0.0]], requires_grad=True)
+    # 1 + .02 - 0 and, nearer than before, 0; the third row does not count
+    found = losses.lost_likeness(real, before, after, torch.tensor([True, True, False]))
+    assert found.item() == pytest.approx(1.02 / 2, abs=1e-6)
+    found.backward()
+    assert before.grad is None and (after.grad[0] != 0).any() and (after.grad[1:] == 0).all()
+
+
+def test_errors_of_scores_by_hand():
+    scores, label = torch.tensor([1.0, -1.0, 0.1]), torch.tensor([0.0, 1.0, 0.0])
+    assert losses.squared(scores, label).tolist() == pytest.approx([1.0, 4.0, 0.01])
+    # |1| - 0.1, |2| - 0.1, 0.1^2 / (2 * 0.2)
+    assert losses.huber(scores, label).tolist() == pytest.approx([0.9, 1.9, 0.025])
 
 
 def test_scd_by_hand():

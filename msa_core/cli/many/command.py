@@ -22,8 +22,8 @@ SHOWN = 20  # clips that could not be read are printed up to this number; the ta
 OF_ONE_CLIP = ("json", "csv", "report", "transcript")  # options of `analyse`
 
 
-def extract(args: Namespace) -> str:
-    """Extract every clip of a folder. Returns: what is printed. Raises: MsaError; OSError."""
+def extract(args: Namespace) -> int:
+    """Extract every clip of a folder and print what came of it. Returns: the exit code. Raises: MsaError; OSError."""
     out = Path(args.out).absolute()
     table = Path(args.table) if args.table else out / ("clips.parquet" if args.ray else "clips.csv")
     task = _extraction(args, Path(args.folder).absolute(), out)
@@ -31,8 +31,8 @@ def extract(args: Namespace) -> str:
     return _said(found, f"{found.clips - len(found.bad)} clips extracted to {args.out}", table)
 
 
-def analyse(args: Namespace, frame_missing_rate: dict[str, float]) -> str:
-    """Score every clip of a folder. Returns: what is printed. Raises: MsaError; OSError."""
+def analyse(args: Namespace, frame_missing_rate: dict[str, float]) -> int:
+    """Score every clip of a folder and print what came of it. Returns: the exit code. Raises: MsaError; OSError."""
     given = [name for name in OF_ONE_CLIP if getattr(args, name) is not None]
     if given:
         raise MsaError(f"--{given[0]} is for one clip, and {args.clip!r} is a folder. Leave it out, or give a clip.")
@@ -103,10 +103,11 @@ def _place(args: Namespace) -> Place:
     return Place(args.jobs, args.ray, args.ray_address)
 
 
-def _said(found: Outcome, what: str, table: Path) -> str:
-    """Word what a run came to."""
-    lines = [f"{what}, {len(found.bad)} could not be read. {found.worked_on} of {found.clips} were worked on now."]
-    lines += [f"  {name}: {why}" for name, why in list(found.bad.items())[:SHOWN]]
+def _said(found: Outcome, what: str, table: Path) -> int:
+    """Print what a run came to. Returns: exit code 2 when there were clips and none could be read."""
+    print(f"{what}, {len(found.bad)} could not be read. {found.worked_on} of {found.clips} were worked on now.")
+    for name, why in list(found.bad.items())[:SHOWN]:
+        print(f"  {name}: {why}")
     if len(found.bad) > SHOWN:
-        lines.append(f"  and {len(found.bad) - SHOWN} more in {table}")
-    return "\n".join(lines)
+        print(f"  and {len(found.bad) - SHOWN} more in {table}")
+    return 2 if found.bad and len(found.bad) == found.clips else 0

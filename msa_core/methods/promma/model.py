@@ -57,7 +57,6 @@ from msa_core.methods.layers import Standardise, available, bounded, masked_soft
 from msa_core.methods.losses import (
     evaluator_loss,
     expected_error,
-    mse,
     prompt_information,
     prompt_orthogonality,
     prompt_reconstruction,
@@ -249,14 +248,14 @@ class ProMMA(Method):
         """Compute the task terms, and one or two terms for each module; full is the frozen backbone's answer."""
         trace = dropped.trace
         if not self.config.prompted:
-            apart = (bounded(trace["alone"]) - label[:, None]) ** 2
-            return {"task": mse(dropped.score, label), "alone": where_mean(apart, trace["real"])}
+            apart = self.score_errors(bounded(trace["alone"]), label[:, None])
+            return {"task": self.score_errors(dropped.score, label).mean(), "alone": where_mean(apart, trace["real"])}
         assert full is not None, "the prompts are trained with the frozen backbone's answer to the complete batch"
         answers, missing = trace["answers"], trace["missing"]
-        # Task: squared error of the answers, those with one modality generated counting as one.
-        square = (answers - label[:, None]) ** 2  # (B, A)
-        one = square[:, 1:EVERYTHING].mean(1)
-        terms = {"answers": torch.stack([square[:, 0], one, square[:, EVERYTHING]]).mean()}
+        # Task: error of the answers, those with one modality generated counting as one.
+        errors = self.score_errors(answers, label[:, None])  # (B, A)
+        one = errors[:, 1:EVERYTHING].mean(1)
+        terms = {"answers": torch.stack([errors[:, 0], one, errors[:, EVERYTHING]]).mean()}
         # DPW: the information of the outputs about the prompts of the label.
         share = self.weigh.share_of(label)  # q (B, L)
         if self.training:
@@ -267,7 +266,7 @@ class ProMMA(Method):
         if self.config.generate != "never":
             terms |= self._generator_terms(trace, full.trace["summary"], full.trace["real"], missing)
         if self.config.generate == "evaluate":
-            terms["chosen"] = expected_error(square, trace["gate"], missing)
+            terms["chosen"] = expected_error(errors, trace["gate"], missing)
             terms["evaluator"] = evaluator_loss(trace["gate"], answers, label, missing)
         if self.config.use_mpd:
             terms["orthogonal"] = prompt_orthogonality(trace["private"][0])
