@@ -12,7 +12,7 @@ import numpy as np
 
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
-from msa_core.evaluation import bootstrap, metrics, protocols, subsets
+from msa_core.evaluation import averages, bootstrap, metrics, protocols, subsets
 from msa_core.evaluation.groups import Group, incomplete_mae, on_scale, scale_of
 from msa_core.evaluation.scoring import kept
 from msa_core.explain.conformal import LEVEL
@@ -123,6 +123,7 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
         **plain.described(),
         **({"with_simulated_text": simulated.described()} if any(g.reads_simulated for g in groups) else {}),
         "rows": rows,
+        "averages": averages.report(groups, drawn),
     }
 
 

@@ -61,6 +61,7 @@ def parts(result: Result) -> dict[str, str]:
         "ablations": headline(result, ablations=True),
         "robustness": robustness(result),
         "intervals": coverage(result),
+        "averages": averages(result),
     }
 
 
@@ -72,6 +73,8 @@ def markdown(result: Result) -> str:
     if any(r["kind"] in ("ablation", "variant") for r in result["rows"]):
         lines += ["## Ablations and variants", "", headline(result, ablations=True), ""]
     lines += ["## Robustness, MAE", "", robustness(result), "", "## Intervals", "", coverage(result), ""]
+    if result.get("averages"):
+        lines += ["## Averages of several networks, MAE", "", averages(result), ""]
     if result["slices"]:
         lines += ["## Slices, MAE", "", slices(result), ""]
     for protocol, conditions in result["protocols"].items():
@@ -103,6 +106,20 @@ def coverage(result: Result) -> str:
         )
         rows.append([_title(row), *cells])
     return f"Share inside the interval ({level} asked) / its width.\n\n{markdown_table([None, *names], rows)}"
+
+
+def averages(result: Result) -> str:
+    """Tabulate the averages of several networks."""
+    names = list(result["patterns"])
+    against = ["against masked trained once (95 %)", "against masked, averaged (95 %)"]
+    head = ["mean of the answers of", "networks", *([SIMULATED] if _has_simulated(result) else []), *names]
+    rows: list[Sequence[str | None]] = []
+    for row in result.get("averages", ()):
+        reads = [_reads(row)] if _has_simulated(result) else []
+        cells = [_number(v) for v in row["table"]]
+        ends = [_interval(row["against_masked"]), _interval(row["against_average"])]
+        rows.append([row["title"], str(row["networks"]), *reads, *cells, _number(row["six"]), *ends])
+    return markdown_table([*head, "mean of incomplete", *against], rows)
 
 
 def slices(result: Result) -> str:
@@ -180,7 +197,11 @@ def _share(value: float | None) -> str:
 
 def _against(row: EvaluationRow) -> str:
     """Write the difference from the masked model of the same input with its interval."""
-    found = row.get("against_masked")
+    return _interval(row.get("against_masked"))
+
+
+def _interval(found: Sequence[float] | None) -> str:
+    """Write a difference with its interval; nothing for none."""
     return f"{found[0]:+.3f} ({found[1]:+.3f} to {found[2]:+.3f})" if found else ""
 
 

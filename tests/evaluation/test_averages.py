@@ -1,0 +1,59 @@
+"""Averages of several networks, worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from msa_core.evaluation import averages, markdown
+from msa_core.evaluation.groups import Group
+from msa_core.methods import METHODS, Recipe
+
+PATTERNS = ("text", "audio", "text+audio")
+LABEL = np.array([0.0, 1.0])
+DRAWN = (np.ones((20, 2), np.float32), ())
+
+
+def group(title: str, kind: str, hears: bool, *trainings: tuple[float, float]) -> Group:
+    scores = tuple({p: np.array(answers) for p in PATTERNS} for answers in trainings)
+    recipe = Recipe(title.lower(), title, kind)
+    return Group(
+        title, title, recipe, METHODS["sdumc"], "subset", 1, PATTERNS, scores, LABEL, {}, {}, {}, (), hears
+    )  # fmt: skip
+
+
+GROUPS = [
+    group("One", "method", True, (0.4, 1.0), (-0.4, 1.0)),
+    group("Masked", "masked", True, (1.0, 1.0), (0.0, 1.0)),
+    group("Two", "method", True, (-0.2, 1.0), (0.2, 1.2)),
+    group("Deaf", "method", False, (2.0, 1.0)),
+    group("Ablated", "ablation", True, (9.0, 9.0), (9.0, 9.0)),
+]
+
+
+def test_averages_by_hand():
+    rows = averages.report(GROUPS, DRAWN)
+    assert [(r["title"], r["networks"]) for r in rows] == [
+        ("Masked, 2 trainings", 2), ("One, 2 trainings", 2), ("Two, 2 trainings", 2),
+        ("One, Two, one training each", 2),
+    ]  # fmt: skip
+    masked, one, two, each = rows
+    assert masked["six"] == pytest.approx(0.25) and masked["against_average"] is None
+    assert masked["against_masked"][0] == pytest.approx(0.0)  # errors .5 and 0 of the mean; 1, 0 and 0, 0 of each
+    assert one["table"] == pytest.approx([0.0, 0.0, 0.0]) and two["six"] == pytest.approx(0.05)
+    assert one["against_masked"][0] == one["against_average"][0] == pytest.approx(-0.25)
+    # (.4 - .2) / 2 and 1; (-.4 + .2) / 2 and 1.1: errors .1, 0 and .1, .1, mean over the two repetitions.
+    assert each["six"] == pytest.approx(0.075)
+
+
+def test_without_a_masked_model_nothing_is_compared():
+    rows = averages.report([g for g in GROUPS if g.name == "One"], DRAWN)
+    assert rows[0]["against_masked"] is rows[0]["against_average"] is None
+    assert averages.report([GROUPS[3]], DRAWN) == []
+
+
+def test_the_table_says_what_was_averaged():
+    result = {"patterns": PATTERNS, "averages": averages.report(GROUPS, DRAWN), "rows": [{"reads_simulated_text": 1}]}
+    lines = markdown.averages(result).splitlines()
+    assert len(lines) == 6 and lines[2].startswith("| Masked, 2 trainings | 2 | yes | 0.250 |")
+    assert lines[3].endswith("| -0.250 (-0.250 to -0.250) | -0.250 (-0.250 to -0.250) |")
