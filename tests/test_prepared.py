@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from paths import EXAMPLES
 
-from msa_core import media, prepared
+from msa_core import checkpoint, media, prepared
 from msa_core.features import TUNED, store
 from msa_core.schema import STREAMS
 
@@ -67,6 +68,24 @@ def test_a_changed_clip_has_nothing_ready(copied: Path) -> None:
 def test_features_of_other_extractors_are_not_used(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "TUNED", replace(TUNED, extractors=(*TUNED.extractors, "a new one")))
     assert prepared.utterance(copied) is None
+
+
+def test_features_of_networks_that_were_trained_anew_are_not_used(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint.ROOT / "text-layers-v1", root / "text-layers-v1")
+    manifest = root / "text-layers-v1" / checkpoint.MANIFEST
+    found = json.loads(manifest.read_text())
+    found["sha256"][checkpoint.MODEL] = "0" * 64
+    manifest.write_text(json.dumps(found))
+    monkeypatch.setattr(checkpoint, "ROOT", root)
+    store._with_weights.cache_clear()
+    try:
+        assert prepared.utterance(copied) is None
+        assert "text-layers-v1 0000000000000000" in store.extractors(TUNED)
+    finally:
+        store._with_weights.cache_clear()
 
 
 def test_without_features_or_with_damaged_ones_nothing_is_ready(copied: Path) -> None:

