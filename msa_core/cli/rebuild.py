@@ -25,7 +25,7 @@ LOG = "rebuild.jsonl"
 CORPUS = "corpora/composite"
 RUNS = "runs/composite"
 METHODS = ("sdumc", "corrkd", "promma")
-BESIDE = "sdumc, rs by cosine"  # whose likeness is measured beside the shipped SDUMC's
+BESIDE = "sdumc, rs by rmse"  # whose likeness is measured beside the shipped SDUMC's
 EVIDENCE = ("sdumc", "corrkd", "promma (reconstruction)")
 
 

@@ -109,7 +109,7 @@ def coverage(result: Result) -> str:
 
 
 def averages(result: Result) -> str:
-    """Tabulate the averages of several networks."""
+    """Tabulate the averages of several networks, and say which are nearer than the masked models beyond chance."""
     names = list(result["patterns"])
     against = ["against masked trained once (95 %)", "against masked, averaged (95 %)"]
     head = ["mean of the answers of", "networks", *([SIMULATED] if _has_simulated(result) else []), *names]
@@ -119,7 +119,20 @@ def averages(result: Result) -> str:
         cells = [_number(v) for v in row["table"]]
         ends = [_interval(row["against_masked"]), _interval(row["against_average"])]
         rows.append([row["title"], str(row["networks"]), *reads, *cells, _number(row["six"]), *ends])
-    return markdown_table([*head, "mean of incomplete", *against], rows)
+    table = markdown_table([*head, "mean of incomplete", *against], rows)
+    others = [row for row in result.get("averages", ()) if row["against_average"]]
+    if not others:
+        return table
+    once, often = (_nearer(others, key) for key in ("against_masked", "against_average"))
+    return (
+        f"{table}\n\nNearer to the labels than the masked model of the same input trained once, beyond chance: {once}. "
+        f"Than that model averaged: {often}."
+    )
+
+
+def _nearer(rows: Sequence[EvaluationRow], key: str) -> str:
+    """List the averages whose whole interval is below 0, in quotes."""
+    return "; ".join(f"*{row['title']}*" for row in rows if row[key] and row[key][2] < 0) or "none"
 
 
 def slices(result: Result) -> str:

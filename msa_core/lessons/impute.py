@@ -16,7 +16,7 @@ from msa_core.schema import Prediction, Utterance
 from msa_core.views.parts import signed
 
 METHOD = "promma"
-GONE = "vision"  # in the question
+GONE = "text"  # in the question
 ALIKE = 0.1  # of a score: distances from people that differ by less count as the same
 FACTS = ("decision", "importance", "confidence", "worth", "threshold", "score_generated", "score_left_out")
 
@@ -26,7 +26,7 @@ class Impute(Lesson):
 
     name = "impute"
     clip = "crema_angry.mp4"
-    holds_on, fails_on = clip, "crema_neutral.mp4"
+    holds_on, fails_on = clip, "crema_sad.mp4"
     minutes = 2
     code = (
         Code("msa_core/methods/promma/modules.py", "Evaluator, Generator"),
@@ -64,9 +64,9 @@ class Impute(Lesson):
                 ),
             ),
             question=say(
-                "The face is switched off. What will the evaluator of ProMMA (reconstruction) decide about it?"
+                "The words are switched off. What will the evaluator of ProMMA (reconstruction) decide about them?"
             ),
-            choices=(say("generate it"), say("leave it out")),
+            choices=(say("generate them"), say("leave them out")),
             try_this=say("Move your own threshold until the decision changes. How much does the score depend on it?"),
             take_away=say("A filled gap is an estimate, not evidence: ask what it is worth before using it."),
             claim=say("the evaluator decides right"),
@@ -90,14 +90,14 @@ class Impute(Lesson):
         }
         if made:
             said = say(
-                "The worth of generating {what} is {worth}, above the threshold of {threshold}, so it is generated. "
-                "Score with the estimate: {score}; without it: {other}.",
+                "The worth of generating {what} is {worth}, above the threshold of {threshold}, so ProMMA generates an "
+                "estimate. Score with the estimate: {score}; without it: {other}.",
                 **values,
             )
         else:
             said = say(
-                "The worth of generating {what} is {worth}, not above the threshold of {threshold}, so it is left "
-                "out. Score with an estimate: {score}; without one: {other}.",
+                "The worth of generating {what} is {worth}, not above the threshold of {threshold}, so ProMMA leaves a "
+                "gap. Score with an estimate: {score}; without one: {other}.",
                 **values,
             )
         judgement, holds = _judgement(prediction, facts, made)

@@ -24,7 +24,7 @@ class Prompts(Lesson):
 
     name = "prompts"
     clip = "crema_angry.mp4"
-    holds_on, fails_on = clip, "crema_sad.mp4"
+    holds_on, fails_on = clip, "grid_bbaf2n.mp4"
     minutes = 3
     code = (
         Code("msa_core/methods/promma/modules.py", "Disentanglement, Weighting"),

@@ -66,7 +66,7 @@ def representation_likeness(missing: Tensor, complete: Tensor, rows: Tensor) -> 
 
 
 def lost_likeness(real: Tensor, before: Tensor, after: Tensor, rows: Tensor) -> Tensor:
-    """Compute by how much less alike an imagination is than what it started from; only the imagination learns from it.
+    """Compute by how much less like the real an imagination is than what it started from; no gradient to these two.
 
     max(0, cos(before, real) + LIKELIER - cos(after, real)), mean over rows.
 

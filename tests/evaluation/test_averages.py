@@ -55,5 +55,7 @@ def test_without_a_masked_model_nothing_is_compared():
 def test_the_table_says_what_was_averaged():
     result = {"patterns": PATTERNS, "averages": averages.report(GROUPS, DRAWN), "rows": [{"reads_simulated_text": 1}]}
     lines = markdown.averages(result).splitlines()
-    assert len(lines) == 6 and lines[2].startswith("| Masked, 2 trainings | 2 | yes | 0.250 |")
+    assert len(lines) == 8 and lines[2].startswith("| Masked, 2 trainings | 2 | yes | 0.250 |")
+    nearer = "*One, 2 trainings*; *Two, 2 trainings*; *One, Two, one training each*"
+    assert lines[7].endswith(f"trained once, beyond chance: {nearer}. Than that model averaged: {nearer}.")
     assert lines[3].endswith("| -0.250 (-0.250 to -0.250) | -0.250 (-0.250 to -0.250) |")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from msa_core import methods, missing
 from msa_core.config import facts
 from msa_core.errors import MsaError
-from msa_core.methods.sdumc import RS, SDUMCConfig
+from msa_core.methods.sdumc import ALIKE, RS, SDUMC, SDUMCConfig
 
 CORPUS = corpus(60)
 BATCH = CORPUS.batch(np.flatnonzero(CORPUS.batch(np.arange(60)).present.all(1).numpy())[:16])
@@ -43,7 +43,7 @@ def test_the_published_similarity_is_what_older_checkpoints_have() -> None:
     assert "rs_utterance" not in plain.loss_weights() and "rs_utterance" not in model().losses(
         model()(BATCH), model()(BATCH), BATCH.label
     )
-    assert not {"rs", "weight_rs_utterance"} & set(facts(plain))
+    assert not {"rs", "weight_rs_utterance", "weight_kept_likeness"} & set(facts(plain))
     with pytest.raises(MsaError, match="rs is 'dot'; choose one of: rmse, cosine"):
         SDUMCConfig(rs="dot")
 
@@ -63,3 +63,22 @@ def test_similarity_of_utterances_brings_imagined_text_near_the_real_one() -> No
         made.losses(made(BATCH), made(left), BATCH.label)["rs_utterance"].backward()
         optimizer.step()
     assert cosine() > before + 0.1
+
+
+def test_kept_likeness_counts_what_mia_takes_from_simulated_text() -> None:
+    made = model(**ALIKE)
+    assert SDUMC.recipes()[0].config == ALIKE and made.config.loss_weights()["kept_likeness"] == 10.0
+    left = missing.pattern(BATCH, "audio+vision")
+    full, dropped = made(BATCH), made(left)
+    rows = dropped.trace["simulated"] & BATCH.present[:, 0]
+    real = full.trace["text_before_imagination"]
+    before, after = (dropped.trace[f"text_{when}_imagination"] for when in ("before", "after"))
+    lost = F.cosine_similarity(before, real) + 0.02 - F.cosine_similarity(after, real)
+    assert rows.any()
+    found = made.losses(full, dropped, BATCH.label)["kept_likeness"]
+    assert found.item() == pytest.approx(lost.clamp(min=0)[rows].mean().item(), abs=1e-6)
+    found.backward()
+    learned = {name.split(".")[0] for name, p in made.named_parameters() if p.grad is not None and p.grad.any()}
+    assert learned <= {"imagine_utterance", "utterance", "pool", "encode", "placeholder"}
+    silent = missing.without_simulated_text(left)
+    assert made.losses(full, made(silent), BATCH.label)["kept_likeness"].item() == 0.0
