@@ -21,9 +21,8 @@ Departures
   modality without a substitute enters as one learned frame.
 - MIA runs in the missing flow as the paper describes (its calls are commented out in the public model file), with
   the residual on the missing modality.
-- RS by cosine, RS of what MIA makes of an utterance vector, and a term for what MIA takes from the likeness of
-  simulated text are ours (`ALIKE`); the shipped network was trained with them. With RS as published MIA moves imagined
-  text away from the real one (docs/results.md).
+- Three terms that hold MIA to the real text are ours (`ALIKE`), and the shipped network was trained with them: with RS
+  as published MIA moves imagined text away from the real one (docs/results.md).
 - Attention never sees padding or dropped frames (the public code pads with zeros and attends to them); one clip is a
   legal batch. Views, gates and the text projection are as in the public code.
 - The score is 3 tanh(x / 3). Inputs are standardised; channel dropout and noise on the inputs are ours, and frame
@@ -68,8 +67,7 @@ from msa_core.schema import MODALITIES, Batch, Output
 # The paper's order: atv, at, tv, av, a, t, v.
 VIEWS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "audio", "text", "vision")
 VIEW_OF = {m: VIEWS.index(m) for m in MODALITIES}
-# Our terms, with which MIA makes imagined text more like the real one: RS by cosine, of what MIA makes of an utterance
-# vector too, and `kept_likeness`. By the paper's RMSE the vectors become short instead, and less alike.
+# Our terms: RS by cosine, of what MIA makes of an utterance vector too, and `kept_likeness`.
 ALIKE = {
     "rs": "cosine", "weight_rs_view": 0.3, "weight_rs_attention": 0.3, "weight_rs_utterance": 1.0,
     "weight_kept_likeness": 10.0,
@@ -325,8 +323,7 @@ class SDUMC(Method):
         if self.config.weight_kept_likeness:
             real, before = (t["text_before_imagination"] for t in (full.trace, dropped.trace))
             rows = dropped.trace["simulated"] & ~full.trace["missing"][:, 0]
-            after = dropped.trace["text_after_imagination"]
-            terms["kept_likeness"] = lost_likeness(real, before, after, rows)
+            terms["kept_likeness"] = lost_likeness(real, before, dropped.trace["text_after_imagination"], rows)
         # RNC (w6) over the embeddings of both flows, 2 B items.
         if self.config.use_rnc:
             both = torch.cat([full.trace["contrast"], dropped.trace["contrast"]])
