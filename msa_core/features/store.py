@@ -54,7 +54,7 @@ def extractors(feature_set: FeatureSet) -> tuple[str, ...]:
 @cache
 def _with_weights(extractor: str) -> str:
     """Add the hash of its weights to the name of an extractor that is one of our checkpoints."""
-    if not (checkpoint.ROOT / extractor / checkpoint.MANIFEST).is_file():
+    if extractor not in checkpoint.available():
         return extractor
     return f"{extractor} {checkpoint.read_manifest(extractor)['sha256'][checkpoint.MODEL][:16]}"
 
