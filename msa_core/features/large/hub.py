@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from msa_core.checkpoint import sha256
 from msa_core.errors import FeatureError
@@ -133,7 +134,22 @@ def load(source: Source, auto: str, dtype: str, device: str) -> Any:
             f"{source.name} holds no weights for {lost[0]} and {len(lost) - 1} more of {auto}; they would be random. "
             "Give a model whose weights were saved with its class."
         )
+    if device == "cpu" and DTYPES[dtype] == torch.bfloat16:
+        _grouped_in_float32(model)
     return model.to(device).eval().requires_grad_(False)
+
+
+def _grouped_in_float32(model: nn.Module) -> None:
+    """Let convolutions over groups of channels compute in float32, whatever they read.
+
+    On processors with AMX oneDNN computes them wrongly in bfloat16 (torch 2.13: several standard deviations off in
+    the positional convolution of wav2vec 2.0, HuBERT and WavLM).
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d) and module.groups > 1:
+            module.float()
+            module.register_forward_pre_hook(lambda _, given: (given[0].float(), *given[1:]))
+            module.register_forward_hook(lambda _, __, found: found.bfloat16())
 
 
 def tokenizer(source: Source) -> Any:
