@@ -241,7 +241,11 @@ def test_rows_are_named_in_chinese_and_ours_stays_a_reconstruction() -> None:
     with use("zh"):
         html = numbers_view.table_html(results.table(results.of("composite"), "patterns", everything=True), "x")
     named = re.findall(r'scope="row" data-value="([^"]*)"', html)
-    assert "晚期融合，遮蔽训练" in named and "每种组合各一个专用模型" in named and "SDUMC，RS 用均方根误差，去掉 mia" in named
+    assert (
+        "晚期融合，遮蔽训练" in named
+        and "每种组合各一个专用模型" in named
+        and "SDUMC，RS 用均方根误差，去掉 mia" in named
+    )
     assert all("（据摘要复现）" in name for name in named if "ProMMA" in name) and any("ProMMA" in n for n in named)
 
 

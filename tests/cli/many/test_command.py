@@ -87,8 +87,9 @@ def test_what_is_refused_is_one_line(tmp_path, capsys, given, said):
     assert said in error and error.count("\n") == 1 and not (ROOT / "t.csv").exists()
 
 
-def test_many_reasons_are_shortened_on_the_screen(tmp_path):
+def test_many_reasons_are_shortened_on_the_screen(tmp_path, capsys):
     bad = {f"{i}.mp4": "no file" for i in range(25)}
-    said = command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv").splitlines()
+    assert command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv") == 0
+    said = capsys.readouterr().out.splitlines()
     assert said[0] == "5 clips extracted to out, 25 could not be read. 30 of 30 were worked on now."
     assert len(said) == 22 and said[-1].strip().startswith("and 5 more in ")
