@@ -238,7 +238,14 @@ def test_a_recording_shows_its_seconds_and_stops_by_itself(visit: Any) -> None:
     assert 2 < float(page.evaluate("document.querySelector('#mm-clip video').duration")) < 4.5
 
 
-def test_nothing_overflows(visit: Any) -> None:
+COVERED = """[...document.querySelectorAll('.mm-adds')].filter(label => {  // what each modality adds
+    label.scrollIntoView({block: 'center'});
+    const {x, y, width} = label.getBoundingClientRect();
+    return !label.contains(document.elementFromPoint(x + width / 2, y + 1));
+}).map(label => label.textContent)"""
+
+
+def test_nothing_overflows_and_nothing_lies_over_what_is_added(visit: Any) -> None:
     page = visit()
     for look in looks(page):
         shown(page, f"{look}-arrival")
@@ -250,6 +257,7 @@ def test_nothing_overflows(visit: Any) -> None:
         for look in looks(page):
             shown(page, f"{look}-{method.split()[0].lower()}")
             assert overflow(page) == [], (look, method)
+            assert page.evaluate(COVERED) == [], (look, method)
     open_tab(page, "about")
     page.get_by_text("not a measure of feelings").last.wait_for()
     for look in looks(page):
