@@ -281,6 +281,18 @@ def test_report_prints_on_one_sheet(
 
 
 @pytest.mark.browser
+def test_no_line_of_the_report_lies_over_the_next(browser: Any, analyser: Analyser, extracted: dict[str, Any]) -> None:
+    """A clip that people answered has the most lines, and a switch the longest: each keeps to its own height."""
+    page = browser.new_page(viewport={"width": 900, "height": 1200})
+    answers = {m: analyser.predict(extracted["crema_happy.mp4"], m, ["text"]) for m in analyser.methods}
+    page.set_content(report_html(extracted["crema_happy.mp4"], answers, "sdumc"))
+    too_high = """[...document.querySelectorAll('.mm-mark-row > dt, .mm-mark-row > .mm-mark-value')]
+        .filter(cell => cell.scrollHeight > cell.parentElement.clientHeight).map(cell => cell.textContent)"""
+    assert page.locator(".mm-mark-row").count() >= 4 and page.evaluate(too_high) == []
+    page.close()
+
+
+@pytest.mark.browser
 def test_more_than_a_sheet_is_counted(browser: Any) -> None:
     page = browser.new_page()
     page.set_content("<div style='height:3000px'></div>")
