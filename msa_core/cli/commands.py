@@ -183,7 +183,6 @@ def train(args: Namespace) -> None:
 
 def study(args: Namespace) -> None:
     """Train every method's recipes on a corpus."""
-    from msa_core.config import shipped
     from msa_core.evaluation.study import command
     from msa_core.training.command import ship_study
 
@@ -191,7 +190,7 @@ def study(args: Namespace) -> None:
     how = (ablations, args.only, scores, args.set, args.updates)
     for line in command(Path(args.corpus), out, args.seeds, args.jobs, *how):
         print(line, flush=True)
-    for line in ship_study(Path(args.out), shipped("examples"), args.only) if args.ship else ():
+    for line in ship_study(Path(args.out)) if args.ship else ():
         print(line)
 
 

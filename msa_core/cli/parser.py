@@ -172,7 +172,7 @@ def _add_training_commands(add: Add) -> None:
     p.add_argument("--scores", help="folder of kept scores; what is kept there is not trained again")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every recipe")
     p.add_argument("--updates", type=_positive, default=600, help="of the weights, at least; more epochs if need be")
-    p.add_argument("--ship", action="store_true", help="ship the typical seed of each shipped method (composite)")
+    p.add_argument("--ship", action="store_true", help="ship the best seed of each shipped method (composite)")
     p = add(
         "rebuild", commands.rebuild, "every network, corpus, checkpoint and table from the research data, resumable"
     )

@@ -1,4 +1,4 @@
-"""Command `train`: train some seeds of one setting, with their teachers; ship the best, or those of a study."""
+"""Command `train`: train some seeds of one setting, with their teachers; ship the best runs by validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
 from msa_core.methods.shipped import SHIPPED_RUNS
 from msa_core.training import teacher as teachers
-from msa_core.training import typical
 from msa_core.training.config import TrainConfig
 from msa_core.training.loop import fit
 from msa_core.training.processes import Processes
@@ -77,41 +76,33 @@ def command(
         yield f"checkpoints/{name}: {best.name}"
 
 
-def ship_study(runs: Path, clips: Path, only: Sequence[str] = ()) -> Iterator[str]:
-    """Ship the typical seed of every run that the project ships, with its teacher.
+def ship_study(runs: Path) -> Iterator[str]:
+    """Ship the best seed by validation of every run that the project ships, with its teacher.
 
     Args:
         runs: folder of a study on the corpus of the shipped checkpoints.
-        clips: folder of the clips whose answers tell which seed is typical, see `typical.py`.
-        only: keys of METHODS; empty = all.
 
     Yields:
         A line for each.
 
     Raises:
-        MsaError: a run name has no run there, or the clips cannot be read.
+        MsaError: a run name has no run there.
     """
-    wanted = {recipe.run_name for method in only or methods.METHODS for recipe in methods.METHODS[method].recipes()}
-    own = {name: seeds_of(runs, run_name) for run_name, name in SHIPPED_RUNS.items() if run_name in wanted}
-    batch = typical.every_pattern(clips)
-    chosen = {name: typical.typical(found, batch) for name, found in own.items()}
-    for name, run in chosen.items():
-        teacher = checkpoint.read_manifest(run).get("teacher")
-        _ship(run, name, teacher and runs / teacher["checkpoint"])
-        yield f"checkpoints/{name}: {run.name}"
+    found: dict[str, Path] = {}
+    for run_name, name in SHIPPED_RUNS.items():
+        found[name] = best_seed(runs, run_name)
+    for name, best in found.items():
+        teacher = checkpoint.read_manifest(best).get("teacher")
+        _ship(best, name, teacher and runs / teacher["checkpoint"])
+        yield f"checkpoints/{name}: {best.name}"
 
 
 def best_seed(runs: Path, run_name: str) -> Path:
     """Find the best seed by validation among the runs of a name. Raises: MsaError when there is none."""
-    return min(seeds_of(runs, run_name), key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
-
-
-def seeds_of(runs: Path, run_name: str) -> list[Path]:
-    """List the runs of a name, one a seed. Raises: MsaError when there is none."""
     own = [p.parent for p in sorted(runs.glob(f"{run_name}-seed*/{checkpoint.MANIFEST}"))]
     if not own:
         raise MsaError(f"{runs} has no run {run_name!r}. Train it first: study --corpus DIR --out {runs}.")
-    return own
+    return min(own, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
 
 
 def _ship(run: str | Path, name: str, teacher: str | Path | None = None) -> None:
