@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from msa_core import atomic
+from msa_core.cli import output
 from msa_core.errors import MsaError
 
 
@@ -56,16 +56,16 @@ def analyse(args: Namespace) -> int:
 
     # Write what was asked for; `--json -` prints the object and nothing else.
     if args.csv is not None:
-        _write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
+        output.write(Path(args.csv), prediction_csv.as_csv(prediction), "--csv")
     if args.report is not None:
         with i18n.use(args.language):
             text = report.report_html(utterance, predictions, args.method, with_pictures=not args.no_pictures)
-        _write(Path(args.report), text, "--report")
+        output.write(Path(args.report), text, "--report")
     if args.json == "-":
         print(prediction.json_text(), end="")
         return 0
     if args.json is not None:
-        _write(Path(args.json), prediction.json_text(), "--json")
+        output.write(Path(args.json), prediction.json_text(), "--json")
     print(summary(prediction))
     return 0
 
@@ -87,13 +87,13 @@ def compare(args: Namespace) -> None:
     utterances = [analyser.extract(clip, MediaLimits.command_line()) for clip in clips]
     found = [(compare(analyser, u), robustness(analyser, u)) for u in utterances]
     if args.csv is not None:
-        _write(Path(args.csv), comparison_text.as_csv(*(part for pair in found for part in pair)), "--csv")
+        output.write(Path(args.csv), comparison_text.as_csv(*(part for pair in found for part in pair)), "--csv")
     as_json = '{"clips": [' + ",\n".join(comparison_text.as_json(*pair) for pair in found) + "]}"
     if args.json == "-":
         print(as_json)
         return
     if args.json is not None:
-        _write(Path(args.json), as_json + "\n")
+        output.write(Path(args.json), as_json + "\n")
     print("\n\n".join(comparison_text.summary(comparison) for comparison, _ in found))
 
 
@@ -144,10 +144,10 @@ def fit(args: Namespace) -> None:
     from msa_core.features.voice import CHECKPOINT
 
     if args.network == "text":
-        text_benchmark.study(Path(args.data), _folder(args.out or str(text_benchmark.RUNS)), args.seeds)
+        text_benchmark.study(Path(args.data), output.folder(args.out or str(text_benchmark.RUNS)), args.seeds)
         return
     if args.network == "text-layers":
-        text_layers.fit(Path(args.data), _folder(args.out or str(checkpoint.ROOT)))
+        text_layers.fit(Path(args.data), output.folder(args.out or str(checkpoint.ROOT)))
         return
     data, cache = Path(args.data), Path("corpora") / "voices.cache"
     if args.network == "expression":
@@ -157,7 +157,7 @@ def fit(args: Namespace) -> None:
     else:  # voice-acted
         found = [*voice_clips.clips(data, tuple(voice_clips.PLACES)), *synthetic_clips(data, cache / "synthetic")]
         settings = voice.VoiceTraining(n_versions=1)  # there are more clips: one augmented recording of each is enough
-        out = _folder(args.out or "voice-acted")
+        out = output.folder(args.out or "voice-acted")
         metrics = voice.fit(found, out, cache=cache, settings=settings, stage=True)
     print(json.dumps(metrics, indent=2))
 
@@ -186,7 +186,7 @@ def study(args: Namespace) -> None:
     from msa_core.evaluation.study import command
     from msa_core.training.command import ship_study
 
-    out, ablations, scores = _folder(args.out), not args.no_ablations, args.scores and Path(args.scores)
+    out, ablations, scores = output.folder(args.out), not args.no_ablations, args.scores and Path(args.scores)
     how = (ablations, args.only, scores, args.set, args.updates)
     for line in command(Path(args.corpus), out, args.seeds, args.jobs, *how):
         print(line, flush=True)
@@ -198,7 +198,7 @@ def rebuild(args: Namespace) -> None:
     """Rebuild every network, corpus, checkpoint and table."""
     from msa_core.cli.rebuild import command
 
-    work = _folder(args.work, "--work")
+    work = output.folder(args.work, "--work")
     for line in command(Path(args.data), Path(args.media), work, args.seeds, args.jobs, not args.no_ablations):
         print(line, flush=True)
 
@@ -212,9 +212,9 @@ def evaluate(args: Namespace) -> None:
         _evaluate_text(args)
         return
     runs, scores = args.runs and Path(args.runs), args.scores and Path(args.scores)
-    result = command(Path(args.corpus), runs, _folder(args.out), args.jobs, scores, args.classical, args.add)
+    result = command(Path(args.corpus), runs, output.folder(args.out), args.jobs, scores, args.classical, args.add)
     if "emotions" in result:
-        _table(args, f"{result['corpus']}-{emotions.NAME}", emotions.tables(result))
+        output.table(args, f"{result['corpus']}-{emotions.NAME}", emotions.tables(result))
         return
     name, headline = result["corpus"], markdown.headline(result)
     blocks = {name: headline} | {f"{name}-{part}": text for part, text in markdown.parts(result).items()}
@@ -231,8 +231,8 @@ def _evaluate_text(args: Namespace) -> None:
 
     if args.scores is not None or args.runs is None or args.classical or args.add:
         raise MsaError("Runs of `fit text` are evaluated from --runs alone. Leave --scores, --classical and --add out.")
-    found = text_benchmark.command(Path(args.runs), _folder(args.out))
-    _table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
+    found = text_benchmark.command(Path(args.runs), output.folder(args.out))
+    output.table(args, "text", "\n\n".join(text_benchmark.markdown(r) for r in found))
 
 
 def evidence(args: Namespace) -> None:
@@ -240,16 +240,16 @@ def evidence(args: Namespace) -> None:
     from msa_core.evaluation import faithfulness
 
     runs, scores = args.runs and Path(args.runs), args.scores and Path(args.scores)
-    result = faithfulness.command(Path(args.corpus), runs, args.label, _folder(args.out), scores)
-    _table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
+    result = faithfulness.command(Path(args.corpus), runs, args.label, output.folder(args.out), scores)
+    output.table(args, f"{result['corpus']}-{faithfulness.NAME}", faithfulness.markdown(result))
 
 
 def likeness(args: Namespace) -> None:
     """Measure how like the real text the imagined text is before and after MIA."""
     from msa_core.evaluation import likeness
 
-    result = likeness.command(Path(args.corpus), args.method, _folder(args.out), args.runs, args.label)
-    _table(args, f"{result['corpus']}-{likeness.NAME}", likeness.markdown(result))
+    result = likeness.command(Path(args.corpus), args.method, output.folder(args.out), args.runs, args.label)
+    output.table(args, f"{result['corpus']}-{likeness.NAME}", likeness.markdown(result))
 
 
 def evaluate_real(args: Namespace) -> None:
@@ -258,15 +258,25 @@ def evaluate_real(args: Namespace) -> None:
     from msa_core.evaluation.real.command import NAME, command
 
     folders, media = [Path(folder) for folder in args.clips], args.media and Path(args.media)
-    result = command(Path(args.data), media, folders, _folder(args.out), args.device)
-    _table(args, NAME, tables.markdown(result))
+    result = command(Path(args.data), media, folders, output.folder(args.out), args.device)
+    output.table(args, NAME, tables.markdown(result))
+
+
+def seeds(args: Namespace) -> None:
+    """Choose among the trainings of a setting by validation and real people."""
+    from msa_core.evaluation.real import seeds
+
+    labels, data, media = args.label, Path(args.data), Path(args.media)
+    result = seeds.command(Path(args.runs), labels, data, media, output.folder(args.out), args.ship)
+    output.table(args, seeds.NAME, seeds.markdown(result))
 
 
 def clips(args: Namespace) -> None:
     """Print a table of the scores of real clips."""
-    from msa_core.evaluation.sample_clips import table
+    from msa_core.evaluation import sample_clips
 
-    _table(args, f"clips-{args.method}", table([Path(f) for f in args.folders], args.method, args.device))
+    text = sample_clips.table([Path(f) for f in args.folders], args.method, args.device)
+    output.table(args, f"clips-{args.method}", text)
 
 
 def benchmark(args: Namespace) -> None:
@@ -284,7 +294,7 @@ def benchmark(args: Namespace) -> None:
     )
     command.save(found, json_file, svg_file)
     for part, table in command.tables(found).items():
-        _table(args, f"benchmark-{part}", table)
+        output.table(args, f"benchmark-{part}", table)
 
 
 def scale(args: Namespace) -> None:
@@ -292,7 +302,7 @@ def scale(args: Namespace) -> None:
     from msa_core.cli.many import command
 
     for block, text in command.scale(args).items():
-        _table(args, block, text)
+        output.table(args, block, text)
 
 
 def speech_check(args: Namespace) -> None:
@@ -302,18 +312,18 @@ def speech_check(args: Namespace) -> None:
     if args.data is not None and (args.before is not None or args.kind):
         raise MsaError("--data has sounds of its own. Leave out --before and --kind, or --data.")
     if args.before is not None:
-        _table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
+        output.table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
     elif args.data is None:
-        _table(args, "speech", speech_comparison.table(args.seed, args.kind))
+        output.table(args, "speech", speech_comparison.table(args.seed, args.kind))
     else:
-        _table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
+        output.table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
 
 
 def checkpoints(args: Namespace) -> None:
     """Verify and list the installed checkpoints."""
     from msa_core.evaluation.checkpoint_table import table
 
-    _table(args, "checkpoints", table())
+    output.table(args, "checkpoints", table())
 
 
 def cards(args: Namespace) -> None:
@@ -322,8 +332,8 @@ def cards(args: Namespace) -> None:
     from msa_core.methods.card import CARD, card
 
     for name in checkpoint.available():
-        file = _folder(str(Path(args.out or checkpoint.ROOT) / name)) / CARD
-        _write(file, card(name), "--out")
+        file = output.folder(str(Path(args.out or checkpoint.ROOT) / name)) / CARD
+        output.write(file, card(name), "--out")
         print(file)
 
 
@@ -347,7 +357,7 @@ def soak(args: Namespace) -> int:
     from msa_core.soak import command
 
     found = command.soak(args.visitors, args.minutes, shipped("examples"), args.url)
-    _table(args, "soak", command.table(found))
+    output.table(args, "soak", command.table(found))
     print("".join(f"\nwrong: {fault}" for fault in found.faults), end="\n" if found.faults else "")
     return 2 if found.faults else 0
 
@@ -356,7 +366,7 @@ def sheet(args: Namespace) -> None:
     """Write the teacher's sheet in every language."""
     from msa_core.lessons.handout import sheet
 
-    for line in sheet.command(_folder(args.out) if args.out else sheet.FOLDER, args.device):
+    for line in sheet.command(output.folder(args.out) if args.out else sheet.FOLDER, args.device):
         print(line)
 
 
@@ -369,30 +379,3 @@ def _rates(text: str) -> dict[str, float]:
         return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
     except ValueError as e:
         raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e
-
-
-def _folder(path: str, option: str = "--out") -> Path:
-    """Make a folder to write to before any work is done. Raises: MsaError."""
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise MsaError(f"Cannot make the folder {path!r} ({e.strerror}). Give another {option}.") from e
-    return Path(path)
-
-
-def _table(args: Namespace, block: str, text: str) -> None:
-    """Put a table into its block of the files of --readme, then print it."""
-    from msa_core.evaluation.readme import insert
-
-    for file in args.readme:
-        insert(Path(file), block, text)
-    print(text)
-
-
-def _write(path: Path, text: str, option: str = "--json") -> None:
-    """Write a text file that an option names. Raises: MsaError naming the option."""
-    try:
-        atomic.write_text(path, text)
-    except OSError as e:
-        why = f"Cannot write {str(path)!r} ({e.strerror})."
-        raise MsaError(f"{why} Give {option} a file in a folder that exists.") from e
