@@ -18,7 +18,7 @@ def test_every_step_is_a_command_with_valid_options(tmp_path):
         parser().parse_args(list(step.arguments))
     names = [step.name for step in found]
     assert len(set(names)) == len(names)
-    order = ["voice networks", "composite corpus", "study", "composite tables", "real people"]
+    order = ["voice networks", "composite corpus", "study", "seeds", "text layers", "composite tables", "real people"]
     assert sorted(order, key=names.index) == order
     assert set(rebuild.EVIDENCE) <= set(SHIPPED_RUNS)
 

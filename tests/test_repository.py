@@ -12,6 +12,7 @@ import pytest
 from paths import ROOT
 
 from msa_core.methods import KINDS, METHODS
+from msa_core.methods.shipped import SHIPPED_RUNS
 
 SOURCES = sorted((ROOT / "msa_core").rglob("*.py"))
 
@@ -116,6 +117,15 @@ def test_no_machine_paths():
         if name.endswith((".py", ".md", ".toml", ".txt", ".json", ".css", "run")):
             found = re.search(r"/(w[o]rk|r[o]ot|h[o]me/\w+|t[m]p/\w+)/", (ROOT / name).read_text())
             assert not found, f"{name}: {found[0] if found else ''}"
+
+
+def test_the_chosen_seed_is_shipped():
+    found = json.loads((ROOT / "checkpoints" / "evaluation" / "seeds.json").read_text())
+    for label, rows in found["settings"].items():
+        shipped = json.loads((ROOT / "checkpoints" / SHIPPED_RUNS[label] / "manifest.json").read_text())
+        (chosen,) = [row for row in rows if row["chosen"]]
+        assert chosen["run"] == f"{label}-seed{shipped['seed']}"
+        assert chosen["valid"] == pytest.approx(shipped["selection"]["valid_mae"], abs=1e-5)
 
 
 def test_shipped_evaluation_has_every_reference():

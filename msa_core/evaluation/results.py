@@ -33,6 +33,7 @@ FOLDER = checkpoint.ROOT / "evaluation"
 REPORTED = "reported.json"  # typed from papers, never measured here
 OTHER = ("-evidence.json", "-likeness.json", "-emotions.json")  # beside an evaluation, each in a form of its own
 REAL = "real.json"  # of real people; it has a form and a section of its own (evaluation/real)
+SEEDS = "seeds.json"  # how the shipped training was chosen among its seeds
 METRICS = {  # name in the files -> how people write it
     "mae": "MAE",
     "pearson": "Pearson's r",
@@ -106,7 +107,7 @@ def load(folder: Path | None = None) -> tuple[dict[str, Result], list[str]]:
     found: dict[str, Result] = {}
     left_out: list[str] = []
     for path in sorted((folder or FOLDER).glob("*.json")):
-        if path.name in (REPORTED, REAL) or path.name.endswith(OTHER):
+        if path.name in (REPORTED, REAL, SEEDS) or path.name.endswith(OTHER):
             continue
         try:
             result = _read(path, path.stat().st_mtime_ns)

@@ -92,17 +92,27 @@ def ship_study(runs: Path) -> Iterator[str]:
     for run_name, name in SHIPPED_RUNS.items():
         found[name] = best_seed(runs, run_name)
     for name, best in found.items():
-        teacher = checkpoint.read_manifest(best).get("teacher")
-        _ship(best, name, teacher and runs / teacher["checkpoint"])
-        yield f"checkpoints/{name}: {best.name}"
+        yield ship(best, name)
+
+
+def ship(run: Path, name: str) -> str:
+    """Ship a run as checkpoints/`name`, with its teacher, which lies beside it. Returns: a line that says so."""
+    teacher = checkpoint.read_manifest(run).get("teacher")
+    _ship(run, name, teacher and run.parent / teacher["checkpoint"])
+    return f"checkpoints/{name}: {run.name}"
 
 
 def best_seed(runs: Path, run_name: str) -> Path:
     """Find the best seed by validation among the runs of a name. Raises: MsaError when there is none."""
+    return min(seeds_of(runs, run_name), key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
+
+
+def seeds_of(runs: Path, run_name: str) -> list[Path]:
+    """List the runs of a name, one a seed. Raises: MsaError when there is none."""
     own = [p.parent for p in sorted(runs.glob(f"{run_name}-seed*/{checkpoint.MANIFEST}"))]
     if not own:
         raise MsaError(f"{runs} has no run {run_name!r}. Train it first: study --corpus DIR --out {runs}.")
-    return min(own, key=lambda f: checkpoint.read_manifest(f)["selection"]["valid_mae"])
+    return own
 
 
 def _ship(run: str | Path, name: str, teacher: str | Path | None = None) -> None:

@@ -12,7 +12,7 @@ from paths import ROOT
 
 from msa_core.evaluation import likeness, markdown, readme
 from msa_core.evaluation import results as evaluation_files
-from msa_core.evaluation.real import tables
+from msa_core.evaluation.real import seeds, tables
 
 README, RESULTS, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "msa_core"
@@ -40,6 +40,11 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
     yield ARCHITECTURE, "modules", modules()
     if (real := evaluation_files.real()) is not None:
         yield RESULTS, "real", tables.markdown(real)
+    yield (
+        RESULTS,
+        seeds.NAME,
+        seeds.markdown(json.loads((evaluation_files.FOLDER / evaluation_files.SEEDS).read_text())),
+    )
     for path in sorted((ROOT / "checkpoints" / "evaluation").glob(f"*-{likeness.NAME}.json")):
         yield RESULTS, path.stem, likeness.markdown(json.loads(path.read_text()))
     for _, result in results():

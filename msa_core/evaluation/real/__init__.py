@@ -8,5 +8,7 @@ One line, in this order:
     command                all of this as `real.json`, one table a set
     tables                 `real.json` as tables and sentences, and as Markdown
 
+    seeds                  trainings of one setting on some of these sets, and the choice of the one to ship
+
 Nothing here trains a network: the sets are held out from the shipped checkpoints, or of corpora that they never saw.
 """

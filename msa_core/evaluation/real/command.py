@@ -42,10 +42,21 @@ SoundScore = Callable[[np.ndarray], float]
 class Measure:
     """The loaded models and baselines, with which every set is scored."""
 
-    def __init__(self, analyser: Analyser, vader: Score | None = None, prosody: SoundScore | None = None) -> None:
-        """Hold them. Args: vader, prosody: the baselines of text and voice, None where there is none."""
+    def __init__(
+        self,
+        analyser: Analyser,
+        vader: Score | None = None,
+        prosody: SoundScore | None = None,
+        models: Sequence[scoring.Model] | None = None,
+    ) -> None:
+        """Hold them.
+
+        Args:
+            vader, prosody: the baselines of text and voice, None where there is none.
+            models: in the place of the shipped ones.
+        """
         self.analyser, self.vader, self.prosody = analyser, vader, prosody
-        self.models = scoring.models(analyser)
+        self.models = scoring.models(analyser) if models is None else list(models)
 
     def texts(self, kind: str, rated: RatedTexts) -> Scored:
         """Score written texts: the words alone."""
@@ -212,7 +223,7 @@ def command(
             f"There is nothing to measure in {data.name}: it lacks {', '.join(missing.values())}. Give --data."
         )
     # 2. Load the models and fit the baseline of the voice.
-    train = None if "ravdess" in missing else voices.ravdess_train(data)
+    train = None if "ravdess" in missing else voices.ravdess(data, ("train",))
     measure = Measure(Analyser.load(device), baselines.vader(), _prosody(train, progress))
     if measure.vader is None:
         missing["VADER"] = VADER_PACKAGE

@@ -8,7 +8,7 @@ and nothing else.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,9 @@ class Recordings:
     labels: np.ndarray | None = None
 
 
-def ravdess(data: Path) -> Recordings:
-    """List the clips of the speakers that no shipped network was trained on: the valid and the test part."""
-    return _recordings([c for c in clips(data, ("ravdess",)) if c.split != "train"])
-
-
-def ravdess_train(data: Path) -> Recordings:
-    """List the clips of the speakers of the train part, for the baseline."""
-    return _recordings([c for c in clips(data, ("ravdess",)) if c.split == "train"])
+def ravdess(data: Path, parts: Collection[str] = ("valid", "test")) -> Recordings:
+    """List the clips of the speakers of some parts; no shipped network was trained on those of valid and test."""
+    return _recordings([c for c in clips(data, ("ravdess",)) if c.split in parts])
 
 
 def _recordings(found: Sequence[VoiceClip]) -> Recordings:

@@ -1,10 +1,10 @@
 """What the measures of real people read: sentences, voices, votes, and a visitor's own labels."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_files import write_csv
 from sounds import write_tone
 
 from msa_core.corpora import tuning_texts
@@ -12,14 +12,6 @@ from msa_core.errors import MsaError
 from msa_core.evaluation.real import clips, texts, voices
 
 FACES = {"A": 0, "D": 0, "F": 0, "H": 0, "N": 0, "S": 0}
-
-
-def write_csv(path: Path, rows: list[dict], **options) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), **options)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def test_cp1252_characters_are_mended():
@@ -57,7 +49,7 @@ def test_ravdess_is_split_by_speaker(tmp_path):
         path = tmp_path / "ravdess" / f"Actor_{actor}" / f"03-01-05-02-01-01-{actor}.wav"
         path.parent.mkdir(parents=True)
         path.touch()
-    found, train = voices.ravdess(tmp_path), voices.ravdess_train(tmp_path)
+    found, train = voices.ravdess(tmp_path), voices.ravdess(tmp_path, ("train",))
     assert found.speakers.tolist() == ["ravdess-03", "ravdess-07"] and train.speakers.tolist() == ["ravdess-01"]
     assert found.labels.tolist() == [-3, -3] and found.emotions[0] == "angry" and found.sentences[0] == "01"
 
