@@ -227,7 +227,7 @@ class Analyser:
             interval=interval,
             contributions={"base": base, **shapley(players, values, base)},
             mechanism=mechanism,
-            timeline=seconds.scored(by_second),
+            timeline=seconds.scored(score, by_second),
             timings_s={**utterance.timings_s, "predict": time.perf_counter() - start},
             notes=(*utterance.notes, *uncalibrated),
             frame_missing_rate=rates,
@@ -270,18 +270,21 @@ class _Seconds:
     """The seconds of a clip: windows for a model, and what it answers as the timeline."""
 
     def __init__(self, utterance: Utterance, batch: Batch):
-        """Cut a clip into windows, one batch, none where no frame is seen.
+        """Cut a clip into windows, one batch, none where no frame is seen or every frame is.
 
         batch: the utterance after dropping frames; simulated text that it lacks is not looked at.
         """
         self._bounds, self._observed = timeline.bounds(utterance.duration_s), timeline.observed(utterance, batch)
-        self._rows, windows = timeline.windows(utterance, batch)
+        self._whole, self._rows, windows = timeline.windows(utterance, batch)
         self.windows = [windows] if self._rows else []
 
-    def scored(self, answers: Sequence[Output]) -> tuple[Mapping[str, Any], ...]:
-        """Give every second the score of the window around it; None where no frame is seen."""
+    def scored(self, score: float, answers: Sequence[Output]) -> tuple[Mapping[str, Any], ...]:
+        """Give every second the score of the window around it, that of the clip where this holds all of it.
+
+        None where no frame is seen.
+        """
         scores = answers[0].score.tolist() if answers else []
-        by_second = dict(zip(self._rows, scores, strict=True))
+        by_second = dict.fromkeys(self._whole, score) | dict(zip(self._rows, scores, strict=True))
         seconds = zip(self._bounds, self._observed, strict=True)
         return tuple(
             {"start_s": start, "end_s": end, "score": by_second.get(i), "observed": seen}

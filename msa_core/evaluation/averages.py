@@ -1,4 +1,4 @@
-"""Averages of several networks as rows of their own: of all trainings of one row, and of one training of each method.
+"""Averages of several networks as rows of their own: of all trainings of a row, and of trainings of every method.
 
 An average lowers the part of the error that differs from training to training. So that this is not taken for what a
 method adds, the masked model of the same input is averaged as well, and every average is measured against that one and
@@ -49,16 +49,21 @@ def report(groups: Sequence[Group], drawn: Drawn) -> list[dict[str, Any]]:
 
 
 def _averages(groups: Sequence[Group]) -> Iterator[Average]:
-    """Average each group over its repetitions, and the methods that read simulated text over one repetition each."""
+    """Average each group over its repetitions, and the methods of one input over one repetition each and over all."""
     for group in sorted(groups, key=lambda g: g.recipe.kind != "masked"):
         if (n := len(group.scores)) > 1:
             title, masked = f"{group.recipe.title}, {n} trainings", group.recipe.kind == "masked"
             yield Average(title, n, group.reads_simulated, _errors(group, group.scores), masked)
-    methods = [g for g in groups if g.recipe.kind == "method" and g.reads_simulated]
-    if len(methods) > 1:
-        each = [_errors(methods[0], scores) for scores in zip(*(g.scores for g in methods), strict=False)]
-        title = f"{', '.join(g.recipe.title for g in methods)}, one training each"
-        yield Average(title, len(methods), True, np.mean(each, 0))
+    for hears in (False, True):
+        methods = [g for g in groups if g.recipe.kind == "method" and g.reads_simulated == hears]
+        n, names = min((len(g.scores) for g in methods), default=0), ", ".join(g.recipe.title for g in methods)
+        if len(methods) < 2 or not n:
+            continue
+        each = [_errors(methods[0], scores) for scores in zip(*(g.scores[:n] for g in methods), strict=True)]
+        yield Average(f"{names}, one training each", len(methods), hears, np.mean(each, 0))
+        if n > 1:
+            every = [scores for g in methods for scores in g.scores[:n]]
+            yield Average(f"{names}, {n} trainings each", len(every), hears, _errors(methods[0], every))
 
 
 def _errors(group: Group, scores: Sequence[Scores]) -> np.ndarray:

@@ -25,7 +25,7 @@ def bounds(duration_s: float) -> list[tuple[float, float]]:
     return [(i * step, (i + 1) * step) for i in range(n)]
 
 
-def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
+def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], list[int], Batch]:
     """Cut the frames within WINDOW_S / 2 of the middle of each second.
 
     Args:
@@ -33,19 +33,21 @@ def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], Batch]:
         batch: one row, the collated `utterance` after dropping frames.
 
     Returns:
-        The seconds in whose window a model can see at least one frame, and a batch with a row for each of them.
+        Of the seconds in whose window a model can see at least one frame: those whose window holds the whole clip, the
+        others, and a batch with a row for each of the others.
     """
     middles = np.array([(a + b) / 2 for a, b in bounds(utterance.duration_s)])
     near = {s: _near(utterance, batch, s, middles) for s in STREAMS}
     seen = np.any([(near[m] & batch.observed[m][0].cpu().numpy()).any(1) for m in MODALITIES], axis=0)
-    rows = np.flatnonzero(seen)
+    whole = _holding_all(near, batch)
+    rows = np.flatnonzero(seen & ~whole)
     cut = {s: _cut(batch, s, near[s][rows]) for s in STREAMS}
     features, valid, observed = ({s: cut[s][k] for s in STREAMS} for k in range(3))
     present = torch.stack([valid[m].any(1) for m in MODALITIES], 1)
     batch = replace(
         batch, features=features, valid=valid, observed=observed, present=present, ids=batch.ids * len(rows), label=None
     )
-    return rows.tolist(), missing.simulated_needs_audio(batch)
+    return np.flatnonzero(seen & whole).tolist(), rows.tolist(), missing.simulated_needs_audio(batch)
 
 
 def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]]:
@@ -81,6 +83,12 @@ def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) 
     if times is not None:
         near[:, : len(times)] = np.abs(times[None] - middles[:, None]) <= WINDOW_S / 2
     return near & valid
+
+
+def _holding_all(near: dict[str, np.ndarray], batch: Batch) -> np.ndarray:
+    """Mark (N,) the windows that hold every frame of every stream; near (N, T) by stream."""
+    found: np.ndarray = np.all([(near[s] == batch.valid[s][0].cpu().numpy()).all(1) for s in STREAMS], axis=0)
+    return found
 
 
 def _cut(batch: Batch, stream: str, near: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:

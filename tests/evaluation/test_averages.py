@@ -35,15 +35,16 @@ def test_averages_by_hand():
     rows = averages.report(GROUPS, DRAWN)
     assert [(r["title"], r["networks"]) for r in rows] == [
         ("Masked, 2 trainings", 2), ("One, 2 trainings", 2), ("Two, 2 trainings", 2),
-        ("One, Two, one training each", 2),
+        ("One, Two, one training each", 2), ("One, Two, 2 trainings each", 4),
     ]  # fmt: skip
-    masked, one, two, each = rows
+    masked, one, two, each, every = rows
     assert masked["six"] == pytest.approx(0.25) and masked["against_average"] is None
     assert masked["against_masked"][0] == pytest.approx(0.0)  # errors .5 and 0 of the mean; 1, 0 and 0, 0 of each
     assert one["table"] == pytest.approx([0.0, 0.0, 0.0]) and two["six"] == pytest.approx(0.05)
     assert one["against_masked"][0] == one["against_average"][0] == pytest.approx(-0.25)
     # (.4 - .2) / 2 and 1; (-.4 + .2) / 2 and 1.1: errors .1, 0 and .1, .1, mean over the two repetitions.
     assert each["six"] == pytest.approx(0.075)
+    assert every["six"] == pytest.approx(0.025)  # the mean of all four answers: 0 and 1.05
 
 
 def test_without_a_masked_model_nothing_is_compared():
@@ -55,7 +56,7 @@ def test_without_a_masked_model_nothing_is_compared():
 def test_the_table_says_what_was_averaged():
     result = {"patterns": PATTERNS, "averages": averages.report(GROUPS, DRAWN), "rows": [{"reads_simulated_text": 1}]}
     lines = markdown.averages(result).splitlines()
-    assert len(lines) == 8 and lines[2].startswith("| Masked, 2 trainings | 2 | yes | 0.250 |")
-    nearer = "*One, 2 trainings*; *Two, 2 trainings*; *One, Two, one training each*"
-    assert lines[7].endswith(f"trained once, beyond chance: {nearer}. Than that model averaged: {nearer}.")
+    assert len(lines) == 9 and lines[2].startswith("| Masked, 2 trainings | 2 | yes | 0.250 |")
+    nearer = "*One, 2 trainings*; *Two, 2 trainings*; *One, Two, one training each*; *One, Two, 2 trainings each*"
+    assert lines[8].endswith(f"trained once, beyond chance: {nearer}. Than that model averaged: {nearer}.")
     assert lines[3].endswith("| -0.250 (-0.250 to -0.250) | -0.250 (-0.250 to -0.250) |")

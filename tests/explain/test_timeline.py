@@ -16,6 +16,10 @@ def happy(analyser):
     return analyser.extract(EXAMPLES / "crema_happy.mp4")
 
 
+def scores(prediction):
+    return [second["score"] for second in prediction.timeline]
+
+
 def test_presence_of_every_second_by_hand(happy):
     times = np.array([0.1, 0.6, 1.2, 1.4, 1.6, 2.9, 3.5], np.float32)  # 3.5 s lies behind the end: in the last second
     width = happy.audio.values.shape[1]
@@ -32,14 +36,29 @@ def test_presence_of_every_second_by_hand(happy):
         {"text": None, "audio": pytest.approx(1 / 3), "vision": 0.0},
         {"text": 1.0, "audio": 1.0, "vision": 0.0},
     ]
-    rows, windows = timeline.windows(u, batch)
-    assert rows == [0, 1, 2]
+    whole, rows, windows = timeline.windows(u, batch)
+    assert whole == [] and rows == [0, 1, 2]
     assert windows.valid["audio"].sum(1).tolist() == [5, 6, 5]  # within 1.5 s of 0.5, 1.5 and 2.5 s
     assert windows.observed["audio"].sum(1).tolist() == [2, 3, 3] and windows.valid["text"].sum(1).tolist() == [1, 2, 1]
+    # Without the last frame the window of 0 to 3 s around the middle second holds the whole clip.
+    shorter = replace(u, audio=Stream(u.audio.values[:6], times[:6]))
+    assert timeline.windows(shorter, collate([shorter]))[:2] == ([1], [0, 2])
     batch.observed["audio"][:], batch.observed["text"][:] = False, False
-    assert timeline.windows(u, batch)[0] == []
+    assert timeline.windows(u, batch)[:2] == ([], [])
+
+
+@pytest.mark.parametrize("clip", ["crema_happy.mp4", "pexels_crying.mp4", "jfk.flac"])
+def test_a_window_that_holds_the_whole_clip_has_its_score(analyser, clip, monkeypatch):
+    utterance = analyser.extract(EXAMPLES / clip)
+    for method in analyser.methods:
+        for rates in ({}, {"audio": 0.5, "vision": 0.5}):
+            with monkeypatch.context() as patch:
+                patch.setattr(timeline, "_holding_all", lambda near, batch: np.zeros(len(near["text"]), bool))
+                every_window_cut = scores(analyser.predict(utterance, method, frame_missing_rate=rates))
+            found = scores(analyser.predict(utterance, method, frame_missing_rate=rates))
+            assert found == pytest.approx(every_window_cut, abs=1e-5)
 
 
 def test_the_timeline_of_a_transcript_uses_no_simulated_text(analyser, happy):
     bare = happy.without("simulated", "")
-    assert analyser.predict(happy).timeline == analyser.predict(bare).timeline
+    assert scores(analyser.predict(happy)) == pytest.approx(scores(analyser.predict(bare)), abs=1e-6)
