@@ -15,7 +15,7 @@ from msa_core.views.parts import signed
 from msa_core.views.summary import likeness
 
 METHOD = "sdumc"
-ALIKE = 0.1  # of a score: nearer to people by less counts as no difference
+ALIKE = 0.05  # of a score: nearer to people by less counts as no difference
 SOURCES = ("simulated", "none")
 
 

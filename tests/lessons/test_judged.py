@@ -10,7 +10,7 @@ import pytest
 from paths import EXAMPLES
 
 from msa_core import people
-from msa_core.lessons import LESSONS, judged
+from msa_core.lessons import LESSONS, imagine, judged
 from msa_core.lessons.contract import Lesson
 from msa_core.lessons.models import METHODS
 from msa_core.schema import Utterance
@@ -49,7 +49,7 @@ def test_people_decide_and_not_the_full_answer(name: str, analyser: Any, read: M
     heard, both = (utterance.people[channel].mean for channel in ("voice", "both"))
     with_it, without = (abs(score(analyser, utterance, "sdumc", "text", s) - both) for s in ("simulated", "none"))
     answer = BY_NAME["imagine"].answer(analyser, utterance)
-    assert answer.holds == (None if abs(with_it - without) < 0.1 else with_it < without)
+    assert answer.holds == (None if abs(with_it - without) < imagine.ALIKE else with_it < without)
     assert answer.correct == (2 if answer.holds is None else 0 if answer.holds else 1)
 
     left = analyser.predict(utterance, "sdumc", ["vision"]).scores
