@@ -15,7 +15,6 @@ from msa_core.schema import Prediction, Utterance
 from msa_core.views.parts import method_title, signed
 
 GONE = "vision"  # in the question
-ALIKE = 0.2  # of a score: distances from people that differ by less count as the same
 
 
 class Breaks(Lesson):
@@ -58,7 +57,7 @@ class Breaks(Lesson):
             choices=(
                 say("the complete model’s"),
                 say("SDUMC’s"),
-                say("both about the same (within {x})", x=ALIKE),
+                say("both about the same (within {x})", x=judged.ALIKE),
             ),
             try_this=say(
                 "Take away each part in turn. Find one that hardly moves one model but clearly moves the other."
@@ -84,7 +83,7 @@ class Breaks(Lesson):
         if votes is None:
             return LessonAnswer(None, judged.joined(judged.people_gave(left), _moves(GONE, method, facts)), facts=facts)
         complete, ours = score_of(left, "complete_model_left"), score_of(left)
-        holds = judged.nearer(ours, complete, votes, ALIKE)
+        holds = judged.nearer(ours, complete, votes)
         correct = 2 if holds is None else int(holds)
         said = say(
             "{people} Without the face, the complete model scores {complete}, {away} away, and SDUMC {ours}, "

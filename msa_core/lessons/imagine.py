@@ -15,7 +15,6 @@ from msa_core.views.parts import signed
 from msa_core.views.summary import likeness
 
 METHOD = "sdumc"
-ALIKE = 0.05  # of a score: nearer to people by less counts as no difference
 SOURCES = ("simulated", "none")
 
 
@@ -61,7 +60,7 @@ class Imagine(Lesson):
             choices=(
                 say("text simulated from the voice"),
                 say("no text at all"),
-                say("no difference (less than {x})", x=ALIKE),
+                say("no difference (less than {x})", x=judged.ALIKE),
             ),
             try_this=say(
                 "Take the face away as well, so that only the voice is left. Does the simulated text matter more now?"
@@ -93,7 +92,7 @@ class Imagine(Lesson):
         votes = judged.votes_on(prediction)
         if votes is None:
             return LessonAnswer(None, judged.joined(judged.people_gave(prediction), scores), facts=facts)
-        holds = judged.nearer(simulated, bare, votes, ALIKE)
+        holds = judged.nearer(simulated, bare, votes)
         correct = 2 if holds is None else int(not holds)
         rows = [(say("simulated text"), simulated, real), (say("no text"), bare, real)]
         said = say(

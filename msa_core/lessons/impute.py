@@ -17,7 +17,6 @@ from msa_core.views.parts import signed
 
 METHOD = "promma"
 GONE = "text"  # in the question
-ALIKE = 0.1  # of a score: distances from people that differ by less count as the same
 FACTS = ("decision", "importance", "confidence", "worth", "threshold", "score_generated", "score_left_out")
 
 
@@ -143,7 +142,7 @@ def _judgement(prediction: Prediction, facts: Mapping[str, Any], made: bool) -> 
     if votes is None:
         return "", None
     used, other = (facts[k] for k in ("score_generated", "score_left_out")[:: 1 if made else -1])
-    right = judged.nearer(used, other, votes, ALIKE)
+    right = judged.nearer(used, other, votes)
     values = {
         "people": judged.people_gave(prediction),
         "used": f"{judged.away(used, votes):.2f}",

@@ -6,6 +6,8 @@ from msa_core.i18n import say
 from msa_core.schema import Prediction, Votes
 from msa_core.views.parts import signed
 
+ALIKE = 0.05  # of a score: distances from people that differ by less count as the same
+
 
 def votes_on(prediction: Prediction) -> Votes | None:
     """Return the votes of those who had what is left; None where nobody voted on that."""
@@ -17,10 +19,10 @@ def away(score: float, votes: Votes) -> float:
     return abs(score - votes.mean)
 
 
-def nearer(ours: float, theirs: float, votes: Votes, alike: float) -> bool | None:
-    """Tell whether a score is nearer to people than another; None when their distances differ by less than `alike`."""
+def nearer(ours: float, theirs: float, votes: Votes) -> bool | None:
+    """Tell whether a score is nearer to people than another; None when their distances differ by less than ALIKE."""
     gain = away(theirs, votes) - away(ours, votes)
-    return None if abs(gain) < alike else gain > 0
+    return None if abs(gain) < ALIKE else gain > 0
 
 
 def people_gave(prediction: Prediction) -> str:

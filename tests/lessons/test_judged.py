@@ -10,7 +10,7 @@ import pytest
 from paths import EXAMPLES
 
 from msa_core import people
-from msa_core.lessons import LESSONS, imagine, judged
+from msa_core.lessons import LESSONS, judged
 from msa_core.lessons.contract import Lesson
 from msa_core.lessons.models import METHODS
 from msa_core.schema import Utterance
@@ -49,20 +49,20 @@ def test_people_decide_and_not_the_full_answer(name: str, analyser: Any, read: M
     heard, both = (utterance.people[channel].mean for channel in ("voice", "both"))
     with_it, without = (abs(score(analyser, utterance, "sdumc", "text", s) - both) for s in ("simulated", "none"))
     answer = BY_NAME["imagine"].answer(analyser, utterance)
-    assert answer.holds == (None if abs(with_it - without) < imagine.ALIKE else with_it < without)
+    assert answer.holds == (None if abs(with_it - without) < judged.ALIKE else with_it < without)
     assert answer.correct == (2 if answer.holds is None else 0 if answer.holds else 1)
 
     left = analyser.predict(utterance, "sdumc", ["vision"]).scores
     ours, complete = (abs(left[k] - heard) for k in ("missing_model_left", "complete_model_left"))
     answer = BY_NAME["breaks"].answer(analyser, utterance)
-    assert answer.holds == (None if abs(ours - complete) < 0.2 else ours < complete)
+    assert answer.holds == (None if abs(ours - complete) < judged.ALIKE else ours < complete)
     assert answer.correct == (2 if answer.holds is None else 1 if answer.holds else 0)
 
     verdict = analyser.predict(utterance, "promma", ["text"]).mechanism["evaluator"]["text"]
     made, left_out = (abs(verdict[k] - both) for k in ("score_generated", "score_left_out"))
     answer = BY_NAME["impute"].answer(analyser, utterance)
     right = (made < left_out) == (verdict["decision"] == "generated")
-    assert answer.holds == (None if abs(made - left_out) < 0.1 else right)
+    assert answer.holds == (None if abs(made - left_out) < judged.ALIKE else right)
     assert answer.holds is None or ("The decision was right" in answer.said) == answer.holds
 
     inside = []
@@ -109,6 +109,6 @@ def test_an_experiment_stands_beside_those_who_had_the_same(analyser: Any, read:
 def test_nearer_needs_a_clear_difference() -> None:
     votes = people.votes({"A": 10})
     assert votes.mean == -2.0
-    assert judged.nearer(-1.5, -1.0, votes, 0.1) is True and judged.nearer(-3.0, -1.5, votes, 0.1) is False
-    assert judged.nearer(-1.5, -2.45, votes, 0.1) is None
+    assert judged.nearer(-1.5, -1.0, votes) is True and judged.nearer(-3.0, -1.5, votes) is False
+    assert judged.nearer(-1.5, -2.46, votes) is None
     assert judged.joined("One.", "", "Two.") == "One. Two." and judged.joined("", "") == ""

@@ -96,8 +96,9 @@ def test_the_shipped_file_has_the_same_distances_as_its_own_table() -> None:
                 own = row["values"][f"mae {channel.pattern}"]
                 assert channel.distances[row["label"]] == pytest.approx(own, abs=2e-5), row["label"]
     shown = channels.table(told)
-    assert [(shown.lines[i].name, j) for i, j in sorted(shown.best(), key=lambda b: b[1])] == [
-        (c.best, j) for j, c in enumerate(told.channels)
-    ]
+    marked = {(shown.lines[i].name, j) for i, j in shown.best()}  # rows that look the same are all marked
+    assert marked >= {(c.best, j) for j, c in enumerate(told.channels)}
+    lowest = {j: min(line.cells[j].value for line in shown.lines) for _, j in marked}
+    assert all(line.cells[j].value < lowest[j] + 0.01 for line in shown.lines for n, j in marked if n == line.name)
     with use("zh"):
         assert all(line.endswith("。") for line in channels.sentences(told))
