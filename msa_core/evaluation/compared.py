@@ -104,6 +104,7 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
         own = _own_complete(group, groups, plain.naive)
         row = _row(group, tested) | _against(group, own, references[group.reads_simulated], drawn)
         row |= {"against_plain": _difference(group, plain.masked, drawn)}
+        row |= {"against_changed": _difference(group, _changed(group, groups), drawn)}
         rows.append(row | ({"seeds": 0} if group.recipe.kind == "classical" else {}))
 
     # The head of the file: what was tested, and how.
@@ -287,15 +288,24 @@ def _against(group: Group, own: tuple[str, float] | None, references: References
     return row
 
 
-def _difference(group: Group, masked: Group | None, drawn: Resamples) -> list[float] | None:
-    """Compute the difference of a group's incomplete_mae from that of a masked model, with the ends of its interval.
-
-    None without such a model, for the model itself, and for a group that was not tested on every pattern.
-    """
-    if masked is None or group is masked or group.recipe.kind == "specialist":
+def _changed(group: Group, groups: Sequence[Group]) -> Group | None:
+    """Find the group that an ablation or a variant changes: the longest title that its own begins with."""
+    if group.recipe.kind not in ("ablation", "variant"):
         return None
-    low, high = bootstrap.difference_interval(group.errors, masked.errors, drawn.weights, few=drawn.few)
-    return [group.incomplete_mae - masked.incomplete_mae, low, high]
+    title = group.recipe.title
+    found = [g for g in groups if g.recipe.title != title and title.startswith(g.recipe.title)]
+    return max(found, key=lambda g: len(g.recipe.title), default=None)
+
+
+def _difference(group: Group, other: Group | None, drawn: Resamples) -> list[float] | None:
+    """Compute the difference of a group's incomplete_mae from that of another, with the ends of its interval.
+
+    None without the other, for the other itself, and for a group that was not tested on every pattern.
+    """
+    if other is None or group is other or group.recipe.kind == "specialist":
+        return None
+    low, high = bootstrap.difference_interval(group.errors, other.errors, drawn.weights, few=drawn.few)
+    return [group.incomplete_mae - other.incomplete_mae, low, high]
 
 
 def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) -> tuple[str, float] | None:

@@ -17,12 +17,13 @@ def headline(result: Result, ablations: bool = False) -> str:
     excess over the specialists, "price" the cost on complete input.
 
     Args:
-        ablations: ablations and variants only, else the main rows only.
+        ablations: ablations and variants only, each beside the row that it changes; else the main rows only.
     """
     names = list(result["patterns"])
     incomplete = {6: "six", 2: "two"}.get(len(names) - 1, "incomplete")
     hearing = [SIMULATED] if _has_simulated(result) else []
     ends = ["against masked (95 %)", "gap closed (95 %)", "to specialists", "price"]
+    ends += ["against what it changes (95 %)"] if ablations else []
     head = [f"{result['split']} MAE", *hearing, *names, f"mean of {incomplete}", *ends]
     rows: list[Sequence[str | None]] = []
     for row in _chosen(result, ablations):
@@ -30,7 +31,8 @@ def headline(result: Result, ablations: bool = False) -> str:
         mean = _pair(row["six"], row["six_sd"])
         reads = [_reads(row) for _ in hearing]
         place = [_against(row), _gap(row), _share(row.get("distance")), _share(row.get("price"))]
-        rows.append([_title(row), *reads, *cells, mean, *place])
+        changed = [_interval(row.get("against_changed"))] if ablations else []
+        rows.append([_title(row), *reads, *cells, mean, *place, *changed])
     for simulated, known, mean_error in () if ablations else _specialists(result):
         own = {r["regime"]: r for r in known}
         cells = [_number(own[p]["table"][p]["mae"]) if p in own else "" for p in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from synthetic import corpus
 
 from msa_core.corpora.corpus import Corpus
 from msa_core.corpora.ragged import Ragged
-from msa_core.evaluation import evaluate, finding, markdown, results
-from msa_core.methods import METHODS
+from msa_core.evaluation import compared, evaluate, finding, markdown, results
+from msa_core.methods import METHODS, Recipe
 from msa_core.missing import INCOMPLETE
 from msa_core.training.loop import TrainConfig, fit
 
@@ -97,3 +98,26 @@ def test_without_simulated_text_there_is_one_input(tmp_path: Path) -> None:
     assert not any(r["reads_simulated_text"] for r in found["rows"]) and "with_simulated_text" not in found
     assert rows["sdumc"]["against_masked"] == rows["sdumc"]["against_plain"] is not None
     assert "simulated text" not in markdown.headline(found)
+
+
+def test_an_ablation_stands_beside_the_row_that_it_changes() -> None:
+    kinds = {
+        "A": "method", "A + x": "method", "A, other": "ablation", "A, other, without y": "ablation",
+        "A without y": "ablation", "A, decide = never": "variant", "B": "method", "Teacher of A": "complete",
+        "Teacher of A, other": "ablation",
+    }  # fmt: skip
+    groups: Any = [SimpleNamespace(recipe=Recipe(title.lower(), title, kind)) for title, kind in kinds.items()]
+    found = {g.recipe.title: compared._changed(g, groups) for g in groups}
+    assert {title: g.recipe.title for title, g in found.items() if g is not None} == {
+        "A, other": "A", "A, other, without y": "A, other", "A without y": "A", "A, decide = never": "A",
+        "Teacher of A, other": "Teacher of A",
+    }  # fmt: skip
+
+
+def test_the_table_of_ablations_measures_against_what_is_changed(report: dict[str, Any]) -> None:
+    rows = [{**row, "kind": "ablation", "against_changed": [0.012, -0.003, 0.02]} for row in report["rows"][-1:]]
+    table = markdown.headline({**report, "rows": rows}, ablations=True).splitlines()
+    assert table[0].endswith("| against what it changes (95 %) |")
+    assert table[2].endswith("| +0.012 (-0.003 to +0.020) |")
+    assert "what it changes" not in markdown.headline(report)
+    assert all(row["against_changed"] is None for row in report["rows"] if row["kind"] != "constant")
