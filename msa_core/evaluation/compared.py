@@ -289,11 +289,11 @@ def _against(group: Group, own: tuple[str, float] | None, references: References
 
 
 def _changed(group: Group, groups: Sequence[Group]) -> Group | None:
-    """Find the group that an ablation or a variant changes: the longest title that its own begins with."""
+    """Find the group that an ablation or a variant changes: the longest title whose words its own begins with."""
     if group.recipe.kind not in ("ablation", "variant"):
         return None
     title = group.recipe.title
-    found = [g for g in groups if g.recipe.title != title and title.startswith(g.recipe.title)]
+    found = [g for g in groups if title.startswith((f"{g.recipe.title} ", f"{g.recipe.title}, "))]
     return max(found, key=lambda g: len(g.recipe.title), default=None)
 
 

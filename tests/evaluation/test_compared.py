@@ -102,16 +102,27 @@ def test_without_simulated_text_there_is_one_input(tmp_path: Path) -> None:
 
 def test_an_ablation_stands_beside_the_row_that_it_changes() -> None:
     kinds = {
-        "A": "method", "A + x": "method", "A, other": "ablation", "A, other, without y": "ablation",
-        "A without y": "ablation", "A, decide = never": "variant", "B": "method", "Teacher of A": "complete",
+        "A": "method",
+        "A + x": "method",
+        "A, other": "ablation",
+        "A, other, without y": "ablation",
+        "A without y": "ablation",
+        "A without yz": "ablation",
+        "A, decide = never": "variant",
+        "B": "method",
+        "Teacher of A": "complete",
         "Teacher of A, other": "ablation",
-    }  # fmt: skip
+    }
     groups: Any = [SimpleNamespace(recipe=Recipe(title.lower(), title, kind)) for title, kind in kinds.items()]
     found = {g.recipe.title: compared._changed(g, groups) for g in groups}
     assert {title: g.recipe.title for title, g in found.items() if g is not None} == {
-        "A, other": "A", "A, other, without y": "A, other", "A without y": "A", "A, decide = never": "A",
+        "A, other": "A",
+        "A, other, without y": "A, other",
+        "A without y": "A",
+        "A without yz": "A",
+        "A, decide = never": "A",
         "Teacher of A, other": "Teacher of A",
-    }  # fmt: skip
+    }
 
 
 def test_the_table_of_ablations_measures_against_what_is_changed(report: dict[str, Any]) -> None:
