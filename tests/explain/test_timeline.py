@@ -47,16 +47,40 @@ def test_presence_of_every_second_by_hand(happy):
     assert timeline.windows(u, batch)[:2] == ([], [])
 
 
-@pytest.mark.parametrize("clip", ["crema_happy.mp4", "pexels_crying.mp4", "jfk.flac"])
-def test_a_window_that_holds_the_whole_clip_has_its_score(analyser, clip, monkeypatch):
-    utterance = analyser.extract(EXAMPLES / clip)
+@pytest.mark.parametrize(
+    ("dropped", "rates", "any_whole"),
+    [
+        ((), {}, True),
+        (("text",), {}, True),
+        (("vision",), {"audio": 0.5}, True),
+        (("audio", "text"), {}, True),
+        ((), {"text": 0.9, "audio": 0.9, "vision": 0.9}, True),
+        ((), {"text": 0.9}, False),  # the only token is dropped below: the clip is read with simulated text then
+    ],
+)
+def test_a_window_that_holds_the_whole_clip_has_its_score(analyser, happy, monkeypatch, dropped, rates, any_whole):
+    one_token = replace(happy, text=Stream(happy.text.values[:1], happy.text.times_s[:1]))
+    utterance, holding_all, marked = happy if any_whole else one_token, timeline._holding_all, []
+
+    def remembered(near, batch):
+        marked.append(holding_all(near, batch).any())
+        return holding_all(near, batch)
+
     for method in analyser.methods:
-        for rates in ({}, {"audio": 0.5, "vision": 0.5}):
-            with monkeypatch.context() as patch:
-                patch.setattr(timeline, "_holding_all", lambda near, batch: np.zeros(len(near["text"]), bool))
-                every_window_cut = scores(analyser.predict(utterance, method, frame_missing_rate=rates))
-            found = scores(analyser.predict(utterance, method, frame_missing_rate=rates))
-            assert found == pytest.approx(every_window_cut, abs=1e-5)
+        with monkeypatch.context() as patch:
+            patch.setattr(timeline, "_holding_all", lambda near, batch: np.zeros(len(near["text"]), bool))
+            every_window_cut = scores(analyser.predict(utterance, method, dropped, frame_missing_rate=rates))
+        with monkeypatch.context() as patch:
+            patch.setattr(timeline, "_holding_all", remembered)
+            found = scores(analyser.predict(utterance, method, dropped, frame_missing_rate=rates))
+        assert found == pytest.approx(every_window_cut, abs=1e-5)
+    assert marked == [any_whole] * len(analyser.methods)
+
+
+def test_the_windows_of_a_long_clip_are_cut(analyser):
+    clip = analyser.extract(EXAMPLES / "jfk.flac")
+    whole, rows, _ = timeline.windows(clip, collate([clip]))
+    assert whole == [] and len(rows) == len(timeline.bounds(clip.duration_s))
 
 
 def test_the_timeline_of_a_transcript_uses_no_simulated_text(analyser, happy):
