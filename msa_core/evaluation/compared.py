@@ -289,12 +289,10 @@ def _against(group: Group, own: tuple[str, float] | None, references: References
 
 
 def _changed(group: Group, groups: Sequence[Group]) -> Group | None:
-    """Find the group that an ablation or a variant changes: the longest title whose words its own begins with."""
+    """Find the group that an ablation or a variant changes, None when it is not there."""
     if group.recipe.kind not in ("ablation", "variant"):
         return None
-    title = group.recipe.title
-    found = [g for g in groups if title.startswith((f"{g.recipe.title} ", f"{g.recipe.title}, "))]
-    return max(found, key=lambda g: len(g.recipe.title), default=None)
+    return next((g for g in groups if g.run_name == group.recipe.changes and g.recipe.kind != "variant"), None)
 
 
 def _difference(group: Group, other: Group | None, drawn: Resamples) -> list[float] | None:

@@ -110,12 +110,13 @@ def groups_of(
         told = settings if settings != request.variants[0] or recipe.kind == "naive" else {}
         variant = [_told(k, value) for k, value in told.items()]
         kind = "variant" if variant and recipe.kind != "naive" else recipe.kind
+        changes = recipe.run_name if kind == "variant" else recipe.changes
         covered, width = _coverage([(run, found[v]) for run, _, found in own], corpus, factor) if v == 0 else ({}, {})
         groups.append(
             Group(
                 name=", ".join([first.run_name, *variant]),
                 run_name=first.run_name,
-                recipe=recipe._replace(title=", ".join([recipe.title, *variant]), kind=kind),
+                recipe=recipe._replace(title=", ".join([recipe.title, *variant]), kind=kind, changes=changes),
                 method=methods.method_of(first.manifest, first.folder.name),
                 regime=str(first.manifest["train"]["regime"]),
                 n_parameters=first.manifest.get("n_parameters"),

@@ -51,6 +51,7 @@ class Recipe(NamedTuple):
         config: settings of the method.
         loop: settings of the training loop.
         teacher: run name of the teacher; every seed learns from the teacher of its seed.
+        changes: run name of what an ablation takes something from.
     """
 
     run_name: str
@@ -59,6 +60,7 @@ class Recipe(NamedTuple):
     config: Mapping[str, Any] = {}
     loop: Mapping[str, Any] = {}
     teacher: str | None = None
+    changes: str | None = None
 
 
 class Preset(NamedTuple):

@@ -224,10 +224,10 @@ class CorrKD(Method):
             "with kl for rcd": {"response": "kl"},
         }  # fmt: skip
         ablations = [
-            Recipe(f"corrkd {how}", f"CorrKD {how}", "ablation", config, loop, teacher)
+            Recipe(f"corrkd {how}", f"CorrKD {how}", "ablation", config, loop, teacher, "corrkd")
             for how, config in changes.items()
         ]
-        bare = Recipe("corrkd without distillation", "CorrKD without distillation", "ablation", {"distil": False}, loop)
+        bare, alone = "without distillation", {"distil": False}
         hearing = Recipe(
             "corrkd, simulated text", "CorrKD + simulated text", "method", {"use_simulated": True}, loop, teacher
         )
@@ -237,10 +237,13 @@ class CorrKD(Method):
             Recipe("corrkd", "CorrKD", "method", {}, loop, teacher),
             hearing,
             *ablations,
-            bare,
-            Recipe(f"{teacher}, {pooled}", f"Teacher of CorrKD, {pooled}", "ablation", plain, complete),
-            Recipe(f"corrkd, {pooled}", f"CorrKD, {pooled}", "ablation", {"fuse": False}, loop, f"{teacher}, {pooled}"),
-        ]
+            Recipe(f"corrkd {bare}", f"CorrKD {bare}", "ablation", alone, loop, None, "corrkd"),
+            Recipe(f"{teacher}, {pooled}", f"Teacher of CorrKD, {pooled}", "ablation", plain, complete, None, teacher),
+            Recipe(
+                f"corrkd, {pooled}", f"CorrKD, {pooled}", "ablation", {"fuse": False}, loop, f"{teacher}, {pooled}",
+                "corrkd",
+            ),
+        ]  # fmt: skip
 
     def forward(self, batch: Batch) -> Output:
         """Score a batch. Logits (B, K), of E emotions (B, E, 2); trace: attention_<modality> (B, T)."""

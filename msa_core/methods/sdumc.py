@@ -238,13 +238,13 @@ class SDUMC(Method):
     @classmethod
     def recipes(cls) -> list[Recipe]:
         """List SDUMC, RS as published, and its ablations; without simulated text MIA starts from the learned frame."""
-        loop, published = {"lr": 0.0015}, "SDUMC, RS by RMSE"
+        loop, rmse, title, kind = {"lr": 0.0015}, "sdumc, rs by rmse", "SDUMC, RS by RMSE", "ablation"
         ablations = (
-            Recipe(f"sdumc without {part}", f"{published}, without {part}", "ablation", {f"use_{part}": False}, loop)
+            Recipe(f"sdumc without {part}", f"{title}, without {part}", kind, {f"use_{part}": False}, loop, None, rmse)
             for part in ("mia", "rnc", "simulated")
         )
-        rmse = Recipe("sdumc, rs by rmse", published, "ablation", {}, loop)
-        return [Recipe("sdumc", "SDUMC", "method", ALIKE, loop), rmse, *ablations]
+        as_published = Recipe(rmse, title, kind, {}, loop, None, "sdumc")
+        return [Recipe("sdumc", "SDUMC", "method", ALIKE, loop), as_published, *ablations]
 
     @property
     def reads_simulated_text(self) -> bool:

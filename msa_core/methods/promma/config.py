@@ -100,7 +100,10 @@ RECIPES = [
     ),
     Recipe("promma (reconstruction)", "ProMMA (reconstruction)", "method", {}, _LOOP, _TEACHER),
     *(
-        Recipe(f"promma (reconstruction) {how}", f"ProMMA (reconstruction) {how}", "ablation", config, _LOOP, _TEACHER)
+        Recipe(
+            f"promma (reconstruction) {how}", f"ProMMA (reconstruction) {how}", "ablation", config, _LOOP, _TEACHER,
+            "promma (reconstruction)",
+        )
         for how, config in _ABLATIONS.items()
     ),
 ]  # fmt: skip
