@@ -31,7 +31,8 @@ INPUTS = {"complete": "complete input only", "subset": "random subsets of the mo
 NO_MEASURE = "A demonstration of a model's behaviour, not a measure of feelings: do not judge people by it."
 CHOSEN_ON = (
     "Mean absolute error on the validation rows, on a scale from -3 to 3, by what is left. Epoch and seed were chosen "
-    "on these rows, which flatters the numbers; docs/results.md of the project compares the methods on test rows. "
+    "on these rows (the seed of SDUMC on real people too), which flatters the numbers; docs/results.md of the project "
+    "compares the methods on test rows. "
     "± is the half-width of the interval around a score, calibrated on the same rows."
 )
 LOAD_METHOD = """```python

@@ -47,6 +47,15 @@ def test_averages_by_hand():
     assert every["six"] == pytest.approx(0.025)  # the mean of all four answers: 0 and 1.05
 
 
+def test_methods_of_the_other_input_are_averaged_by_themselves():
+    more = group("Deaf too", "method", False, (-1.0, 1.0), (5.0, 1.0))
+    found = [row for row in averages.report([*GROUPS, more], DRAWN) if row["title"].startswith("Deaf, ")]
+    (each,) = found  # one of them has one training, so that there is nothing to average over all
+    assert each["title"] == "Deaf, Deaf too, one training each" and each["networks"] == 2
+    assert each["six"] == pytest.approx(0.25)  # (2 - 1) / 2 and 1
+    assert each["reads_simulated_text"] is False and each["against_masked"] is None
+
+
 def test_without_a_masked_model_nothing_is_compared():
     rows = averages.report([g for g in GROUPS if g.name == "One"], DRAWN)
     assert rows[0]["against_masked"] is rows[0]["against_average"] is None

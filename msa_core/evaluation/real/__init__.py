@@ -11,4 +11,5 @@ One line, in this order:
     seeds                  trainings of one setting on some of these sets, and the choice of the one to ship
 
 Nothing here trains a network: the sets are held out from the shipped checkpoints, or of corpora that they never saw.
+`seeds` lets three of them choose among trainings, which the tables of these sets say.
 """

@@ -3,8 +3,9 @@
 Validation tells such trainings apart by less than chance, and the lowest of them may answer real clips the worst. So
 what is never trained on decides too: voices of RAVDESS' valid part, the clips of CREMA-D that people voted on, and
 the neutral commands of GRID. Each error counts as its ratio to the mean of the trainings, so that no scale weighs
-more than another. The sets have chosen then, and their tables are no test of the one that is shipped: the tables of
-the corpora are, which hold every training.
+more than another. The words of clips are read by the text layers at hand, which were tuned through an earlier choice;
+their hash stands in the file. The sets have chosen then, and their tables are no test of the one that is shipped: the
+tables of the corpora are, which hold every training.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from msa_core.evaluation import results
 from msa_core.evaluation.real import clips, measures, scoring, voices
 from msa_core.evaluation.real.command import Measure
 from msa_core.evaluation.real.scored import Scored
-from msa_core.features import TUNED
-from msa_core.methods.shipped import SHIPPED_RUNS
+from msa_core.features import TUNED, text_layers
+from msa_core.methods.shipped import CORPUS, SHIPPED_RUNS
 from msa_core.predict import Analyser
 from msa_core.tables import markdown_table
 from msa_core.training.command import seeds_of, ship
@@ -54,15 +55,19 @@ def command(
         The content of seeds.json.
 
     Raises:
-        MsaError: a name is of nothing that is shipped or has no run, or a set is not there.
+        MsaError: a name is of nothing that is shipped or has no run, a run is of another corpus, or a set is not there.
     """
     for label in labels:
         if label not in SHIPPED_RUNS:
             raise MsaError(f"No run called {label!r} is shipped. Names: {', '.join(SHIPPED_RUNS)}.")
     found = {label: seeds_of(runs, label) for label in labels}
+    for run in (run for own in found.values() for run in own):
+        if (corpus := checkpoint.read_manifest(run)["corpus"]["name"]) != CORPUS:
+            raise MsaError(f"{run.name} was trained on {corpus!r}. Give --runs of a study on {CORPUS!r}.")
     # 1. Read the sets, once for all trainings.
     heard = voices.ravdess(data, ("valid",))
-    filmed = {"cremad": clips.cremad(data, media), "grid": clips.grid(media)}
+    voted = clips.cremad(data, media) if (data / clips.VOTES).is_file() else []
+    filmed = {"cremad": voted, "grid": clips.grid(media)}
     sizes = {"ravdess": len(heard.ids)} | {name: len(some) for name, some in filmed.items()}
     if lost := [name for name, n in sizes.items() if not n]:
         raise MsaError(f"There is nothing of {SETS[lost[0]]} to measure. Give --data and --media of evaluate-real.")
@@ -73,12 +78,20 @@ def command(
     scored |= {name: measure.clips(name, name, some, progress) for name, some in filmed.items()}
     # 3. Choose of each setting the training of the lowest mean ratio.
     settings = {label: _beside(own, scored) for label, own in found.items()}
+    layers = checkpoint.read_manifest(text_layers.CHECKPOINT)  # they read the words of clips
+    result = {
+        "kind": NAME,
+        "text_layers": layers["sha256"][checkpoint.MODEL],
+        "sets": {name: len(one.ids) for name, one in scored.items()},
+        "left_out": {name: why for one in scored.values() for name, why in one.left_out.items()},
+        "settings": settings,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(out / results.SEEDS, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    # 4. Ship what was chosen.
     for label, own in found.items() if shipping else ():
         best = next(run for run, row in zip(own, settings[label], strict=True) if row["chosen"])
         progress(ship(best, SHIPPED_RUNS[label]))
-    result = {"kind": NAME, "sets": {name: len(one.ids) for name, one in scored.items()}, "settings": settings}
-    out.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(out / results.SEEDS, json.dumps(result, indent=1, allow_nan=False) + "\n")
     return result
 
 
@@ -111,7 +124,7 @@ def _errors(run: Path, scored: Mapping[str, Scored]) -> list[float]:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """Write the trainings of every setting as one table; the chosen ones are bold."""
-    head = ["training", *(f"{title} (MAE)" for title in SETS.values()), "mean ratio to the others of its setting"]
+    head = ["training", *(f"{title} (MAE)" for title in SETS.values()), "mean ratio to the mean of its setting"]
     rows = []
     for own in result["settings"].values():
         for row in own:

@@ -18,6 +18,7 @@ from msa_core.tables import markdown_table
 
 TITLE = "Real people"
 CONSTANT, PROSODY, PERSON = "Constant", "Loudness and pitch", "One person against the others"
+CHOSE = ("ravdess", "cremad", "grid")  # sets that decide which training of SDUMC is shipped (`seeds.py`)
 Part = Mapping[str, Any]  # a set of the file
 
 
@@ -84,6 +85,8 @@ def statement(part: Part) -> str:
         "clips": say("{n} clips of the sets above.", n=n),
     }  # fmt: skip
     text = said.get(str(part["kind"])) or say("{n} clips, labelled in {file}.", n=n, file="labels.csv")
+    if part["kind"] in CHOSE:
+        text += " " + say("They also chose which training of SDUMC is shipped (of RAVDESS, the valid part).")
     if constant is not None:
         text += " " + say(
             "The constant is {constant}: the median label of the training part, or 0 where there is none.",

@@ -16,6 +16,8 @@ from msa_core.evaluation import results
 from msa_core.evaluation.real import seeds
 from msa_core.methods.shipped import SHIPPED_RUNS
 
+SHIPPED_LAYERS = checkpoint.read_manifest("text-layers-v1")["sha256"][checkpoint.MODEL]
+
 
 def test_the_lowest_mean_ratio_is_chosen(monkeypatch):
     """The last is lowest on one set of four only, but by most; worked by hand."""
@@ -48,13 +50,15 @@ def runs(tmp_path: Path) -> Path:
 def test_seeds_are_measured_and_the_chosen_one_shipped(data, media, runs, quickly, tmp_path, monkeypatch, capsys):
     page, out = tmp_path / "page.md", tmp_path / "out"
     page.write_text("<!-- seeds:begin -->\n<!-- seeds:end -->\n")
+    shutil.copytree(checkpoint.ROOT / "text-layers-v1", tmp_path / "checkpoints" / "text-layers-v1")
     monkeypatch.setattr(checkpoint, "ROOT", tmp_path / "checkpoints")
     asked = ["seeds", "--runs", str(runs), "--data", str(data), "--media", str(media), "--out", str(out)]
     labels = ["--label", "sdumc", "--label", "promma (reconstruction)"]
     assert main([*asked, *labels, "--readme", str(page)]) == 0
-    assert checkpoint.available() == []  # without --ship nothing is
+    assert checkpoint.available() == ["text-layers-v1"]  # without --ship nothing is added
     result = json.loads((out / results.SEEDS).read_text())
-    assert result["sets"] == {"ravdess": 6, "cremad": 1, "grid": 1}  # one actor of the valid part
+    assert result["sets"] == {"ravdess": 6, "cremad": 1, "grid": 1} and result["left_out"] == {}  # one actor is valid
+    assert result["text_layers"] == SHIPPED_LAYERS
     own = result["settings"]["sdumc"]
     assert [row["run"] for row in own] == ["sdumc-seed0", "sdumc-seed1"] and sum(row["chosen"] for row in own) == 1
     manifest = checkpoint.read_manifest(runs / "sdumc-seed0")
@@ -76,6 +80,21 @@ def test_what_is_wrong_is_a_sentence(data, media, runs, tmp_path):
         seeds.command(runs, ["nobody"], data, media, tmp_path)
     with pytest.raises(MsaError, match="has no run 'corrkd'"):
         seeds.command(runs, ["corrkd"], data, media, tmp_path)
+    manifest = runs / "sdumc-seed0" / checkpoint.MANIFEST
+    told = manifest.read_text()
+    manifest.write_text(told.replace('"name": "composite"', '"name": "ravdess"'))
+    with pytest.raises(MsaError, match="sdumc-seed0 was trained on 'ravdess'. Give --runs of a study on 'composite'"):
+        seeds.command(runs, ["sdumc"], data, media, tmp_path)
+    manifest.write_text(told)
+    shutil.rmtree(data / "cremad_votes")
+    with pytest.raises(MsaError, match="There is nothing of CREMA-D to measure"):
+        seeds.command(runs, ["sdumc"], data, media, tmp_path)
+    shutil.rmtree(data / "ravdess")
+    with pytest.raises(MsaError, match="Put the RAVDESS corpus there"):
+        seeds.command(runs, ["sdumc"], data, media, tmp_path)
+
+
+def test_without_clips_of_grid_nothing_is_measured(data, media, runs, tmp_path):
     shutil.rmtree(media / "talking")
     with pytest.raises(MsaError, match="There is nothing of GRID to measure"):
         seeds.command(runs, ["sdumc"], data, media, tmp_path)
