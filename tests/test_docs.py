@@ -57,6 +57,13 @@ def test_links_lead_somewhere(path):
         assert not anchor or anchor in anchors(place), f"{name(path)} links to {target}, which has no such heading"
 
 
+@pytest.mark.parametrize("path", [*PAGES, *sorted((ROOT / "checkpoints").rglob("*.md"))], ids=name)
+def test_every_line_of_a_table_has_a_cell_for_each_column(path):
+    for table in re.findall(r"(?:^\|.*\n)+", f"{path.read_text()}\n", re.M):
+        cells = [len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()]
+        assert len(set(cells)) == 1, f"{name(path)}: {table.splitlines()[0]}"
+
+
 def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "index.md").read_text()
     pages = {p.name for p in (ROOT / "docs").glob("*.md")} - {"index.md"}

@@ -21,7 +21,7 @@ from msa_core.evaluation.spoken_cases import Case, of_kinds, require_engine, utt
 from msa_core.tables import markdown_table
 
 HEAD = (
-    *("kind", "sounds", "seconds of all: before", "now", "now / before", "of one sound, median", "at most"),
+    *("kind", "sounds", "seconds of all before", "now / before: of all", "of one sound, median", "at most"),
     *("slower by more than 5 %", "words changed", "slower with the same words"),
 )
 SLOWER = 1.05  # times as long as before, from which a sound counts as slower

@@ -30,9 +30,10 @@ def test_the_shortest_reading_of_each_counts() -> None:
     words = {0: "yes", 1: "no", 2: ""}
     before = reader({0: iter([9, 9, 1.0, 3.0]), 1: iter([2.0, 2.5]), 2: iter([1.0, 1.0])}, words, asked)
     now = reader({0: iter([9, 9, 1.04, 8.0]), 1: iter([9.0, 3.0]), 2: iter([1.5, 1.2])}, words | {1: "no no"}, asked)
-    rows = reading_cost.compared(before, now, CASES, 2).splitlines()[2:]
-    cells = [[c.strip() for c in row.strip("|").split("|")] for row in rows]
-    assert cells == [
+    head, _, *rows = reading_cost.compared(before, now, CASES, 2).splitlines()
+    names, *cells = [[c.strip() for c in row.strip("|").split("|")] for row in (head, *rows)]
+    assert names[2:6] == ["seconds of all before", "now / before: of all", "of one sound, median", "at most"]
+    assert len(names) == 9 and cells == [
         ["reply", "2", "3.0", "1.35", "1.27", "1.50", "1", "1", "0"],
         ["music", "1", "1.0", "1.20", "1.20", "1.20", "1", "0", "1"],
     ]
