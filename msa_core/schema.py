@@ -217,10 +217,11 @@ class Batch:
 
     def rows(self, numbers: Sequence[int]) -> Batch:
         """Select rows by their numbers."""
-        parts, chosen = ("features", "valid", "observed"), list(numbers)
+        chosen = self.present.new_tensor(numbers, dtype=int)  # type: ignore[arg-type]  # torch takes Python's own
+        parts, ids = ("features", "valid", "observed"), tuple(self.ids[i] for i in numbers)
         cut: dict[str, Any] = {k: {s: t[chosen] for s, t in getattr(self, k).items()} for k in parts}
         label = None if self.label is None else self.label[chosen]
-        return replace(self, present=self.present[chosen], label=label, ids=tuple(self.ids[i] for i in chosen), **cut)
+        return replace(self, present=self.present[chosen], label=label, ids=ids, **cut)
 
     def to(self, device: str) -> Batch:
         """Move the batch to another device."""

@@ -37,9 +37,10 @@ def windows(utterance: Utterance, batch: Batch) -> tuple[list[int], list[int], B
         others, and a batch with a row for each of the others.
     """
     middles = np.array([(a + b) / 2 for a, b in bounds(utterance.duration_s)])
-    near = {s: _near(utterance, batch, s, middles) for s in STREAMS}
-    seen = np.any([(near[m] & batch.observed[m][0].cpu().numpy()).any(1) for m in MODALITIES], axis=0)
-    whole = _holding_all(near, batch)
+    valid_of, observed_of = ({s: t[0].cpu().numpy() for s, t in part.items()} for part in (batch.valid, batch.observed))
+    near = {s: _near(utterance, valid_of[s], s, middles) for s in STREAMS}
+    seen = np.any([(near[m] & observed_of[m]).any(1) for m in MODALITIES], axis=0)
+    whole = _holding_all(near, valid_of, bool(observed_of["text"].any()))
     rows = np.flatnonzero(seen & ~whole)
     cut = {s: _cut(batch, s, near[s][rows]) for s in STREAMS}
     features, valid, observed = ({s: cut[s][k] for s in STREAMS} for k in range(3))
@@ -75,9 +76,8 @@ def observed(utterance: Utterance, batch: Batch) -> list[dict[str, float | None]
     return shares
 
 
-def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) -> np.ndarray:
-    """Mark (N, T) the real frames within half a window of the N middles."""
-    valid = batch.valid[stream][0].cpu().numpy()
+def _near(utterance: Utterance, valid: np.ndarray, stream: str, middles: np.ndarray) -> np.ndarray:
+    """Mark (N, T) the real frames, `valid` (T,), within half a window of the N middles."""
     times = utterance.stream(stream).times_s
     near = np.zeros((len(middles), len(valid)), bool)
     if times is not None:
@@ -85,13 +85,12 @@ def _near(utterance: Utterance, batch: Batch, stream: str, middles: np.ndarray) 
     return near & valid
 
 
-def _holding_all(near: dict[str, np.ndarray], batch: Batch) -> np.ndarray:
-    """Mark (N,) the windows that hold every frame of the clip; near (N, T) by stream.
+def _holding_all(near: dict[str, np.ndarray], valid: dict[str, np.ndarray], words: bool) -> np.ndarray:
+    """Mark (N,) the windows that hold every frame of the clip, valid (T,); near (N, T) by stream.
 
-    Simulated text beside words that are seen is read by no model, so that the windows need none of it.
+    Simulated text beside `words` that are seen is read by no model, so that the windows need none of it.
     """
-    streams = MODALITIES if bool(batch.observed["text"].any()) else STREAMS
-    found: np.ndarray = np.all([(near[s] == batch.valid[s][0].cpu().numpy()).all(1) for s in streams], axis=0)
+    found: np.ndarray = np.all([(near[s] == valid[s]).all(1) for s in (MODALITIES if words else STREAMS)], axis=0)
     return found
 
 

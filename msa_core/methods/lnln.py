@@ -148,9 +148,7 @@ class TokenEncoder(nn.Module):
         n, length = len(self.tokens), x.shape[1]
         # 1. Project the frames and give them positions, scaled so that they do not drown the features.
         frames = self.frames(x, keep, standardise)
-        placed = frames.padded(frames.values) + sinusoids(length, self.tokens.shape[1]).to(x) / math.sqrt(
-            len(self.tokens[0])
-        )
+        placed = frames.padded(frames.values) + sinusoids(length, self.tokens.shape[1]).to(x)
         # 2. Tokens stand before the frames; all look at one another, nobody at what takes no part.
         states = torch.cat([self.tokens.expand(len(x), -1, -1), placed], 1)
         there = torch.cat([keep.new_ones(len(x), n), keep], 1)

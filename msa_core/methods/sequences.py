@@ -42,7 +42,7 @@ class SelfAttention(nn.Module):
         heads = self.projection(self.norm(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
         # Scaled dot products; what does not take part gets the lowest energy.
-        ignored = torch.where(keep, 0.0, torch.finfo(x.dtype).min)[:, None, None]
+        ignored = torch.where(keep, 0.0, torch.finfo(x.dtype).min).view(len(keep), 1, 1, -1)
         energy = (query / math.sqrt(query.shape[-1])) @ key.mT
         energy = energy.add_(ignored)  # in place: the largest tensor of the layer
         weights = torch.softmax(energy, -1) if self.training else softmax(energy)
@@ -70,7 +70,7 @@ class CrossAttention(nn.Module):
         key, value = (
             self.projection(self.norm(frames)).unflatten(-1, (2, self.n_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         )  # (B, heads, T, d / heads)
-        ignored = torch.where(keep, 0.0, torch.finfo(frames.dtype).min)[:, None, None]
+        ignored = torch.where(keep, 0.0, torch.finfo(frames.dtype).min).view(len(keep), 1, 1, -1)
         weights = torch.softmax((query / math.sqrt(query.shape[-1])) @ key.mT + ignored, -1)
         mixed = self.output((weights @ value).transpose(1, 2).flatten(2))
         return torch.where(keep.any(1)[:, None, None], self.dropout(mixed), 0.0)
@@ -137,10 +137,11 @@ class SequenceEncoder(nn.Module):
         used = (
             length if everything else max(1, int((keep.any(0) * torch.arange(1, length + 1, device=keep.device)).max()))
         )
-        x, keep = x[:, :used], keep[:, :used]
+        if used < length:
+            x, keep = x[:, :used], keep[:, :used]
         # 2. R = Conv1d(X) + positions, scaled by 1 / sqrt(d): (B, T', d).
         r = self.convolution.sequence(x, keep, standardise)
-        r = r + sinusoids(r.shape[1], r.shape[2]).to(r) / math.sqrt(r.shape[2])
+        r = r + sinusoids(r.shape[1], r.shape[2]).to(r)
         # 3. Which places count: the frames, and the first place of a row without any.
         frames, nothing, places = keep, None, None
         if not everything:
@@ -154,21 +155,24 @@ class SequenceEncoder(nn.Module):
             r, frames = r.gather(1, places[..., None].expand(-1, -1, r.shape[2])), frames.gather(1, places)
         # 5. F = Transformer(R), with prompts before the frames and as a residual.
         for i, layer in enumerate(self.layers):
-            n = len(prompts[i][0]) if prompts else 0
-            if prompts:
-                r = torch.cat([prompts[i][0].expand(len(r), -1, -1), r], 1)
-            r, weights = layer(r, F.pad(frames, (n, 0), value=True))
-            r, weights = r[:, n:], weights[..., n:, n:]
-            if prompts:
-                r = r + prompts[i][1]
+            if not prompts:
+                r, weights = layer(r, frames)
+                continue
+            tokens, residual = prompts[i]
+            n = len(tokens)
+            r, weights = layer(torch.cat([tokens.expand(len(r), -1, -1), r], 1), F.pad(frames, (n, 0), value=True))
+            r, weights = r[:, n:] + residual, weights[..., n:, n:]
         # 6. Attention that each frame gets in the last layer: mean over the frames that attend, and over heads.
-        share = frames.to(r.dtype) / frames.sum(1, keepdim=True)
-        looked = (share[:, None, None] @ weights).mean(1).squeeze(1)
+        if everything:
+            looked = weights.mean((1, 2))
+        else:
+            share = frames.to(r.dtype) / frames.sum(1, keepdim=True)
+            looked = (share[:, None, None] @ weights).mean(1).squeeze(1)
         if nothing is not None:
             looked = torch.where(nothing, 0.0, looked)
         if places is not None:
             looked = looked.new_zeros(keep.shape).scatter(1, places, looked)
-        return r, frames, F.pad(looked, (0, length - used))
+        return r, frames, looked if used == length else F.pad(looked, (0, length - used))
 
 
 def distinct(x: Tensor, keep: Tensor) -> tuple[list[int], list[int]] | None:
@@ -207,11 +211,15 @@ def _alike(values: np.ndarray, keep: np.ndarray, a: int, b: int, there: bool) ->
 
 @lru_cache(maxsize=64)
 def sinusoids(length: int, d_model: int) -> Tensor:
-    """Compute positions (length, d_model): sines and cosines of geometric wavelengths (Vaswani et al., 2017, 3.5)."""
+    """Compute positions (length, d_model): sines and cosines of geometric wavelengths (Vaswani et al., 2017, 3.5).
+
+    They are scaled by 1 / sqrt(d_model), so that they do not drown the features.
+    """
     with torch.inference_mode(False):  # they are kept, also for a training
         place = torch.arange(length)[:, None]
         rate = torch.exp(-math.log(10_000.0) * torch.arange(0, d_model, 2) / d_model)
-        return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
+        waves = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)[:, :d_model]
+        return waves / math.sqrt(d_model)
 
 
 def softmax(energy: Tensor) -> Tensor:

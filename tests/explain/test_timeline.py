@@ -62,13 +62,13 @@ def test_a_window_that_holds_the_whole_clip_has_its_score(analyser, happy, monke
     one_token = replace(happy, text=Stream(happy.text.values[:1], happy.text.times_s[:1]))
     utterance, holding_all, marked = happy if any_whole else one_token, timeline._holding_all, []
 
-    def remembered(near, batch):
-        marked.append(holding_all(near, batch).any())
-        return holding_all(near, batch)
+    def remembered(near, *rest):
+        marked.append(holding_all(near, *rest).any())
+        return holding_all(near, *rest)
 
     for method in analyser.methods:
         with monkeypatch.context() as patch:
-            patch.setattr(timeline, "_holding_all", lambda near, batch: np.zeros(len(near["text"]), bool))
+            patch.setattr(timeline, "_holding_all", lambda near, *_: np.zeros(len(near["text"]), bool))
             every_window_cut = scores(analyser.predict(utterance, method, dropped, frame_missing_rate=rates))
         with monkeypatch.context() as patch:
             patch.setattr(timeline, "_holding_all", remembered)

@@ -88,9 +88,10 @@ def describe(
         return facts
     if teacher is not None:
         facts["attention_without_prompts"] = {m: teacher.trace[f"attention_{m}"][1].tolist() for m in MODALITIES}
-    numbered = {m: i for i, m in enumerate(MODALITIES)}
-    taking_part = trace["real"][row] | trace["generated"][row]  # (3,)
-    lean = model.weigh.lean(trace["log_posterior"][row])  # (3,)
+    # Tensors of one clip are small: each is read once, as plain numbers.
+    real_here, generated = trace["real"][row].tolist(), trace["generated"][row].tolist()
+    taking_part = [a or b for a, b in zip(real_here, generated, strict=True)]
+    lean = model.weigh.lean(trace["log_posterior"][row]).tolist()
     asks = model.config.generate != "never"
     similar = F.cosine_similarity(model.shared[None, :, None], trace["private"][row][:, None], dim=-1)  # (3, L, L)
     return {
@@ -98,12 +99,12 @@ def describe(
         "prompt_weights": _named(trace["weights"][row]),
         "prompt_weights_full": None if real is None else _named(trace["weights"][real]),
         "prompt_information": _named(trace["information"][row]),
-        "prompt_lean": {m: float(lean[i]) if taking_part[i] else None for m, i in numbered.items()},
+        "prompt_lean": {m: lean[i] if taking_part[i] else None for i, m in enumerate(MODALITIES)},
         "prompt_push": _named(model.displayed(output)["prompt push"].values[row]),
         "prompt_posterior": _posteriors(model.weigh, trace["log_posterior"][row], taking_part),
-        "evaluator": {m: _verdict(model, trace, row, i) for m, i in numbered.items()} if asks else None,
-        "imagined": [m for m, i in numbered.items() if trace["generated"][row, i]],
-        "text_simulated": bool("simulated" in trace and trace["simulated"][row] and trace["generated"][row, 0]),
+        "evaluator": _verdicts(model, trace, row, generated) if asks else None,
+        "imagined": [m for i, m in enumerate(MODALITIES) if generated[i]],
+        "text_simulated": bool("simulated" in trace and generated[0] and trace["simulated"][row]),
         "prompt_similarity": dict(zip(MODALITIES, similar.tolist(), strict=True)),
     }
 
@@ -113,8 +114,8 @@ def _named(values: Tensor) -> dict[str, float]:
     return dict(zip(MODALITIES, values.tolist(), strict=True))
 
 
-def _posteriors(weigh: Weighting, log_posterior: Tensor, taking_part: Tensor) -> dict[str, dict[str, float] | None]:
-    """Name p(l | o) (3, L) by modality and point of the scale; None for a modality that takes no part (3,)."""
+def _posteriors(weigh: Weighting, log_posterior: Tensor, taking_part: list[bool]) -> dict[str, dict[str, float] | None]:
+    """Name p(l | o) (3, L) by modality and point of the scale; None for a modality that takes no part."""
     points = [f"{p:+g}" if abs(p) > 1e-6 else "0" for p in weigh.places.tolist()]
     posterior = log_posterior.exp().tolist()
     return {
@@ -122,22 +123,34 @@ def _posteriors(weigh: Weighting, log_posterior: Tensor, taking_part: Tensor) ->
     }
 
 
-def _verdict(model: PromptedModel, trace: Mapping[str, Tensor], row: int, i: int) -> Verdict | None:
-    """Describe MME's decision on modality i; None when it is not missing."""
-    if not trace["missing"][row, i]:
-        return None
-    both = trace["generated"][row].repeat(2, 1)  # what is generated with modality i, and without it (2, 3)
-    both[0, i], both[1, i] = True, False
-    score_generated, score_left_out = trace["answers"][row, column_of(both)].tolist()
-    facts: Verdict = {
-        "decision": "generated" if trace["generated"][row, i] else "left out",
-        "confidence": float(trace["confidence"][row, i]),
-        "score_generated": score_generated,
-        "score_left_out": score_left_out,
+def _verdicts(
+    model: PromptedModel, trace: Mapping[str, Tensor], row: int, generated: list[bool]
+) -> dict[str, Verdict | None]:
+    """Describe MME's decision on each modality; None for one that is not missing."""
+    missing = trace["missing"][row].tolist()
+    if not any(missing):
+        return dict.fromkeys(MODALITIES)
+    # The answers with each modality generated, and without it, beside what else is generated: (3, 2).
+    itself, others = torch.eye(len(MODALITIES), dtype=torch.bool, device=trace["generated"].device), trace["generated"]
+    both = torch.stack([others[row] | itself, others[row] & ~itself], 1)  # (3, 2, 3)
+    scores = trace["answers"][row, column_of(both.flatten(0, 1))].view(-1, 2).tolist()
+    confidence = trace["confidence"][row].tolist()
+    found: dict[str, Verdict | None] = {
+        m: {
+            "decision": "generated" if generated[i] else "left out",
+            "confidence": confidence[i],
+            "score_generated": scores[i][0],
+            "score_left_out": scores[i][1],
+        }
+        if missing[i]
+        else None
+        for i, m in enumerate(MODALITIES)
     }
     if model.config.generate == "evaluate":
-        threshold = model.threshold[situation_of(*(trace[k][row : row + 1] for k in ("real", "simulated")))][0, i]
-        facts["importance"] = float(trace["importance"][row, i])
-        facts["worth"] = float(torch.sigmoid(trace["gate"][row, i]))
-        facts["threshold"] = float(torch.sigmoid(threshold))
-    return facts
+        situation = situation_of(*(trace[k][row : row + 1] for k in ("real", "simulated")))
+        worth, threshold = torch.sigmoid(torch.stack([trace["gate"][row], model.threshold[situation][0]])).tolist()
+        importance = trace["importance"][row].tolist()
+        for i, m in enumerate(MODALITIES):
+            if (verdict := found[m]) is not None:
+                verdict |= {"importance": importance[i], "worth": worth[i], "threshold": threshold[i]}
+    return found

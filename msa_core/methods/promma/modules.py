@@ -127,9 +127,12 @@ class Backbone(nn.Module):
             there = keep[m].any(1)
             given = (features[m], keep[m], standardise[m], prompts)
             few = not self.training and len(there) <= FEW
-            f, frames_of_m, attention[m] = _of_those(there, self.encode[m], *given) if few else self.encode[m](*given)
-            summaries.append(torch.where(there[:, None], masked_mean(f, frames_of_m), 0.0))
-            frames[m], kept[m] = f, frames_of_m & there[:, None]
+            f, counted, attention[m] = _of_those(there, self.encode[m], *given) if few else self.encode[m](*given)
+            summary = masked_mean(f, counted)
+            if not (few and there.all()):  # absent somewhere
+                summary, counted = torch.where(there[:, None], summary, 0.0), counted & there[:, None]
+            summaries.append(summary)
+            frames[m], kept[m] = f, counted
         return EncodedModalities(torch.stack(summaries, 1), frames, kept, attention)
 
     def simulated(
