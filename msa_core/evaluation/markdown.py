@@ -42,6 +42,20 @@ def headline(result: Result, ablations: bool = False) -> str:
     return markdown_table(head, rows)
 
 
+def ablations(result: Result) -> str:
+    """Tabulate ablations and variants, and say which of them answer otherwise than what they change beyond chance."""
+    table, rows = headline(result, ablations=True), _chosen(result, ablations=True)
+    known = [(f"*{row['title']}*", row["against_changed"]) for row in rows if row.get("against_changed")]
+    if not known:
+        return table
+    farther = "; ".join(title for title, (_, low, _) in known if low > 0) or "none"
+    nearer = "; ".join(title for title, (_, _, high) in known if high < 0) or "none"
+    return (
+        f"{table}\n\nFarther from the labels than what it changes, beyond chance: {farther}. Nearer: {nearer}. "
+        "The others cannot be told from what they change."
+    )
+
+
 def brief(result: Result) -> str:
     """Format the methods beside the masked models in three columns; of the naive fills the better one alone stands."""
     naive = str((result["naive"] or {}).get("label"))
@@ -60,7 +74,7 @@ def parts(result: Result) -> dict[str, str]:
     """Write the further tables that a page of Markdown may have, by the ending of their block's name."""
     return {
         "brief": brief(result),
-        "ablations": headline(result, ablations=True),
+        "ablations": ablations(result),
         "robustness": robustness(result),
         "intervals": coverage(result),
         "averages": averages(result),
@@ -73,7 +87,7 @@ def markdown(result: Result) -> str:
     lines = [f"# {result['corpus']}, {result['split']} ({result['n']} utterances{folds})", "", result["statement"], ""]
     lines += [headline(result), "", f"![MAE against the share of dropped frames]({result['corpus']}.svg)", ""]
     if any(r["kind"] in ("ablation", "variant") for r in result["rows"]):
-        lines += ["## Ablations and variants", "", headline(result, ablations=True), ""]
+        lines += ["## Ablations and variants", "", ablations(result), ""]
     lines += ["## Robustness, MAE", "", robustness(result), "", "## Intervals", "", coverage(result), ""]
     if result.get("averages"):
         lines += ["## Averages of several networks, MAE", "", averages(result), ""]

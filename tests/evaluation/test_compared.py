@@ -124,3 +124,15 @@ def test_the_table_of_ablations_measures_against_what_is_changed(report: dict[st
     assert table[2].endswith("| +0.012 (-0.003 to +0.020) |")
     assert "what it changes" not in markdown.headline(report)
     assert all(row["against_changed"] is None for row in report["rows"] if row["kind"] != "constant")
+
+
+def test_the_sentence_under_the_ablations_names_those_whose_whole_interval_is_on_one_side(
+    report: dict[str, Any],
+) -> None:
+    found = {"A": [0.02, 0.001, 0.04], "B": [0.01, -0.001, 0.02], "C": [-0.02, -0.04, -0.001], "D": None}
+    rows = [{**report["rows"][-1], "kind": "ablation", "title": t, "against_changed": d} for t, d in found.items()]
+    sentence = markdown.ablations({**report, "rows": rows}).splitlines()[-1]
+    assert sentence.startswith("Farther from the labels than what it changes, beyond chance: *A*. Nearer: *C*. ")
+    without = markdown.ablations({**report, "rows": rows[1:2]}).splitlines()[-1]
+    assert "beyond chance: none. Nearer: none." in without
+    assert markdown.ablations({**report, "rows": rows[3:]}).splitlines()[-1].startswith("|")
