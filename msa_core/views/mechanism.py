@@ -20,8 +20,9 @@ Draw = Callable[[Prediction], str]
 class Panel(NamedTuple):
     """The view of one kind of mechanism.
 
-    complete: title of the complete model, an English text. hint: explains `inside`; takes the method's title. inside:
-    the body of its card. gap: the card on what stands in for missing modalities. beside: another card, or "".
+    complete: what the complete model is to the method, an English text; "" for late fusion. hint: explains `inside`;
+    takes the method's title. inside: the body of its card. gap: the card on what stands in for missing modalities.
+    beside: another card, or "".
     """
 
     complete: str
@@ -36,12 +37,10 @@ def _nothing(prediction: Prediction) -> str:
 
 
 PANELS = {
-    "attention": Panel("Complete model", gates.hint, gates.inside, gates.gap, _nothing),
-    "gates": Panel("Complete model", gates.hint, gates.inside, gates.gap, _nothing),
-    "distillation": Panel(
-        "Complete model: the teacher", distillation.hint, distillation.inside, distillation.gap, distillation.distances
-    ),
-    "prompts": Panel("Complete model: the backbone", prompts.hint, prompts.inside, prompts.verdicts, prompts.attention),
+    "attention": Panel("", gates.hint, gates.inside, gates.gap, _nothing),
+    "gates": Panel("", gates.hint, gates.inside, gates.gap, _nothing),
+    "distillation": Panel("teacher", distillation.hint, distillation.inside, distillation.gap, distillation.distances),
+    "prompts": Panel("backbone", prompts.hint, prompts.inside, prompts.verdicts, prompts.attention),
 }
 
 
@@ -51,7 +50,7 @@ def panel_of(prediction: Prediction) -> Panel:
 
 
 def complete_model(prediction: Prediction) -> str:
-    """Give the title of the complete model, which for some methods is a model of their own."""
+    """Name what the complete model is to the method: its teacher or backbone; "" for late fusion."""
     return known(panel_of(prediction).complete)
 
 

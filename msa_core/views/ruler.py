@@ -106,12 +106,16 @@ def marks_of(prediction: Prediction) -> list[Mark]:
     scores, what = prediction.scores, taken(prediction)
     full, left, ours = (scores[k] for k in KEYS)
     before, interval = scores.get("missing_model_full"), prediction.interval
-    complete, method = mechanism.complete_model(prediction), method_title(prediction.method)
+    complete, method = say("Complete model"), method_title(prediction.method)
+    which = mechanism.complete_model(prediction)
+    everything, after = (
+        say("{what} ({which})", what=w, which=which) if which else w for w in (say("with everything"), what)
+    )
     simulated = say("{what}, text simulated", what=what) if prediction.text_source == "simulated" else what
     return [
         *_people(prediction),
-        Mark("full", complete, say("with everything"), full),
-        Mark("left", complete, what, left, full, note=_shift(left, full)),
+        Mark("full", complete, everything, full),
+        Mark("left", complete, after, left, full, note=_shift(left, full)),
         Mark("ours", method, simulated, ours, before, interval, _range(prediction)),
     ]
 

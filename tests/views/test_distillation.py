@@ -22,7 +22,11 @@ def test_teacher_and_student_stand_side_by_side() -> None:
         and html.count("mm-point") == 2 * 6
         and "no clip" in html
     )
-    assert html.count("<b>Complete model: the teacher</b>") == 2 and "student <strong>3.00</strong>" in html
+    assert (
+        html.count("<b>Complete model</b>") == 2
+        and "with everything (teacher)" in html
+        and "student <strong>3.00</strong>" in html
+    )
     assert "CorrKD simulates nothing" in html and "one zero frame" in html and "simulated text" not in html
     nasty = dict(taught().mechanism) | {"substitute": NASTY}
     assert NASTY not in whole(taught(mechanism=nasty))
