@@ -117,6 +117,17 @@ def test_json_file(tmp_path, capsys, loaded):
     assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"  # as the page saves it
 
 
+def test_a_list_that_is_given_twice_is_one_list_and_another_option_is_refused(capsys, loaded):
+    assert main(["analyse", HAPPY, "--drop", "text", "--drop", "vision", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["dropped"] == ["text", "vision"]
+    assert main(["analyse", HAPPY, "--frames", "audio=0.5", "--frames", "text=0.2", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["frame_missing_rate"] == {"audio": 0.5, "text": 0.2}
+    with pytest.raises(SystemExit) as stopped:
+        main(["analyse", HAPPY, "--method", "sdumc", "--method", "corrkd"])
+    assert stopped.value.code == 2
+    assert "argument --method: is given twice, as 'sdumc' and as 'corrkd'. Give it once." in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, message",

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from msa_core.cli import commands, large
+from msa_core.cli.options import Joined, Once
 from msa_core.evaluation.benchmark import PARTS
 
 TABLE = "of a folder: CSV with the columns clip, score, split and perhaps speaker"
@@ -23,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, run: Callable[[argparse.Namespace], int | None], help_text: str) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=help_text, description=help_text)
         command.set_defaults(run=run)
+        for action in (None, "store"):
+            command.register("action", action, Once)
         return command
 
     _add_clip_commands(add)
@@ -40,9 +43,12 @@ def _add_clip_commands(add: Add) -> None:
     p.add_argument("clip", help="a video or sound file, or a folder of them or of features that `extract` wrote")
     p.add_argument("--out", metavar="TABLE", help="of a folder: the table to write, .parquet, .csv or .jsonl")
     _add_many(p)
-    p.add_argument("--drop", default="", metavar="M,M", help="modalities to switch off: text,audio,vision")
+    p.add_argument(
+        "--drop", action=Joined, default="", metavar="M,M", help="modalities to switch off: text,audio,vision"
+    )
     p.add_argument("--text", default="transcript", metavar="SOURCE", help="transcript, simulated or none")
-    p.add_argument("--frames", default="", metavar="M=R,M=R", help="share of frames dropped: text=0.5,audio=0.3")
+    frames = "share of frames dropped: text=0.5,audio=0.3"
+    p.add_argument("--frames", action=Joined, default="", metavar="M=R,M=R", help=frames)
     p.add_argument("--transcript", metavar="TEXT", help="read these words in place of those that were heard")
     p.add_argument("--method", default="sdumc", help="a shipped method, a checkpoint's name or a checkpoint folder")
     p.add_argument("--spoken", choices=["en", "zh"], default="en", help="language of the clip; zh is translated to en")
