@@ -375,7 +375,10 @@ def _rates(text: str) -> dict[str, float]:
     from msa_core.missing import frame_rates
 
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    names = [name.strip() for name, _, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise MsaError(f"--frames is {text!r}, with two shares of {twice}. Give one of each modality.")
     try:
-        return frame_rates({name.strip(): float(rate) for name, _, rate in pairs})
+        return frame_rates({name: float(rate) for name, (_, _, rate) in zip(names, pairs, strict=True)})
     except ValueError as e:
         raise MsaError(f"--frames is {text!r}; give shares from 0 to 0.9, such as text=0.5,audio=0.3.") from e

@@ -146,12 +146,14 @@ def parse_settings(method: str, settings: Sequence[str], preset: str | None = No
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """Parse KEY=VALUE strings, VALUE in JSON or plain text. Raises: MsaError for a string without '='."""
+    """Parse KEY=VALUE strings, VALUE in JSON or plain text. Raises: MsaError for one without '=', or a key twice."""
     values: dict[str, Any] = {}
     for item in settings:
         key, equals, text = item.partition("=")
         if not equals:
             raise MsaError(f"{item!r} is no setting; write KEY=VALUE.")
+        if key in values:
+            raise MsaError(f"{key} is given twice, as {json.dumps(values[key])} and as {text}. Give it once.")
         try:
             values[key] = json.loads(text)
         except json.JSONDecodeError:
