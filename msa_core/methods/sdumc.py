@@ -238,13 +238,13 @@ class SDUMC(Method):
     @classmethod
     def recipes(cls) -> list[Recipe]:
         """List SDUMC, RS as published, and its ablations; without simulated text MIA starts from the learned frame."""
-        loop, rmse, title, kind = {"lr": 0.0015}, "sdumc, rs by rmse", "SDUMC, RS by RMSE", "ablation"
+        loop, kind, own = {"lr": 0.0015}, "ablation", "sdumc"
         ablations = (
-            Recipe(f"sdumc without {part}", f"{title}, without {part}", kind, {f"use_{part}": False}, loop, None, rmse)
-            for part in ("mia", "rnc", "simulated")
+            Recipe(f"{own} without {p}", f"SDUMC without {p}", kind, {**ALIKE, f"use_{p}": False}, loop, None, own)
+            for p in ("mia", "rnc", "simulated")
         )
-        as_published = Recipe(rmse, title, kind, {}, loop, None, "sdumc")
-        return [Recipe("sdumc", "SDUMC", "method", ALIKE, loop), as_published, *ablations]
+        as_published = Recipe(f"{own}, rs by rmse", "SDUMC, RS by RMSE", kind, {}, loop, None, own)
+        return [Recipe(own, "SDUMC", "method", ALIKE, loop), as_published, *ablations]
 
     @property
     def reads_simulated_text(self) -> bool:
