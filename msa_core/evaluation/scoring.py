@@ -28,6 +28,7 @@ from msa_core.methods import Method
 from msa_core.methods.layers import remembering
 from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, STREAMS, Batch
+from msa_core.training.scores import need_finite
 
 SIZE = 128  # utterances of one batch
 DECIMALS = 4  # of a score: what the tables are made from, and what is kept of a run
@@ -63,7 +64,7 @@ def passes(
     Args:
         path: folder of the corpus; needed for `jobs` > 1 processes, each of which opens it.
     Raises:
-        MsaError: when a process was killed.
+        MsaError: when a process was killed, or a score is not finite.
         CheckpointError: when a run is damaged.
     """
     chunks = list(_chunks(requests, corpus))
@@ -140,16 +141,22 @@ class _Worker:
         return found
 
     def _answers(self, batch: Batch, asked: Mapping[str, Sequence[int]]) -> list[ConditionScores]:
-        """Score a batch under conditions with the runs that are asked; `asked` is condition -> request numbers."""
+        """Score a batch under conditions with the runs that are asked; `asked` is condition -> request numbers.
+
+        Raises:
+            MsaError: a score is not finite although something is left.
+        """
         left = {c: protocols.removed(batch, c).trimmed() for c in asked}
-        there = {c: b.present.any(1) for c, b in left.items()}
+        there = {c: b.present.any(1).cpu().numpy() for c, b in left.items()}
         found: list[ConditionScores] = []
         for number in sorted({n for who in asked.values() for n in who}):
             with remembering():
                 for condition in (c for c, who in asked.items() if number in who):
                     answers = self._model(number).answers(left[condition], self.requests[number].variants)
                     for variant, score in enumerate(answers):
-                        scores = torch.where(there[condition], score, torch.nan).cpu().numpy()
+                        name, scores = self.requests[number].folder.name, score.cpu().numpy()
+                        need_finite(scores, there[condition], name, condition)
+                        scores = np.where(there[condition], scores, np.nan)
                         found.append((number, variant, condition, scores))
         return found
 

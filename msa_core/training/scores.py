@@ -10,6 +10,7 @@ import torch
 
 from msa_core import missing
 from msa_core.corpora.corpus import Corpus
+from msa_core.errors import MsaError
 from msa_core.explain.conformal import LEVEL, VOICED, WITHOUT_SIMULATED_TEXT, half_width
 from msa_core.methods import Method
 from msa_core.methods.gather import gather
@@ -25,6 +26,7 @@ def pattern_scores(
     team: Processes | None = None,
     simulated: bool = True,
     size: int = 256,
+    called: str = "",
 ) -> dict[str, np.ndarray]:
     """Score rows of a corpus under each pattern of missing.PATTERNS.
 
@@ -32,24 +34,50 @@ def pattern_scores(
         team: processes that share the rows; None = this one, on the CPU.
         simulated: False also removes the simulated text.
         size: utterances at a time.
+        called: the run in errors; "" takes the name of its class.
 
     Returns:
         Scores (len(rows),), of E emotions (len(rows), E), per pattern; NaN for an utterance with nothing left.
+
+    Raises:
+        MsaError: a score is not finite although something is left.
     """
     model.eval()
     team = team or Processes()
     result = {p: np.full((len(rows), *corpus.label.shape[1:]), np.nan) for p in patterns}
+    left_of = {p: np.zeros(len(rows), bool) for p in patterns}
     for start in range(0, len(rows), size):
         some = rows[start : start + size]
         batch = corpus.batch(some, share=team.share(len(some))).to(team.device)
         batch = batch if simulated else missing.without_simulated_text(batch)
         for p in patterns:
             left = missing.pattern(batch, p)
-            score = model(left).score
-            score = score.masked_fill(~left.present.any(1).view(-1, *[1] * (score.ndim - 1)), torch.nan)
-            score = gather([score])[0] if team.share(len(some)) is not None else score
+            score, there = model(left).score, left.present.any(1)
+            if team.share(len(some)) is not None:
+                score, there = gather([score, there])
             result[p][start : start + size] = score.cpu().numpy()
+            left_of[p][start : start + size] = there.cpu().numpy()
+    for p in patterns:
+        need_finite(result[p], left_of[p], called or type(model).__name__, p)
+        result[p][~left_of[p]] = np.nan
     return result
+
+
+def need_finite(scores: np.ndarray, left: np.ndarray, called: str, condition: str) -> None:
+    """Check that every utterance of which something is left (U,) has finite scores (U,) or (U, E).
+
+    NaN stands for "nothing left", so such a score would drop its utterance from every measure.
+
+    Raises:
+        MsaError: some have not; the message counts them.
+    """
+    answered = np.isfinite(scores.reshape(len(scores), -1)).all(1)
+    lost = int((left & ~answered).sum())
+    if lost:
+        raise MsaError(
+            f"The scores of {called} under {condition} are not finite for {lost} of {int(left.sum())} utterances "
+            "asked. Lower lr and train it again, or correct its forward."
+        )
 
 
 def calibrate(model: Method, corpus: Corpus, team: Processes | None = None) -> dict[str, Any]:

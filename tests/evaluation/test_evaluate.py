@@ -94,6 +94,20 @@ def test_variants_answer_as_separate_models_do(name, tmp_path):
             assert np.allclose(score.detach(), alone(batch).score.detach(), atol=1e-6)
 
 
+def test_a_score_that_is_not_finite_is_refused(folders, monkeypatch):
+    """It would only lower the number of utterances that a table is measured on."""
+    plain = METHODS["baseline"].answers
+
+    def lost(self, batch, variants):
+        return [s.masked_fill(batch.present[:, 1], math.nan) for s in plain(self, batch, variants)]
+
+    monkeypatch.setattr(METHODS["baseline"], "answers", lost)
+    there = int(CORPUS.batch(CORPUS.rows("test")).present[:, 1].sum())
+    wanted = f"baseline-audio-seed0 under audio are not finite for {there} of {there} utterances"
+    with pytest.raises(MsaError, match=wanted):
+        evaluate.report(CORPUS, [folders / "baseline-audio-seed0"])
+
+
 def test_a_modality_rate_is_a_choice_of_patterns():
     rows = CORPUS.rows("test")
     left = kept(CORPUS, rows, "modality:0.4")

@@ -162,6 +162,17 @@ def test_nothing_left_is_finite(name):
 
 
 @every_method
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_one_frame_is_enough(name, pattern):
+    """NaN of a deviation over one frame would leave the utterance out of every measure."""
+    model, whole = build(name), missing.pattern(CORPUS.batch(COMPLETE_ROWS[:2]), pattern)
+    first = {s: whole.observed[s].cumsum(1) == 1 for s in STREAMS}
+    one = changed(whole, "observed", **{s: whole.observed[s] & first[s] for s in STREAMS})
+    score = run(model, one)
+    assert torch.isfinite(score).all() and (score.abs() <= 3).all()
+
+
+@every_method
 def test_forward_never_reads_the_score(name):
     model, batch = build(name), CORPUS.batch([0, 1])
     assert torch.equal(run(model, batch), run(model, replace(batch, label=None)))
