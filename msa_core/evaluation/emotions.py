@@ -16,6 +16,7 @@ import numpy as np
 from msa_core import atomic, methods
 from msa_core.corpora.corpus import Corpus
 from msa_core.errors import MsaError
+from msa_core.evaluation.groups import need_one_setting, repetitions
 from msa_core.evaluation.metrics import accuracy, weighted_f1
 from msa_core.evaluation.protocols import patterns_of
 from msa_core.evaluation.runs import Run, check, recipe_of
@@ -50,7 +51,7 @@ def report(corpus: Corpus, folders: Sequence[Path], split: str = "test") -> dict
         "regime", "seeds", "table", "sd"}]}; "table" is pattern -> emotion -> {"f1", "accuracy"}, mean over the seeds.
 
     Raises:
-        MsaError: a run is of another corpus, or knows no emotions.
+        MsaError: a run is of another corpus or knows no emotions, or runs of one name are no seeds of one training.
     """
     rows, patterns = corpus.rows(split), patterns_of(corpus, split)
     by_run_name: dict[str, list[Run]] = {}
@@ -59,6 +60,8 @@ def report(corpus: Corpus, folders: Sequence[Path], split: str = "test") -> dict
         by_run_name.setdefault(run.run_name, []).append(run)
     found = [_constant(corpus, rows, patterns)]
     for runs in by_run_name.values():
+        need_one_setting(runs)
+        repetitions(runs, 1)  # a corpus of emotions has no folds
         recipe, tables = recipe_of(runs[0]), [_table(run, corpus, rows, patterns) for run in runs]
         found.append(
             {
@@ -123,7 +126,7 @@ def _table(run: Run, corpus: Corpus, rows: np.ndarray, patterns: Sequence[str]) 
     own = tuple(manifest["config"].get("emotions", ()))
     if own != corpus.emotions:
         raise MsaError(f"{run.folder.name} was trained on {list(own)}, {corpus.name} has {list(corpus.emotions)}.")
-    scores = pattern_scores(model, corpus, rows, patterns)
+    scores = pattern_scores(model, corpus, rows, patterns, called=run.folder.name)
     return {p: decided(scores[p], corpus.label[rows], corpus.emotions) for p in patterns}
 
 

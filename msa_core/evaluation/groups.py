@@ -94,17 +94,17 @@ def groups_of(
     Raises: MsaError when runs were trained differently, or a fold has no run.
     """
     runs = [run for run, _, _ in own]
-    _need_one_setting(runs)
+    need_one_setting(runs)
     first, request = runs[0], own[0][1]
     recipe = recipe_of(first)
     factor, hears = metrics.on_scale(scale_of(corpus))[2], has_simulated_text(corpus)
-    repetitions = _repetitions(runs, max(1, corpus.n_folds))
+    numbered = repetitions(runs, max(1, corpus.n_folds))
     groups = []
     for v, settings in enumerate(request.variants):
         # Put the folds of every repetition together, on the corpus' scale.
         scores = tuple(
             {c: on_scale(_merged([own[i][2][v][c] for i in numbers])[tested], factor) for c in request.conditions}
-            for numbers in repetitions
+            for numbers in numbered
         )
         # The first variant is the run as it was trained; the others, and every fill of the naive model, are named.
         told = settings if settings != request.variants[0] or recipe.kind == "naive" else {}
@@ -125,7 +125,7 @@ def groups_of(
                 label=on_scale(corpus.label[tested], factor),
                 covered=covered,
                 width=width,
-                members=_members(runs, repetitions),
+                members=_members(runs, numbered),
                 teachers=_teachers(runs),
                 reads_simulated=hears and reads_simulated_text(first, settings),
             )
@@ -161,7 +161,7 @@ def _teachers(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     return tuple((teacher["sha256"], teacher["checkpoint"]) for teacher in taught_by)
 
 
-def _need_one_setting(runs: Sequence[Run]) -> None:
+def need_one_setting(runs: Sequence[Run]) -> None:
     """Check that runs of one run name were trained alike, but for the seed. Raises: MsaError."""
 
     def setting(run: Run) -> str:
@@ -176,7 +176,7 @@ def _need_one_setting(runs: Sequence[Run]) -> None:
         )
 
 
-def _repetitions(runs: Sequence[Run], n: int) -> list[list[int]]:
+def repetitions(runs: Sequence[Run], n: int) -> list[list[int]]:
     """Number the runs (sorted by seed) of every repetition: one run each, or one for each of n folds.
 
     Raises: MsaError for two runs of one seed, or a fold without a run.

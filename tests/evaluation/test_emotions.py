@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import community_files as community
@@ -83,6 +84,21 @@ def test_iemocap_from_the_file_to_f1_by_emotion(tmp_path: Path, capsys: pytest.C
         f" {e}, F1 in % " for e in corpus.emotions
     ]
     assert (tmp_path / "out" / "iemocap-emotions.md").read_text().endswith(emotions.tables(result) + "\n")
+
+
+def test_only_seeds_of_one_training_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = tmp_path / "runs"
+    run("import", dump(tmp_path / "iemocap_data.pkl", community.iemocap()), "--out", tmp_path / "c", "--name", "i")
+    how = ["train", "corrkd", "--corpus", tmp_path / "c", "--out", runs, "--label", "a", *TINY]
+    run(*how, "--set", "distil=false", "--set", "regime=complete")
+    evaluated = ["evaluate", "--corpus", str(tmp_path / "c"), "--runs", str(runs), "--out", str(tmp_path / "out")]
+    shutil.copytree(runs / "a-seed0", runs / "a-seed1")
+    assert main(evaluated) == 2
+    assert "a-seed0 and a-seed1 are both of seed 0. Remove one of them." in capsys.readouterr().err
+    shutil.rmtree(runs / "a-seed1")
+    run(*how, "--set", "distil=false", "--set", "regime=complete", "--set", "lr=0.01", "--set", "seed=1")
+    assert main(evaluated) == 2
+    assert "a-seed0 and a-seed1 have one run name but other settings" in capsys.readouterr().err
 
 
 def test_what_emotions_cannot_do_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
