@@ -102,9 +102,11 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
     rows = [_constant(tested)]
     for group in sorted(groups, key=lambda g: place[g.recipe.kind]):
         own = _own_complete(group, groups, plain.naive)
+        changed = _changed_teachers(group, groups)
         row = _row(group, tested) | _against(group, own, references[group.reads_simulated], drawn)
         row |= {"against_plain": _difference(group, plain.masked, drawn)}
         row |= {"against_changed": _difference(group, _changed(group, groups), drawn)}
+        row |= {"changed_teachers": changed} if changed else {}
         rows.append(row | ({"seeds": 0} if group.recipe.kind == "classical" else {}))
 
     # The head of the file: what was tested, and how.
@@ -309,19 +311,24 @@ def _difference(group: Group, other: Group | None, drawn: Resamples) -> list[flo
 def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) -> tuple[str, float] | None:
     """Find the name and the MAE of the complete model that a group's cost on complete input is measured against.
 
-    That is the naive model; of students, seed by seed, the very teacher they learned from (None when it is not there).
-    A teacher with these weights is looked for first, then one of that name: the same training on another processor.
+    That is the naive model; of students, seed by seed, the very teacher they learned from, known by its weights (None
+    when it is not there).
     """
     if not group.teachers:
         return None if naive is None else (naive.name, naive.complete_mae)
     owner = {key: (g, r) for g in groups for key, r in g.members.items() if g.recipe.kind != "variant"}
-    found = [owner.get(weights, owner.get(name)) for weights, name in group.teachers]
-    taught = [place for place in found if place is not None]
-    if len(taught) < len(found):
+    taught = [owner[weights] for weights, _ in group.teachers if weights in owner]
+    if len(taught) < len(group.teachers):
         return None
     used = {(g.name, r): (g, r) for g, r in taught}
     each = [float(np.nanmean(np.abs(g.scores[r][g.patterns[-1]] - g.label))) for g, r in used.values()]
     return taught[0][0].name, float(np.mean(each))
+
+
+def _changed_teachers(group: Group, groups: Sequence[Group]) -> list[str]:
+    """List the runs that have the name of a teacher of the group, but not the weights that it learned from."""
+    there = {key for g in groups for key in g.members}
+    return sorted({name for weights, name in group.teachers if weights not in there and name in there})
 
 
 def _measured(scores: np.ndarray, label: np.ndarray, measure: Any) -> dict[str, float]:

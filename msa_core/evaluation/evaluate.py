@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,13 @@ def command(
     standing = added.standing(Path(out) / f"{corpus.name}.json") if add else None  # before minutes of work
     jobs = jobs or os.cpu_count() or 1
     result = _rounded(report(corpus, folders, path=corpus_path, jobs=jobs, scores=store, regressors=regressors))
+    for row in result["rows"]:
+        if row.get("changed_teachers"):
+            print(
+                f"warning: {row['label']} has no price: it learned from other weights than those that are now in "
+                f"{', '.join(row['changed_teachers'])}. Train it again, or bring its own teacher back.",
+                file=sys.stderr,
+            )
     if standing is not None:
         result = added.added(standing, result)
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,8 @@ class Group:
         scores: per repetition condition -> (U,) of the tested utterances, on the corpus' scale.
         label: human scores (U,), on the same scale.
         covered, width: share inside the conformal interval and its width, per pattern.
-        members: sha256 of every run's weights, and its folder's name -> number of its repetition.
+        members: sha256 of every run's weights and of those whose scores were kept, and its folder's name -> number of
+            its repetition.
         teachers: sha256 and name of the runs' teachers.
         reads_simulated: the models read text that is simulated from the voice, and the corpus has some.
     """
@@ -147,11 +148,12 @@ def reads_simulated_text(run: Run, settings: Mapping[str, object]) -> bool:
 
 
 def _members(runs: Sequence[Run], repetitions: Sequence[Sequence[int]]) -> dict[str, int]:
-    """Map the weights and the folder's name of every run to its repetition."""
+    """Map the weights of every run, those whose scores were kept, and the folder's name to its repetition."""
     found: dict[str, int] = {}
     for repetition, numbers in enumerate(repetitions):
         for run in (runs[i] for i in numbers):
-            found |= {run.weights: repetition, run.folder.name: repetition}
+            known = [run.weights, run.folder.name, *([run.kept.weights] if run.kept else [])]
+            found |= dict.fromkeys(known, repetition)
     return found
 
 

@@ -22,9 +22,16 @@ CORPUS = corpus(150)
 VOICED = ("audio", "audio+vision")
 
 
-def trained(folder: Path, regime: str, method: str = "baseline", data: Corpus = CORPUS, **settings: Any) -> Path:
+def trained(
+    folder: Path,
+    regime: str,
+    method: str = "baseline",
+    data: Corpus = CORPUS,
+    teacher: Path | None = None,
+    **settings: Any,
+) -> Path:
     config = replace(METHODS[method].Config.debug(), **settings)
-    return fit(method, data, folder, TrainConfig(regime=regime, epochs=2, batch=32), config)
+    return fit(method, data, folder, TrainConfig(regime=regime, epochs=2, batch=32), config, teacher)
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +143,23 @@ def test_the_sentence_under_the_ablations_names_those_whose_whole_interval_is_on
     without = markdown.ablations({**report, "rows": rows[1:2]}).splitlines()[-1]
     assert "beyond chance: none. Nearer: none." in without
     assert markdown.ablations({**report, "rows": rows[3:]}).splitlines()[-1].startswith("|")
+
+
+def test_a_teacher_that_was_trained_otherwise_since_gives_no_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    CORPUS.save(tmp_path / "corpus")
+    teacher = trained(runs / "t-seed0", "complete", "corrkd", distil=False)
+    trained(runs / "s-seed0", "subset", "corrkd", teacher=teacher)
+
+    def student() -> dict[str, Any]:
+        found = evaluate.command(tmp_path / "corpus", runs, tmp_path / "out", jobs=1)
+        return next(row for row in found["rows"] if row["label"] == "s")
+
+    assert student()["complete_model"] == "t" and student()["price"] is not None
+    assert "warning" not in capsys.readouterr().err
+    trained(runs / "t-seed0", "complete", "corrkd", distil=False, dropout=0.3)
+    assert student()["complete_model"] is None and student()["price"] is None
+    said = "warning: s has no price: it learned from other weights than those that are now in t-seed0. Train it again"
+    assert said in capsys.readouterr().err
