@@ -91,6 +91,11 @@ class FeatureFile:
         if not any(f.sentence.startswith(once or sentence) for f in self.findings):
             self.findings.append(Finding(level, sentence))
 
+    def remark_transposed(self, modality: str, shape: tuple[int, ...]) -> None:
+        """Warn of a modality whose array (N, T, D) seems to be (N, D, T)."""
+        said = f"{modality} has shape {shape} and ends in zeros along its last axis only"
+        self.remark("warning", f"{said}: if the frames stand there, give it as (N, T, D).", f"{modality} has shape")
+
     @property
     def ids(self) -> list[str]:
         """All ids, in the order of the parts."""

@@ -34,6 +34,7 @@ from msa_core.corpora.importers.padding import (
     outside,
     span_of_mask,
     span_of_zeros,
+    transposed,
 )
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
@@ -174,7 +175,7 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rules: Rules) -> 
     if pieces is not None:
         pieces = file.attempt(layouts.pieces, file, pieces, f"text_bert of {part.split}", n)
     if text is not None:
-        text = file.attempt(_vectors, text, f"text of {part.split}", n)
+        text = file.attempt(_vectors, file, text, f"text of {part.split}", n, pieces)
     elif pieces is not None and rules.bert is not None:
         text = file.attempt(encoder.encode, pieces, rules.bert)
     elif pieces is not None and not any(f.sentence == NO_TEXT for f in file.findings):
@@ -184,7 +185,10 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rules: Rules) -> 
         mask = pieces[:, 1] == 1
         frames_of_text = span_of_mask(mask), mask.shape[1], "mask of text_bert"
     if text is not None and (frames_of_text is None or text.shape[1] != frames_of_text[1]):
-        span, front = span_of_zeros(nonzero(text), file.front.get("text", False))
+        used = nonzero(text)
+        if transposed(text, used):
+            file.remark_transposed("text", text.shape)
+        span, front = span_of_zeros(used, file.front.get("text", False))
         file.front["text"] = front
         frames_of_text = span, text.shape[1], FRONT if front else ZEROS
     elif text is not None and frames_of_text is not None:
@@ -201,15 +205,25 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rules: Rules) -> 
                 part.streams[modality] = stream
 
 
-def _vectors(value: Any, what: str, n: int) -> np.ndarray:
-    """Check vectors of text (N, L, D).
+def _vectors(file: FeatureFile, value: Any, what: str, n: int, pieces: np.ndarray | None) -> np.ndarray:
+    """Check vectors of text (N, L, D), L as in its word pieces (N, 3, L) where there are some.
 
     Raises:
-        MsaError: the array has another shape or holds word-piece ids.
+        MsaError: the array has another shape, is transposed or holds word-piece ids.
     """
     text = numbers(value, what, n, (3,))
     if text.shape[1] == 3 and np.isin(text[:, 1], (0, 1)).all() and (text[:, 0] == np.floor(text[:, 0])).all():
         raise MsaError(f"{what} has shape {text.shape} and holds ids, mask and segment. Call it text_bert.")
+    length = text.shape[1] if pieces is None else pieces.shape[2]
+    if text.shape[1] != length and text.shape[2] == length:
+        turned = text.transpose(0, 2, 1).shape
+        raise MsaError(
+            f"{what} has shape {text.shape}, and text_bert has {length} word pieces: the frames stand on the last "
+            f"axis. Give it as {turned}, or leave text_bert out if {length} is its width."
+        )
+    if text.shape[1] != length:
+        said = f"{what} has {text.shape[1]} frames and text_bert {length} word pieces: its mask is not used"
+        file.findings.append(Finding("warning", f"{said}; zeros tell the padding."))
     return text
 
 
@@ -247,6 +261,8 @@ def _stream(
     if rule in ("auto", "declared") and rows.get(key) is not None:
         declared_lengths(rows[key], f"{key} of {part.split}", len(part.ids), part.ids)
         found = rules.declared[modality].pop(part.split)
+        if transposed(values, found.used):
+            file.remark_transposed(modality, values.shape)
         part.held[modality] = np.asarray(found.used.any(1))
         file.front[modality] = found.judged.front
         file.found_by(modality, found.judged.how(key))
@@ -254,6 +270,8 @@ def _stream(
     if rule == "declared":
         raise MsaError(f"{part.split} has no {key}. Add them, or read with lengths='auto'.")
     used = nonzero(values)
+    if transposed(values, used):
+        file.remark_transposed(modality, values.shape)
     part.held[modality] = np.asarray(used.any(1))
     # second rule: the frames of an aligned text
     aligned = frames_of_text is not None and values.shape[1] == frames_of_text[1]

@@ -32,7 +32,7 @@ from msa_core.corpora.importers.contents import (
     video,
     zero_out,
 )
-from msa_core.corpora.importers.padding import FRONT, ZEROS, cut, judge_lengths, nonzero, span_of_zeros
+from msa_core.corpora.importers.padding import FRONT, ZEROS, cut, judge_lengths, nonzero, span_of_zeros, transposed
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
 from msa_core.features.store import DAMAGE
@@ -150,6 +150,8 @@ def _stream(file: FeatureFile, modality: str, arrays: Mapping[str, np.ndarray], 
         file.found_by(modality, "one vector an utterance")
         return cut(values[:, None], (np.zeros(len(ids), np.int64), np.ones(len(ids), np.int64)))
     used = nonzero(values)
+    if transposed(values, used):
+        file.remark_transposed(modality, values.shape)
     if key not in arrays:
         span, front = span_of_zeros(used)
         file.found_by(modality, FRONT if front else ZEROS)

@@ -16,6 +16,7 @@ from msa_core.corpora.ragged import Ragged
 Span = tuple[np.ndarray, np.ndarray]  # first real frame and the one after the last, per utterance (N,)
 ZEROS, FRONT = "zeros at the end are padding", "zeros in front are padding"
 SOME = 0.1  # of the utterances with wrong lengths: so many with zeros at an end show that zeros are padding
+ASKED = 500  # utterances that tell whether an array is transposed
 BY_ZEROS = ("outside", "whole")  # reasons why lengths are not believed and zeros tell the padding
 
 
@@ -140,6 +141,24 @@ def contradicted(values: np.ndarray, span: Span) -> np.ndarray:
     at = np.flatnonzero(found)
     found[at] = outside(nonzero(values[at]), (span[0][at], span[1][at]))
     return found
+
+
+def transposed(values: np.ndarray, used: np.ndarray) -> bool:
+    """Tell whether an array (N, T, D) seems to be (N, D, T): padded along its last axis, and not along its frames.
+
+    Args:
+        used: its frames that are not zero (N, T).
+    """
+    some = used.any(1)
+    if (some & ~(used[:, 0] & used[:, -1])).sum() > SOME * some.sum():
+        return False
+    columns = (values[some][:ASKED] != 0).any(1)
+    columns = columns[:, columns.any(0)]  # a column that is zero everywhere is no padding
+    if not columns.size:
+        return False
+    start, stop = span_of_mask(columns)
+    found = (stop - start < columns.shape[1]) & (columns.sum(1) == stop - start)
+    return bool(2 * found.sum() > len(columns) and np.unique((stop - start)[found]).size > 2)
 
 
 def cut(values: np.ndarray, span: Span) -> Ragged:

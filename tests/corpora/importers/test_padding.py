@@ -1,0 +1,75 @@
+"""Arrays whose frames stand on the wrong axis are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from feature_files import save_npz
+from published_layouts import dump, mmsa_fet, truth
+
+from msa_core.corpora.importers import problems
+from msa_core.corpora.importers.padding import nonzero, transposed
+
+MODALITIES = ("text", "audio", "vision")
+
+
+def turned(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("front", [False, True])
+def test_text_that_has_its_word_pieces_on_the_last_axis_is_refused(tmp_path: Path, front: bool) -> None:
+    content = mmsa_fet(truth(0), front=front)
+    for rows in content.values():
+        rows["text"] = turned(rows["text"])
+    n, width, length = content["train"]["text"].shape
+    found = [f for f in problems(dump(tmp_path / "f.pkl", content)) if f.startswith("error: ")]
+    assert found[0] == (
+        f"error: text of train has shape ({n}, {width}, {length}), and text_bert has {length} word pieces: the frames "
+        f"stand on the last axis. Give it as ({n}, {length}, {width}), or leave text_bert out if {length} is its width."
+    )
+    assert [f.split(" has ")[0] for f in found] == [f"error: text of {s}" for s in content]
+
+
+def test_word_pieces_of_another_length_are_a_warning(tmp_path: Path) -> None:
+    content = mmsa_fet(truth(0))
+    for rows in content.values():
+        rows["text_bert"] = np.pad(rows["text_bert"], ((0, 0), (0, 0), (0, 2)))
+    length = content["train"]["text"].shape[1]
+    said = f"has {length} frames and text_bert {length + 2} word pieces: its mask is not used; zeros tell the padding."
+    assert problems(dump(tmp_path / "f.pkl", content)) == [f"warning: text of {s} {said}" for s in content]
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("front", [False, True])
+def test_zeros_along_the_last_axis_only_are_a_warning(tmp_path: Path, modality: str, front: bool) -> None:
+    content = mmsa_fet(truth(0, holes=False), front=front)
+    for rows in content.values():
+        for key in ("text_bert", "audio_lengths", "vision_lengths"):
+            del rows[key]
+    assert not any("last axis" in f for f in problems(dump(tmp_path / "f.pkl", content)))
+    for rows in content.values():
+        rows[modality] = turned(rows[modality])
+    (found,) = (f for f in problems(dump(tmp_path / "f.pkl", content)) if "last axis" in f)
+    shape = content["train"][modality].shape
+    assert found == (
+        f"warning: {modality} has shape {shape} and ends in zeros along its last axis only: if the frames stand there, "
+        "give it as (N, T, D)."
+    )
+    rows = content["train"]
+    arrays = {"id": rows["id"], "split": np.array(["train"] * len(rows["id"])), "score": rows["regression_labels"]}
+    assert found in problems(save_npz(tmp_path / "f.npz", arrays | {modality: rows[modality]}))
+
+
+def test_features_that_are_zero_now_and_then_are_not_transposed() -> None:
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(40, 9, 12))
+    sparse = dense * (rng.random(dense.shape) < 0.1)
+    sparse[:, :, 0] = 1
+    dead, binary, silent = dense.copy(), dense.copy(), np.zeros_like(dense)
+    dead[:, :, 8:] = 0  # columns that no utterance has
+    binary[::2, :, -1] = 0
+    for values in (dense, sparse, dead, binary, silent):
+        assert not transposed(values, nonzero(values))
