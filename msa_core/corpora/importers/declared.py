@@ -1,4 +1,4 @@
-"""Declared lengths of a whole file, compared with its arrays; what does not fit is said.
+"""Declared lengths and masks of a whole file, compared with its arrays; what does not fit is said.
 
 The splits of a file come from one program, so lengths that fit no better than by chance in one split are judged by all.
 """
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from msa_core.corpora.importers import layouts
 from msa_core.corpora.importers.arrays import declared_lengths, numbers, texts
 from msa_core.corpora.importers.contents import FeatureFile, Finding, chosen, named
-from msa_core.corpora.importers.padding import BY_ZEROS, Declared, judge_lengths, nonzero
+from msa_core.corpora.importers.padding import BY_ZEROS, Declared, judge_lengths, mostly_padded, nonzero
 from msa_core.errors import MsaError
+from msa_core.schema import MODALITIES
 
 
 class Lengths(NamedTuple):
@@ -58,6 +60,35 @@ def judge_file(
             if not whole.reason:
                 _misfits(file, f"{modality}_lengths of {split}", found[split])
     return found
+
+
+def told_by_zeros(file: FeatureFile, splits: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Find modalities whose padding zeros tell, because the text of a file seems to have frames throughout.
+
+    Every mask of text_bert is 1 throughout, or without text_bert no text begins or ends with zeros, and yet most
+    utterances of the modality do, whose arrays are as long. Where the text does itself, it tells the frames of the
+    others.
+    """
+    ends: dict[str, list[np.ndarray]] = {m: [] for m in MODALITIES}
+    for split, rows in splits.items():
+        try:
+            arrays = {m: numbers(rows[m], m, len(rows[m]), (3,)) for m in MODALITIES if rows.get(m) is not None}
+            if rows.get("text_bert") is not None:
+                given = rows["text_bert"]
+                mask = layouts.pieces(file, given, f"text_bert of {split}", len(given))[:, 1] == 1
+            else:
+                mask = nonzero(arrays["text"])[:, [0, -1]]
+        except (MsaError, KeyError, TypeError):  # said when the split is read
+            return frozenset()
+        if not mask.all():
+            return frozenset()
+        length = arrays["text"].shape[1] if rows.get("text_bert") is None else mask.shape[1]
+        for modality, values in arrays.items():
+            if values.shape[1] == length:
+                used = nonzero(values)
+                ends[modality].append(np.stack([used[:, 0], used.any(1), used[:, -1]], 1))
+    found = {m for m, used in ends.items() if used and mostly_padded(np.concatenate(used))}
+    return frozenset(found & {"text"} or found)
 
 
 def _lengths(rows: Mapping[str, Any], split: str, modality: str, forced: bool) -> Lengths | None:

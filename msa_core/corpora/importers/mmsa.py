@@ -3,10 +3,12 @@
 A pickle of split -> {id, text (N, L, D), text_bert (N, 3, L: ids, mask, segment), audio (N, Ta, Da), audio_lengths,
 vision, vision_lengths, regression_labels, regression_labels_T/_A/_V ..}; layouts.py turns those of Self-MM, MulT and
 CMU-MOSEI into it. A frame is real:
-- text: where the mask of text_bert is 1; without text_bert, or where the mask hides text, zeros are padding;
+- text: where the mask of text_bert is 1; without text_bert, or where the mask hides text or is 1 throughout although
+  most utterances are padded, zeros are padding;
 - audio and vision: the first `*_lengths` frames (the last ones in files padded in front) unless they contradict the
   array (padding.py); without lengths, when the file is aligned (as many frames as the text has) the frames of the
-  text, unless frames of most utterances stand outside them; otherwise zeros are padding.
+  text, unless frames of most utterances stand outside them, or the text has them throughout; otherwise zeros are
+  padding.
 A modality that is zero in every real frame is absent in that utterance.
 """
 
@@ -23,7 +25,7 @@ from msa_core.corpora.importers import emotions, findings, layouts, safe_pickle,
 from msa_core.corpora.importers import token_ids as encoder
 from msa_core.corpora.importers.arrays import declared_lengths, labels, numbers, texts
 from msa_core.corpora.importers.contents import FeatureFile, Finding, Part, assemble, chosen, named, video, zero_out
-from msa_core.corpora.importers.declared import Lengths, judge_file
+from msa_core.corpora.importers.declared import Lengths, judge_file, told_by_zeros
 from msa_core.corpora.importers.padding import (
     FRONT,
     ZEROS,
@@ -53,6 +55,7 @@ class Rules(NamedTuple):
     lengths: str  # one of LENGTHS
     bert: str | Path | None
     declared: Mapping[str, dict[str, Lengths]]  # modality -> split -> usable declared lengths
+    by_zeros: frozenset[str]  # modalities of which masks tell no padding, see `told_by_zeros`
 
 
 READ = (
@@ -123,8 +126,9 @@ def load(
     layouts.join_ids(list(splits.values()))
     use = ("audio", "vision") if lengths in ("auto", "declared") else ()
     judged = {modality: judge_file(file, splits, modality, lengths == "declared") for modality in use}
+    rules = Rules(lengths, bert, judged, told_by_zeros(file, splits) if lengths != "zeros" else frozenset())
     for split in list(splits):
-        part = file.attempt(_part, file, split, splits.pop(split), Rules(lengths, bert, judged))
+        part = file.attempt(_part, file, split, splits.pop(split), rules)
         if part is not None:
             file.parts.append(part)
     scales.decide(file, scale)
@@ -192,7 +196,7 @@ def _text(file: FeatureFile, part: Part, rows: dict[str, Any], rules: Rules) -> 
         file.front["text"] = front
         frames_of_text = span, text.shape[1], FRONT if front else ZEROS
     elif text is not None and frames_of_text is not None:
-        frames_of_text = _unhidden(file, part, text, frames_of_text)
+        frames_of_text = _corrected(file, part, text, frames_of_text, "text" in rules.by_zeros)
     if text is not None and frames_of_text is not None:
         file.found_by("text", frames_of_text[2])
         part.streams["text"] = cut(text, frames_of_text[0])
@@ -227,18 +231,25 @@ def _vectors(file: FeatureFile, value: Any, what: str, n: int, pieces: np.ndarra
     return text
 
 
-def _unhidden(file: FeatureFile, part: Part, text: np.ndarray, found: FramesOfText) -> FramesOfText:
-    """Replace the frames of utterances whose mask holds zeros while their text stands outside: zeros are padding."""
+def _corrected(file: FeatureFile, part: Part, text: np.ndarray, found: FramesOfText, throughout: bool) -> FramesOfText:
+    """Let zeros tell the padding where a mask does not fit its text.
+
+    That is in utterances whose mask holds zeros while their text stands outside, and in all of them when the masks are
+    1 `throughout` although most texts are padded.
+    """
     span, length, how = found
-    wrong = contradicted(text, span)
-    if not wrong.any():
+    what, wrong = f"text_bert of {part.split}: the mask", contradicted(text, span)
+    if throughout:
+        what, wrong = f"{what} is 1 throughout although most utterances end before", np.ones(len(text), bool)
+    elif wrong.any():
+        what = f"{what} does not fit the text of {named(chosen(part.ids, wrong))}"
+    else:
         return found
     by_zeros, front = span_of_zeros(nonzero(text[wrong]), file.front.get("text", False))
     file.front["text"], other = front, FRONT if front else ZEROS
     for known, right in zip(span, by_zeros, strict=True):
         known[wrong] = right
-    said = f"text_bert of {part.split}: the mask does not fit the text of {named(chosen(part.ids, wrong))}"
-    file.findings.append(Finding("warning", f"{said}; there {other}."))
+    file.findings.append(Finding("warning", f"{what}; there {other}."))
     return span, length, other if wrong.all() else f"{how}, or {other}"
 
 
@@ -280,7 +291,10 @@ def _stream(
     if frames_of_text is not None and aligned and rule != "zeros":
         span = frames_of_text[0]
         beyond = outside(used, span)
-        if rule == "text" or 2 * beyond.sum() <= part.held[modality].sum():
+        if rule == "auto" and modality in rules.by_zeros:
+            said = f"{modality} of {part.split}: the text has frames throughout although most of it ends before"
+            file.findings.append(Finding("warning", f"{said}; zeros are padding."))
+        elif rule == "text" or 2 * beyond.sum() <= part.held[modality].sum():
             file.found_by(modality, f"frames of the text ({frames_of_text[2]})")
             return cut(values, _around(file, part, modality, used, span, beyond, kept=rule != "text"))
     # third rule: zeros are padding

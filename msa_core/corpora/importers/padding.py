@@ -47,6 +47,12 @@ def nonzero(values: np.ndarray) -> np.ndarray:
     return np.asarray((values != 0).any(2))
 
 
+def mostly_padded(used: np.ndarray) -> bool:
+    """Tell whether most utterances that are not zero throughout begin or end with zeros, by their frames (N, T)."""
+    some = used.any(1)
+    return bool(2 * (some & ~(used[:, 0] & used[:, -1])).sum() > some.sum())
+
+
 def outside(used: np.ndarray, span: Span) -> np.ndarray:
     """Mark utterances (N,) with frames that are not zero outside their span."""
     place = np.arange(used.shape[1])
@@ -114,7 +120,7 @@ def judge_lengths(used: np.ndarray, lengths: np.ndarray, before: bool = False, f
         reason = "outside"
     elif 2 * beyond.sum() > some.sum():
         reason = "unknown"
-    elif len(lengths) and (lengths == n_frames).all() and 2 * (some & ~full).sum() > some.sum():
+    elif len(lengths) and (lengths == n_frames).all() and mostly_padded(used):
         reason = "whole"
     if reason in BY_ZEROS:
         span, front = span_of_zeros(used, front)

@@ -1,4 +1,4 @@
-"""Arrays whose frames stand on the wrong axis are told."""
+"""Arrays whose frames stand on the wrong axis, and masks that tell no padding, are told."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from feature_files import save_npz
-from published_layouts import dump, mmsa_fet, truth
+from published_layouts import dump, mmsa, mmsa_fet, truth
 
-from msa_core.corpora.importers import problems
+from msa_core.corpora.importers import problems, read
 from msa_core.corpora.importers.padding import nonzero, transposed
 
 MODALITIES = ("text", "audio", "vision")
@@ -73,3 +73,33 @@ def test_features_that_are_zero_now_and_then_are_not_transposed() -> None:
     binary[::2, :, -1] = 0
     for values in (dense, sparse, dead, binary, silent):
         assert not transposed(values, nonzero(values))
+
+
+@pytest.mark.parametrize("front", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_mask_that_is_1_throughout_tells_no_padding(tmp_path: Path, front: bool, padded: bool) -> None:
+    """Zeros do: those of the text, or where BERT gave values to its padding those of audio and vision aligned to it."""
+    found = truth(0, aligned=True, holes=False)
+    content = mmsa(found, aligned=True, front=front)
+    for rows in content.values():
+        if not padded:
+            rows["text"] -= 0.5 * (rows["text_bert"][:, 1] == 0)[..., None]
+    expected = read(dump(tmp_path / "f.pkl", content), "f")
+    for rows in content.values():
+        rows["text_bert"][:, 1] = 1
+    path = dump(tmp_path / "f.pkl", content)
+    corpus = read(path, "f")
+    told = ("audio", "vision") if padded else MODALITIES
+    rows_ = np.arange(len(corpus))
+    for modality in told:
+        valid = (c.batch(rows_).valid[modality].sum(1).tolist() for c in (expected, corpus))
+        assert next(valid) == next(valid)
+    warnings = [f for f in problems(path) if f.startswith("warning: ")]
+    side = "in front" if front else "at the end"
+    if padded:
+        said = [f"{m} of {s}: the text has frames throughout although most of it ends before; zeros are padding."
+                for s in content for m in told]  # fmt: skip
+    else:
+        said = [f"text_bert of {s}: the mask is 1 throughout although most utterances end before; there zeros {side} "
+                "are padding." for s in content]  # fmt: skip
+    assert warnings == [f"warning: {one}" for one in said]
