@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -44,14 +45,18 @@ def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple
         Cells by column, without the blanks around them; empty where a line is short.
 
     Raises:
-        MsaError: it cannot be read, lacks a column or has no rows.
+        MsaError: it cannot be read, lacks a column or has one twice, or has no rows.
     """
     called = called or path.name
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            head, rows = Counter(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise MsaError(f"Cannot read the table {called} ({e}). Give a CSV in UTF-8.") from e
+    twice = [c for c, times in head.items() if c and times > 1]
+    if twice:
+        raise MsaError(f"{called} has the column {twice[0]!r} more than once. Keep one of them.")
     found = [c for c in (rows[0] if rows else {}) if c]
     lost = [c for c in columns if c not in found]
     if lost:

@@ -38,6 +38,8 @@ def test_a_table_is_read_with_its_line_numbers(tmp_path):
     [
         (b"", "t.csv has no column 'clip' but no rows. Give the columns clip, score."),
         (b"clip;score\na;1\n", "t.csv has no column 'clip' but 'clip;score'. Give the columns clip, score."),
+        (b"clip,score,score\na,1,2\n", "t.csv has the column 'score' more than once. Keep one of them."),
+        (b"clip,score,more,more\n", "t.csv has the column 'more' more than once. Keep one of them."),
         (b"clip,score\n\xff,1\n", "Cannot read the table t.csv ("),
         (None, "Cannot read the table t.csv ("),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,15 @@ def examine(file: FeatureFile) -> list[Finding]:
     """List everything found while reading and in the content: errors, then warnings, then notes."""
     found = list(file.findings)
     found += _splits(file) + _names(file) + _groups(file) + _widths(file) + _swapped(file)
-    found += _values(file) + _labels(file) + emotions.findings(file) + _lost(file) + _absent(file) + _sizes(file)
+    found += (
+        _values(file)
+        + _labels(file)
+        + _ratings(file)
+        + emotions.findings(file)
+        + _lost(file)
+        + _absent(file)
+        + _sizes(file)
+    )
     order = ("error", "warning", "note")
     return sorted(dict.fromkeys(found), key=lambda f: order.index(f.level))
 
@@ -106,19 +115,23 @@ def _names(file: FeatureFile) -> list[Finding]:
 
 def _groups(file: FeatureFile) -> list[Finding]:
     """Find videos or speakers in two splits."""
+    return in_two_splits(file.group, ((group, part.split) for part in file.parts for group in part.groups))
+
+
+def in_two_splits(what: str, groups: Iterable[tuple[str, str]]) -> list[Finding]:
+    """Find groups of utterances, "video"s or "speaker"s, each with its split, that are in two splits."""
     where = defaultdict(set)
-    for part in file.parts:
-        for group in part.groups:
-            where[group].add(part.split)
+    for group, split in groups:
+        where[group].add(split)
     both = [group for group, splits in where.items() if len(splits) > 1]
     if not both:
         return []
     splits = sorted({s for group in both for s in where[group]}, key=SPLITS.index)
-    apart = "" if file.group == "speaker" else " MOSI and MOSEI are split by video, CH-SIMS is not."
+    apart = "" if what == "speaker" else " MOSI and MOSEI are split by video, CH-SIMS is not."
     return [
         Finding(
             "warning",
-            f"{len(both)} {file.group}s of {len(where)} are in more than one of {', '.join(splits)}: {named(both)}. "
+            f"{len(both)} {what}s of {len(where)} are in more than one of {', '.join(splits)}: {named(both)}. "
             f"A model may know the person.{apart}",
         )
     ]
@@ -203,6 +216,17 @@ def _labels(file: FeatureFile) -> list[Finding]:
     if file.scale is SIMS:
         why = "labels are on the scale of CH-SIMS, [-1, 1] (none, or few, are beyond 1): scores are 3 times these."
         found.append(Finding("note", why))
+    return found
+
+
+def _ratings(file: FeatureFile) -> list[Finding]:
+    """Find modalities whose own labels are left out, because a split has none."""
+    found = []
+    for modality in MODALITIES:
+        lost = [p.split for p in file.parts if modality not in p.ratings]
+        if lost and len(lost) < len(file.parts):
+            said = f"labels of {modality} alone are not in {', '.join(lost)}: those of the other splits are left out."
+            found.append(Finding("warning", said))
     return found
 
 

@@ -7,7 +7,7 @@
 | `score` | (N,) | in [-3, 3]; or `label` on the data set's own scale: [-1, 1] (CH-SIMS) is multiplied by 3 |
 | `text`, `audio`, `vision` | (N, D) or (N, T, D) | one vector an utterance, or frames; any may be left out |
 | `text_lengths` .. | (N,) | real frames of (N, T, D); without it zeros at the end are padding |
-| `speaker` or `video` | (N,) text | groups of utterances; without it the video in the id |
+| `speaker` or `video` | (N,) text | groups of utterances (of both the speakers); without it the video in the id |
 
 An utterance whose vector or frames are all zero lacks that modality. Write it with `numpy.savez(path, id=.., ..)`.
 """
@@ -39,8 +39,9 @@ from msa_core.features.store import DAMAGE
 from msa_core.schema import MODALITIES
 
 KIND = "npz feature file"
+NEEDED = ("id", "split")
 GROUPS = ("speaker", "video")
-NAMES = ("id", "split", "score", "label", *MODALITIES, *(f"{m}_lengths" for m in MODALITIES), *GROUPS)
+NAMES = (*NEEDED, "score", "label", *MODALITIES, *(f"{m}_lengths" for m in MODALITIES), *GROUPS)
 STATEMENT = "Features as the file has them; scores are its labels times score_factor, in [-3, 3]."
 
 
@@ -64,12 +65,12 @@ def load(path: str | Path, repaired: bool = False, scale: str | None = None) -> 
     """Read everything usable in the file; the rest becomes findings.
 
     Raises:
-        MsaError: it is no .npz, or has no `id` or `split`.
+        MsaError: it is no .npz, or has no `id` or `split` that can be read.
     """
     path = Path(path)
     file = FeatureFile(path, KIND, needs_all_splits=False)
     arrays = _arrays(path, file)
-    for key in ("id", "split"):
+    for key in NEEDED:
         if key not in arrays:
             raise MsaError(f"{path.name} has no array {key!r}. Give id, split, score and at least one modality.")
     ids, split = texts(arrays["id"], "id"), texts(arrays["split"], "split")
@@ -78,7 +79,8 @@ def load(path: str | Path, repaired: bool = False, scale: str | None = None) -> 
     unknown = sorted(set(split) - set(SPLITS))
     if unknown:
         raise MsaError(f"split holds {named(unknown)}. Valid splits: {', '.join(SPLITS)}.")
-    whole = _whole(file, arrays, ids)
+    _unread(file, arrays)
+    whole = _whole(file, arrays, ids, split)
     for one in SPLITS:
         rows = np.flatnonzero(np.array(split) == one)
         if len(rows):
@@ -96,7 +98,7 @@ def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
     """Load the arrays in NAMES; others are noted.
 
     Raises:
-        MsaError: the file is no .npz.
+        MsaError: the file is no .npz, or its `id` or `split` holds objects.
     """
     arrays = {}
     try:
@@ -108,7 +110,10 @@ def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
                 try:
                     arrays[key] = stored[key]
                 except ValueError as e:
-                    file.findings.append(Finding("error", f"{key} cannot be read ({e}). Save numbers or text."))
+                    said = f"{key} cannot be read ({e}). Save numbers or text, e.g. numpy.array(values, dtype=str)."
+                    if key in NEEDED:
+                        raise MsaError(f"{path.name}: {said}") from e
+                    file.findings.append(Finding("error", said))
             more = sorted(set(stored.files) - set(NAMES))
     except DAMAGE as e:
         raise MsaError(f"{path.name} cannot be read as .npz ({type(e).__name__}). Write it with numpy.savez.") from e
@@ -117,21 +122,34 @@ def _arrays(path: Path, file: FeatureFile) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str]) -> Part:
-    """Collect all utterances as one part."""
+def _unread(file: FeatureFile, arrays: Mapping[str, np.ndarray]) -> None:
+    """Note arrays that are there and say nothing."""
+    if "score" in arrays and "label" in arrays:
+        file.findings.append(Finding("note", "label is not read beside score. Leave out the one that is not meant."))
+    for modality in MODALITIES:
+        key = f"{modality}_lengths"
+        if key in arrays and (modality not in arrays or arrays[modality].ndim == 2):
+            why = "has one vector an utterance" if modality in arrays else "is not there"
+            file.findings.append(Finding("note", f"{key} is not read: {modality} {why}."))
+
+
+def _whole(file: FeatureFile, arrays: Mapping[str, np.ndarray], ids: list[str], split: list[str]) -> Part:
+    """Collect all utterances as one part; the first of GROUPS that is there groups them, others are compared only."""
     part = Part("", ids, None, groups=[video(name) for name in ids])
     key = next((k for k in ("score", "label") if k in arrays), None)
     if key is not None:
         part.labels = file.attempt(labels, arrays[key], key, len(ids))
     elif not any(f.level == "error" for f in file.findings):
         file.findings.append(Finding("error", "There is no array 'score' (or 'label'). Add one number per utterance."))
+    grouped = False
     for group in (g for g in GROUPS if g in arrays):
         given = file.attempt(texts, arrays[group], group)
-        if given is not None and len(given) == len(ids):
-            part.groups, file.group = given, group
-        elif given is not None:
+        if given is not None and len(given) != len(ids):
             file.findings.append(Finding("error", f"{group} has {len(given)} rows for {len(ids)} ids. Give one each."))
-        break
+        elif given is not None and grouped:
+            file.findings += findings.in_two_splits(group, zip(given, split, strict=True))
+        elif given is not None:
+            part.groups, file.group, grouped = given, group, True
     for modality in (m for m in MODALITIES if m in arrays):
         stream = file.attempt(_stream, file, modality, arrays, ids)
         if stream is not None:

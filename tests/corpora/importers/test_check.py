@@ -180,6 +180,16 @@ def test_labels_of_sims(tmp_path: Path) -> None:
     assert "scores are 3 times these" in note
 
 
+def test_labels_of_a_modality_that_a_split_lacks_are_told(tmp_path: Path) -> None:
+    content = mmsa(sims=True)
+    del content["valid"]["regression_labels_A"]
+    path = dump(tmp_path / "f.pkl", content)
+    said = "labels of audio alone are not in valid: those of the other splits are left out."
+    assert of_level(problems(path), "warning") == [said]
+    columns = importers.read(path).columns
+    assert "rating_audio" not in columns and {"rating_text", "rating_vision"} <= columns.keys()
+
+
 def test_suspicious_content_is_a_warning(tmp_path: Path) -> None:
     content = mmsa((6, 7, 8))
     content["test"]["regression_labels"][:] = 1
