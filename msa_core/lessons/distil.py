@@ -149,7 +149,7 @@ def _drift(gone: str, facts: Mapping[str, float]) -> str:
             saved=f"{1 - student / teacher:.0%}",
         )
     return say(
-        "Without {what}, the teacher drifts by {teacher}; the student is {student} away. On this clip, distillation "
-        "does not help.",
+        "Without {what}, the teacher drifts by {teacher}; the student is {student} away, no nearer than the "
+        "teacher itself.",
         **values,
     )

@@ -48,9 +48,14 @@ class FramesOrModalities(Lesson):
                 ),
                 say(
                     "Dropping frames usually hurts less than expected, because neighbouring frames are nearly alike: "
-                    "from half of them, a model still hears the tone and sees the smile. A whole modality takes with "
-                    "it what nothing else repeats. Text is the exception: every word counts, and the next one does "
-                    "not repeat it."
+                    "from half of them, a model still hears the tone and sees the smile. A missing modality takes "
+                    "with it what the others do not repeat. On test clips, SDUMC’s mean error is {complete} with "
+                    "everything, {frames} with half of the frames and {vision} without the face, but only {text} "
+                    "without the words: text simulated from the voice helps out.",
+                    complete=f"{measured.complete_mae(ROW[METHOD]):.2f}",
+                    frames=f"{measured.mae(ROW[METHOD], f'frame:{HALF}'):.2f}",
+                    vision=f"{measured.mae(ROW[METHOD], 'text+audio'):.2f}",
+                    text=f"{measured.mae(ROW[METHOD], 'audio+vision'):.2f}",
                 ),
                 say(
                     "So read the protocol before the number, and never compare two tables whose rates mean different "
@@ -76,7 +81,7 @@ class FramesOrModalities(Lesson):
                 "Read the protocol before the number: half of the frames and half of the modalities are "
                 "different losses."
             ),
-            claim=say("dropped frames move the score less than a missing modality does"),
+            claim=say("dropping half of all frames moves the score less than removing the modality that matters most"),
         )
 
     def _controls(self) -> tuple[Control, ...]:

@@ -51,8 +51,8 @@ class Impute(Lesson):
                 ),
                 say(
                     "Mean error over incomplete test clips: {always} if the model always generates, {never} if it "
-                    "never does, and {asks} if the evaluator decides. Most of the gain comes from generating; the "
-                    "evaluator adds a little.",
+                    "never does, and {asks} if the evaluator decides. So the gain comes from generating; what the "
+                    "evaluator adds to it here could be chance.",
                     always=f"{measured.incomplete_mae(ROW[METHOD] + ', decide = always'):.3f}",
                     never=f"{measured.incomplete_mae(ROW[METHOD] + ', decide = never'):.3f}",
                     asks=f"{measured.incomplete_mae(ROW[METHOD]):.3f}",

@@ -41,10 +41,11 @@ class Interval(Lesson):
                     level=f"{level(METHOD):.0%}",
                 ),
                 say(
-                    "So the bar is as wide as the model’s errors were when the same modalities were missing. The "
-                    "fewer modalities, the wider the bar: that is the price of missing information. All clips with "
-                    "the same modalities get the same width, except where the scale ends at −3 and +3; the bar does "
-                    "not know whether your clip is unusual."
+                    "So the bar is as wide as the model’s errors were when the same modalities were missing. Taking "
+                    "away one more part widens it; by how much depends on the part. The face alone even gives a "
+                    "narrower bar than the words and the voice together. All clips with the same modalities get the "
+                    "same width, except where the scale ends at −3 and +3; the bar does not know whether your clip is "
+                    "unusual."
                 ),
                 say(
                     "The promise holds only for clips like those used for calibration. On test clips with all "
@@ -65,8 +66,8 @@ class Interval(Lesson):
                 "that changes."
             ),
             take_away=say(
-                "The fewer modalities, the wider the bar, and it promises nothing about clips unlike those it was "
-                "measured on."
+                "Each part that is taken away widens the bar, some far more than others; and it promises nothing about "
+                "clips unlike those it was measured on."
             ),
             claim=say("the intervals of all methods contain what people said"),
         )

@@ -91,6 +91,11 @@ def test_simulated_text_lowers_the_score_of_every_acted_clip(analyser: Any) -> N
         utterance = analyser.extract(EXAMPLES / f"crema_{emotion}.mp4")
         simulated, bare = (score(analyser, utterance, "sdumc", "text", s) for s in ("simulated", "none"))
         assert simulated < bare, emotion
+        votes = utterance.people["both"]
+        most = max(votes.counts, key=lambda e: votes.counts[e])
+        if most in ("anger", "happiness"):
+            nearer = abs(simulated - votes.mean) < abs(bare - votes.mean)
+            assert nearer == (most == "anger"), emotion
 
 
 def test_an_experiment_stands_beside_those_who_had_the_same(analyser: Any, read: Mapping[str, Utterance]) -> None:

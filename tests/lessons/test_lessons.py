@@ -24,6 +24,7 @@ from msa_core.lessons.handout.blocks import Points
 from msa_core.lessons.handout.notes import notes
 from msa_core.lessons.models import COMPLETE_ROW, METHODS, ROW
 from msa_core.lessons.prompts import weights_at
+from msa_core.missing import PATTERNS
 from msa_core.schema import MODALITIES, Utterance
 
 BY_NAME = {lesson.name: lesson for lesson in LESSONS}
@@ -249,13 +250,29 @@ def test_what_the_texts_claim_holds_in_the_evaluation(analyser: Any) -> None:
     assert abs(student - bare) < 0.05 * (teacher - bare)  # distil: practice with holes does nearly all of it
     always, never = (measured.incomplete_mae(f"{ROW['promma']}, decide = {d}") for d in ("always", "never"))
     asks = measured.incomplete_mae(ROW["promma"])
-    assert never - always > always - asks > 0  # impute: most is generating, asking adds a little
+    assert never - always > always - asks > 0  # impute: the gain is generating
+    by_chance = measured.row(f"{ROW['promma']}, decide = always")["against_changed"]
+    assert by_chance[1] < 0 < by_chance[2]  # and what asking adds could be chance
     assert measured.mae("sdumc without simulated", "audio") > measured.mae(ROW["sdumc"], "audio")  # imagine
     half = measured.mae(ROW["sdumc"], "frame:0.5")
     assert half - measured.complete_mae(ROW["sdumc"]) < 0.5 * (ours - half)  # frames: they hurt less
+    worse, helped, bare = (measured.mae(*of) for of in (
+        (ROW["sdumc"], "text+audio"), (ROW["sdumc"], "audio+vision"), ("sdumc without simulated", "audio+vision"),
+    ))  # fmt: skip
+    assert worse > bare > half > helped  # but not than the words, where text is simulated from the voice
     assert all(m in ROW and m in COMPLETE_ROW for m in METHODS)
     with pytest.raises(MsaError, match="no row 'alchemy'"):
         measured.incomplete_mae("alchemy")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_width_of_an_interval_depends_on_the_part_and_not_on_the_number(method: str, analyser: Any) -> None:
+    half = analyser.manifest(method)["calibration"]["half_width"]
+    for pattern in PATTERNS:
+        for m in MODALITIES if "+" in pattern else ():
+            left = "+".join(kept for kept in pattern.split("+") if kept != m)
+            assert left == pattern or half[left] > half[pattern], "each part taken away widens it"
+    assert half["vision"] < half["text+audio"], "one part can be tighter than two others"
 
 
 def test_people_are_counted_by_what_they_had(analyser: Any, happy: Utterance) -> None:

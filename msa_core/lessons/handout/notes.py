@@ -73,7 +73,7 @@ def notes() -> dict[str, Notes]:
             say("What can a teacher not pass on to a student who never sees the face?"),
             say(
                 "What only the face knew. The student can learn what usually goes with the rest, that is, a good "
-                "average; on an unusual clip it will still be wrong."
+                "average; on an unusual clip it may still be wrong."
             ),
         ),
         "impute": Notes(
@@ -99,8 +99,8 @@ def notes() -> dict[str, Notes]:
             say("Two papers both write “missing rate 0.5”. They may mean very different things."),
             say("Why does dropping half of the frames often change so little?"),
             say(
-                "Neighbouring frames repeat each other. Nothing else repeats a whole modality, and hardly anything "
-                "repeats a word."
+                "Neighbouring frames repeat each other. What the other modalities repeat of a missing one depends on "
+                "which one it is: the voice can stand in for the words better than words and voice for the face."
             ),
         ),
         "interval": Notes(
