@@ -109,6 +109,7 @@ class Lesson:
     name: stable key.
     clip: example that the lesson starts with.
     holds_on, fails_on: examples on which the idea of the lesson holds and fails; empty without an idea to judge.
+    close_on: example on which it is too close to call, of a lesson whose idea fails on no example.
     minutes: time to read, guess and try.
     code: places in the source code that implement the idea.
     """
@@ -117,6 +118,7 @@ class Lesson:
     clip: ClassVar[str]
     holds_on: ClassVar[str] = ""
     fails_on: ClassVar[str] = ""
+    close_on: ClassVar[str] = ""
     minutes: ClassVar[int]
     code: ClassVar[tuple[Code, ...]]
 

@@ -64,13 +64,25 @@ def answered(
 
 
 def _elsewhere(lesson: Lesson, holds: bool | None) -> str:
-    """Name the examples on which it is the other way round; nothing for a lesson without an idea to judge."""
+    """Name the examples on which it is another way; nothing for a lesson without an idea to judge."""
     if not lesson.holds_on:
         return ""
     told = {"claim": lesson.texts.claim}
-    told |= {k: known(EXAMPLE_TITLES[clip]) for k, clip in (("good", lesson.holds_on), ("bad", lesson.fails_on))}
+    other = lesson.fails_on or lesson.close_on
+    told |= {k: known(EXAMPLE_TITLES[clip]) for k, clip in (("good", lesson.holds_on), ("bad", other))}
+    if holds is None and lesson.close_on:
+        return say(
+            "The idea that {claim} holds on “{good}” and is too close to call on “{bad}”: choose one under Example.",
+            **told,
+        )
     if holds is None:
         return say("The idea that {claim} holds on “{good}” and fails on “{bad}”: choose one under Example.", **told)
+    if holds and lesson.close_on:
+        return say(
+            "On this clip, the idea that {claim} holds. On “{bad}” it is too close to call: choose that under Example "
+            "and ask again.",
+            **told,
+        )
     if holds:
         return say(
             "On this clip, the idea that {claim} holds. On “{bad}” it fails: choose that under Example and ask again.",

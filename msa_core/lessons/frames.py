@@ -28,7 +28,7 @@ class FramesOrModalities(Lesson):
 
     name = "frames"
     clip = "crema_happy.mp4"
-    holds_on, fails_on = clip, "grid_bbaf2n.mp4"
+    holds_on, close_on = clip, "grid_bbaf2n.mp4"
     minutes = 3
     code = (
         Code("msa_core/missing.py", "frame, block, modality_rate"),
@@ -114,7 +114,8 @@ class FramesOrModalities(Lesson):
         )
         rows = [(say("half of all frames"), half, score), (say("without {what}", what=ordinary(top)), gone, score)]
         facts: dict[str, Value] = {"score": score, "half": half, "gone": top, "without": gone}
-        return LessonAnswer(correct, said, charts.readings(rows), facts, holds=correct == 1)
+        holds = None if correct == 2 else bool(correct)
+        return LessonAnswer(correct, said, charts.readings(rows), facts, holds)
 
     def _experiment(self, analyser: Analyser, utterance: Utterance, chosen: Mapping[str, Value]) -> ExperimentResult:
         rate, of, draw = float(chosen["rate"]), str(chosen["of"]), int(float(chosen["draw"]))

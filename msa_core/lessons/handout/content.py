@@ -136,16 +136,14 @@ def _lesson(number: int, lesson: Lesson, analyser: Analyser, utterance: Utteranc
 
 
 def _other_clips(lesson: Lesson) -> list[Block]:
-    """Say on which examples the idea of a lesson holds and fails; nothing without an idea to judge."""
+    """Say on which examples the idea of a lesson holds, and fails or is undecided; nothing without an idea to judge."""
     if not lesson.holds_on:
         return []
-    claim = lesson.texts.claim
-    told = say(
-        "The idea that {claim} holds on {good} and fails on {bad}.",
-        claim=claim,
-        good=lesson.holds_on,
-        bad=lesson.fails_on,
-    )
+    named = {"claim": lesson.texts.claim, "good": lesson.holds_on, "bad": lesson.fails_on or lesson.close_on}
+    if lesson.close_on:
+        told = say("The idea that {claim} holds on {good} and is too close to call on {bad}.", **named)
+    else:
+        told = say("The idea that {claim} holds on {good} and fails on {bad}.", **named)
     return [Paragraph(told, say("Two clips."))]
 
 
