@@ -42,7 +42,7 @@ class PatternScores:
 class Condition:
     """One of missing.PATTERNS. lacks: its modalities that the clip never had, with reasons; then no answers.
 
-    people: votes of those who had the same, where anybody had.
+    people: votes of those who stand beside it (`people.CHANNELS`), where there are any.
     """
 
     pattern: str

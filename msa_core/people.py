@@ -19,7 +19,7 @@ from msa_core.schema import Votes
 
 POINTS = {"H": 2.0, "N": 0.0, "A": -2.0, "D": -2.0, "F": -2.0, "S": -2.0}  # happy, neutral, the negative ones
 EMOTIONS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
-CHANNELS = {  # what the voters had -> the patterns that give a model the same
+CHANNELS = {  # what the voters had -> the patterns they stand beside; who listened heard the words under each
     "voice": ("audio", "text+audio"),
     "face": ("vision",),
     "both": ("audio+vision", "text+audio+vision"),
@@ -34,7 +34,7 @@ def votes(counts: Mapping[str, int]) -> Votes:
 
 
 def channel_of(pattern: str) -> str | None:
-    """Name the channel whose voters had what a model has under `pattern`; None where nobody voted on that."""
+    """Name the channel whose voters stand beside a model under `pattern`; None where nobody voted on that."""
     return next((channel for channel, patterns in CHANNELS.items() if pattern in patterns), None)
 
 

@@ -39,9 +39,9 @@ class People(Lesson):
                     "without sound, and give another one. Did you stay with your first answer?"
                 ),
                 say(
-                    "About ten people did the same with each of these clips. Some only listened, some only watched, "
-                    "some did both. People are the yardstick here, and they lose something too when a modality is "
-                    "missing: what sounds neutral may come with a smile."
+                    "About ten people only listened to each of these clips, ten only watched it and ten did both. They "
+                    "gave no number: each named an emotion, which we count as points. People are the yardstick here, "
+                    "and they lose something too when a modality is missing: what sounds neutral may come with a smile."
                 ),
                 say(
                     "So a model that changes its answer without the face is not wrong for changing it. The fair "
@@ -53,7 +53,7 @@ class People(Lesson):
                     "neutral 0, anger, disgust, fear and sadness −2."
                 ),
             ),
-            question=say("Only listen. What did most people hear who had the voice alone?"),
+            question=say("Only listen. What did most people hear who had the sound alone?"),
             choices=(
                 say("happiness"),
                 say("nothing in particular: neutral"),
@@ -65,7 +65,7 @@ class People(Lesson):
         )
 
     def _controls(self) -> tuple[Control, ...]:
-        channels = ((say("the voice"), "voice"), (say("the face"), "face"), (say("the voice and the face"), "both"))
+        channels = tuple((title, channel) for channel, title in _titles().items())
         return (
             Control("channel", say("What you get"), "choice", HEARD, channels),
             Control("rating", say("Your rating of the clip"), "slider", 0.0, low=-3.0, high=3.0, step=0.1),
@@ -113,7 +113,7 @@ class People(Lesson):
 
 def _titles() -> dict[str, str]:
     """Name what the voters of each channel had."""
-    return {"voice": say("the voice alone"), "face": say("the face alone"), "both": say("voice and face")}
+    return {"voice": say("the sound (words and voice)"), "face": say("the face alone"), "both": say("sound and face")}
 
 
 def _votes(utterance: Utterance) -> Mapping[str, Votes]:

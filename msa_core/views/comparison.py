@@ -137,7 +137,13 @@ def _spoken(comparison: Comparison, condition: Condition, method: str) -> str:
         said += say(" ({level} interval {low} to {high})", **_interval(answer))
     if answer.without_simulated_text is not None:
         said += say("; without simulated text: {score}", score=signed(answer.without_simulated_text))
-    return said + say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
+    said += say("; {model}: {score}", model=known(comparison.complete[method]), score=signed(answer.complete))
+    if condition.people is None:
+        return said
+    mean, keep = signed(condition.people.mean), PATTERNS[condition.pattern]
+    if "audio" in keep and "text" not in keep:
+        return said + say("; people, who heard the words too: {score}", score=mean)
+    return said + say("; people: {score}", score=mean)
 
 
 def _interval(answer: PatternScores) -> dict[str, str]:
@@ -159,7 +165,7 @@ def _legend(comparison: Comparison) -> list[tuple[str, str]]:
     if level:
         entries.append(("mm-board-band", say("{level} interval", level=level)))
     if any(c.people for c in comparison.conditions):
-        entries.append(("mm-board-people", say("mean vote of people who had the same")))
+        entries.append(("mm-board-people", say("mean vote of people; those who listened heard the words in every row")))
     return entries
 
 

@@ -9,7 +9,6 @@ from msa_core.i18n import known, say
 from msa_core.schema import Prediction, Votes
 from msa_core.views.parts import method_title, signed
 
-ONLY = {"voice": "voice only", "face": "face only", "both": "voice and face"}  # on the ruler
 SAME = 0.05  # distances that differ by less are called the same
 
 
@@ -20,6 +19,15 @@ class Nearer(NamedTuple):
     complete: str
     ours: float
     theirs: float
+
+
+def only(prediction: Prediction, channel: str) -> str:
+    """Say on the ruler what the voters of a channel did; that they heard words which the models do not have."""
+    if channel == "face":
+        return say("only watched")
+    if not prediction.modalities["text"]["present"]:
+        return say("heard the words too")
+    return say("only listened") if channel == "voice" else say("watched and heard")
 
 
 def votes_line(votes: Votes) -> str:
@@ -36,7 +44,7 @@ def sentence(prediction: Prediction) -> str | None:
     scores = (prediction.scores["missing_model_left"], prediction.scores["complete_model_left"])
     told = say(
         "{who}: {mean} on average, with a spread of {spread:.1f} ({votes}).",
-        who=_who(channel, votes.n),
+        who=_who(channel, votes.n, bool(prediction.modalities["text"]["present"])),
         mean=signed(votes.mean),
         spread=votes.spread,
         votes=votes_line(votes),
@@ -54,13 +62,15 @@ def sentence(prediction: Prediction) -> str | None:
     return say("{said} {more}", said=told, more=how)
 
 
-def _who(channel: str, n: int) -> str:
-    """Begin a sentence with the voters and what they did."""
-    if channel == "voice":
-        return say("{n} people only listened to this clip", n=n)
+def _who(channel: str, n: int, words: bool) -> str:
+    """Begin a sentence with the voters and what they did. `words`: the models have the words, as listeners do."""
     if channel == "face":
         return say("{n} people only watched this clip", n=n)
-    return say("{n} people watched and heard this clip", n=n)
+    if channel == "voice":
+        told = say("{n} people only listened to this clip", n=n)
+    else:
+        told = say("{n} people watched and heard this clip", n=n)
+    return told if words else say("{who}, with its words", who=told)
 
 
 def nearer(comparison: Comparison) -> list[Nearer]:

@@ -141,7 +141,7 @@ def _people(prediction: Prediction) -> list[Mark]:
         return [Mark("people", say("People"), say("nobody voted on this"))]
     channel, votes = prediction.people["left"]
     title = say("{n} people", n=votes.n)
-    return [Mark("people", title, known(people.ONLY[channel]), votes.mean, votes=_places(votes))]
+    return [Mark("people", title, people.only(prediction, channel), votes.mean, votes=_places(votes))]
 
 
 def _places(votes: Votes) -> tuple[tuple[float, int], ...]:

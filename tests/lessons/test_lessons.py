@@ -280,6 +280,7 @@ def test_people_are_counted_by_what_they_had(analyser: Any, happy: Utterance) ->
     answer = BY_NAME["people"].answer(analyser, happy)
     assert answer.correct == 3 and BY_NAME["people"].choices[3] == "they were divided"
     assert "Of 8 people who only listened, 0 named happiness, 4 neutral, 4 a negative emotion." in answer.said
+    assert answer.html.count("the sound (words and voice)") and "the voice alone" not in answer.html
     assert "Of 9 who only watched, 7 named happiness, 2 neutral, 0 a negative emotion." in answer.said
     assert answer.facts["people_voice"] == pytest.approx(-1.0) and answer.facts["people_face"] == pytest.approx(14 / 9)
     listened = analyser.predict(happy, "sdumc", ["vision"]).scores["missing_model_left"]

@@ -47,6 +47,12 @@ def test_the_sentence_says_who_is_nearer() -> None:
     assert told(-1.5, -1.52).endswith("SDUMC and the complete model are as near to them: 0.3 and 0.3 away.")
 
 
+@pytest.mark.parametrize(("channel", "off"), [("voice", ("text", "vision")), ("both", ("text",))])
+def test_people_who_listened_heard_words_that_the_models_lack(channel: str, off: tuple[str, ...]) -> None:
+    said = views.sentence(prediction(people={"left": (channel, VOICE)}, **gone(*off))) or ""
+    assert ", with its words: −1.78" in said and "with its words" not in told(-1.5, 0.0)
+
+
 def test_where_nobody_voted_nothing_is_said() -> None:
     assert views.sentence(prediction()) is None and views.sentence(prediction(people={"full": ("both", FACE)})) is None
     html = Parsed(whole(prediction()))
@@ -92,6 +98,10 @@ def test_the_board_and_its_table_carry_the_votes() -> None:
     page = Parsed(str(screens.screen(judged())))
     assert "Which model is nearest to people?" in page.texts["h3"]
     assert len(page.of("mm-board-people")) == 3 * 3 + 1  # three patterns by three methods, and the legend
+    board = screens.board(judged())
+    assert "heard the words in every row" in board
+    assert board.count("people, who heard the words too: −1.78") == 3, "the voice without the words, by three methods"
+    assert board.count("; people: −1.78") == board.count("; people: +1.00") == 3
     plain = Parsed(str(screens.screen(comparison())))
     assert not plain.of("mm-board-people") and "Which model is nearest to people?" not in plain.texts["h3"]
 

@@ -18,7 +18,7 @@ from msa_core.evaluation.result_columns import Cell, NumbersColumn, mapping, num
 from msa_core.evaluation.results import NumbersTable, TableLine, method_of, title_of
 from msa_core.i18n import known, say
 
-CHANNELS = {"audio": "voice alone", "vision": "face alone", "audio+vision": "both"}  # pattern -> what the voters had
+CHANNELS = {"audio": "voice alone", "vision": "face alone", "audio+vision": "both"}  # pattern -> what the models had
 KINDS = ("person", "constant", "complete", "masked", "method")  # of the rows shown, in their order
 PERSON, CONSTANT = "person", "constant"
 Row = Mapping[str, Any]  # of the file

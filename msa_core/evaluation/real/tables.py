@@ -71,7 +71,7 @@ def statement(part: Part) -> str:
             sentences=facts.get("sentences", "–"),
         ),
         "cremad": say(
-            "{n} clips. The label is the mean vote of people who had the same: the voice alone, the face alone, or "
+            "{n} clips. The label is the mean vote of people who only listened, words included, only watched, or did "
             "both; happy counts 2, neutral 0, every other emotion −2. Their votes have a standard deviation of "
             "{spread:.2f}.",
             n=n,
