@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from parsed import Parsed
@@ -71,7 +72,9 @@ def test_simulated_text_is_named_and_its_change_shown() -> None:
     assert "words off, text simulated<" in html and "starts from the voice" in html and "+0.63" in html
     assert "mm-struck" in html and "reads text simulated from the voice" in html
     assert html.count("<em>rebuilt</em>") == 2  # its gate and its own view
-    assert "nothing is filled in" in mechanism.gap(prediction())
+    half = prediction(frame_missing_rate=dict.fromkeys(MODALITIES, 0.5))
+    for shown in (prediction(), half, replace(half, method="corrkd")):
+        assert "only a whole one is filled in, not dropped frames or words" in mechanism.gap(shown)
     facts |= {"imagined": ["vision"], "text_similarity": {"before": None, "after": None}}
     html = mechanism.gap(prediction(mechanism=facts))
     assert "learned placeholder" in html and "similarity before" not in html

@@ -214,7 +214,7 @@ def test_a_variant_that_never_asks_has_no_threshold() -> None:
 def test_nothing_missing_is_nothing_to_generate() -> None:
     html = mechanism.gap(prompted())
     assert summary.verdicts(prompted()) == {} and "mm-row" not in html
-    assert "Nothing is missing, so there is nothing to generate" in html
+    assert "No whole modality is missing, so there is nothing to generate" in html
     assert "generated</em>" not in whole(prompted())
 
 
