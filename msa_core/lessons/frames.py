@@ -124,7 +124,7 @@ class FramesOrModalities(Lesson):
         score = score_of(analyser.predict(utterance, METHOD))
         now = score_of(analyser.predict(left, METHOD))
         kept = {m: (_length(left, m), _length(utterance, m)) for m in there}
-        counts = say(", ").join(f"{ordinary(m)} {k}/{n}" for m, (k, n) in kept.items())
+        counts = say(", ").join(f"{_pieces(m)} {k}/{n}" for m, (k, n) in kept.items())
         said = say(
             "Frames kept: {counts}. The score goes from {score} to {now}.",
             counts=counts,
@@ -161,6 +161,11 @@ def with_frames_dropped(
         whole = Stream(stream.values[keep], stream.times_s[keep])
         streams[name] = whole if keep.any() else Stream.absent("every frame was dropped")
     return utterance.with_streams(streams)
+
+
+def _pieces(modality: str) -> str:
+    """Name what is counted as the frames of a modality; the tokenizer cuts words into pieces."""
+    return say("word pieces") if modality == "text" else ordinary(modality)
 
 
 def _length(utterance: Utterance, modality: str) -> int:

@@ -253,6 +253,8 @@ def state(utterance: Utterance, modality: str) -> str:
     stream = utterance.stream(modality)
     if not stream.present:
         return say("Missing: {reason}", reason=known(str(stream.reason)))
+    if modality == "text" and utterance.original is not None:
+        return say("{n} words, edited", n=sum(not w.struck for w in utterance.words))
     if modality == "text":
         return say("{n} words heard", n=len(utterance.words))
     if modality == "audio":

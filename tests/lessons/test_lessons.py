@@ -187,6 +187,12 @@ def test_dropped_frames_are_those_of_missing_frame(rate: float, analyser: Any, h
     assert analyser.predict(shorter, "sdumc").scores["missing_model_left"] == pytest.approx(expected, abs=1e-4)
 
 
+def test_pieces_of_words_are_not_called_words(analyser: Any, happy: Utterance) -> None:
+    tried = BY_NAME["frames"].experiment(analyser, happy, rate=0.0)
+    n, spoken = len(happy.text.values), len(happy.words)
+    assert f"Frames kept: word pieces {n}/{n}, " in tried.said and n > spoken
+
+
 def test_every_frame_of_a_modality_dropped_is_a_missing_modality(analyser: Any, happy: Utterance) -> None:
     gone = with_frames_dropped(happy, 1.0, ["audio"])
     assert not gone.audio.present and not gone.simulated.present and gone.text.present and gone.vision.present

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from predictions import utterance
 
 from msa_core.schema import MODALITIES, Stream
@@ -17,3 +19,9 @@ def test_steps_and_states() -> None:
         "2.0 s of sound",
         "Missing: no face in 2.0 s of video",
     ]
+
+
+def test_edited_words_are_not_called_heard() -> None:
+    heard = utterance()
+    words = (*heard.words[:-1], replace(heard.words[-1], struck=True))
+    assert page_parts.state(replace(heard, words=words, original=heard), "text") == "2 words, edited"
