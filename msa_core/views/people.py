@@ -26,7 +26,7 @@ def only(prediction: Prediction, channel: str) -> str:
     if channel == "face":
         return say("only watched")
     if not prediction.modalities["text"]["present"]:
-        return say("heard the words too")
+        return say("heard words too")
     return say("only listened") if channel == "voice" else say("watched and heard")
 
 
