@@ -15,6 +15,7 @@ import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
+from msa_core.media import joined
 from msa_core.media.opening import main_streams, open_clip, packets, readable, unordered
 from msa_core.media.paths import label, unwritten
 from msa_core.media.pictures import Scaler, frames
@@ -43,6 +44,7 @@ def kind_of_copy(path: Path, limits: MediaLimits) -> str | None:
         first = [s.index for s in container.streams.audio[:1]]
         plain = not several or [s.index for s in streams if s.type == "audio"] == first
         plain &= container.duration is not None and abs(container.start_time or 0) <= START_US
+        plain &= not joined.starts(path, container)
         native = path.suffix.lower() == f".{kind}"
     return None if kind and plain and native else kind or ""
 

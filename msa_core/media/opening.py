@@ -25,7 +25,9 @@ CONTAINERS = (  # FFmpeg demuxers that read one file and nothing else
 THREADS = min(4, (os.cpu_count() or 1) + 1)  # each holds pictures of its own in memory
 JUMP_S = 10.0  # a broadcast stream whose time is so much later than expected has been reset
 BACK_S = 0.1  # and one whose time goes back by more than this
+JOINED_S = 0.5  # in other containers: B-frames without decoding times go back by less
 TOGETHER_S = 1.0  # streams of a clip end this near to each other, and jump by the same time
+ADTS_HZ = dict(enumerate((96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)))
 Keep = Callable[[Any], bool]  # of a packet
 
 
@@ -81,15 +83,19 @@ def main_streams(container: Any, audio_index: int | None = None) -> list[Any]:
 def packets(container: Any, streams: list[Any], audio_index: int | None = None) -> Iterator[Any]:
     """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder.
 
-    Times that jump in a broadcast stream go on without the jump. They are followed over both main streams whatever
-    `streams` are, so that every reader of the clip sees the same times.
+    Times that go back, as where recordings were joined, go on instead; so do those of a broadcast stream that jump
+    forward. They are followed over both main streams whatever `streams` are, so that every reader of the clip sees the
+    same times.
     """
-    clock = Clock() if container.format.flags & av.format.Flags.ts_discont.value else None
-    watched = main_streams(container, audio_index) if clock else []
+    clock = Clock(broadcast=bool(container.format.flags & av.format.Flags.ts_discont.value))
+    counted = container.format.name == "aac"
+    watched = main_streams(container, audio_index)
     wanted = {s.index for s in streams}
     try:
         for packet in container.demux(list({s.index: s for s in (*streams, *watched)}.values())):
-            if clock:
+            if counted:
+                clock.count(packet)
+            else:
                 clock.straighten(packet)
             if packet.stream_index in wanted:
                 yield packet
@@ -101,9 +107,10 @@ def packets(container: Any, streams: list[Any], audio_index: int | None = None) 
 
 
 class Clock:
-    """Times of a broadcast stream made continuous: concatenated parts and resets of the sender are no time passed."""
+    """Times of a clip made continuous: joined parts and resets of a sender are no time passed."""
 
-    def __init__(self) -> None:
+    def __init__(self, broadcast: bool) -> None:
+        self._back_s, self._jump_s = (BACK_S, JUMP_S) if broadcast else (JOINED_S, float("inf"))
         self._shift_s = 0.0  # the newest shift, of any stream
         self._shifts: dict[int, float] = {}  # by stream
         self._next: dict[int, float] = {}  # where the next packet of a stream is expected, in s
@@ -114,19 +121,30 @@ class Clock:
             return
         index = packet.stream_index
         shift_s = self._shifts.get(index, self._shift_s)
-        if packet.dts is not None:
+        if packet.dts is not None and not packet.is_discard:  # an edit list goes back to a key frame it does not show
             time_s = float(packet.dts * packet.time_base)
-            ahead_s = time_s + shift_s - self._next.get(index, time_s + shift_s)
-            if not -BACK_S <= ahead_s <= JUMP_S:
+            expected_s = self._next.get(index, time_s + shift_s)
+            if not -self._back_s <= time_s + shift_s - expected_s <= self._jump_s:
                 # The other stream may have jumped before: pictures and sound stay together.
-                if abs(ahead_s - shift_s + self._shift_s) > TOGETHER_S:
-                    self._shift_s = shift_s - ahead_s
+                late_s = time_s + self._shift_s - expected_s
+                if self._shift_s == shift_s or not -TOGETHER_S <= late_s <= self._jump_s:
+                    self._shift_s = max(self._next.values()) - time_s
                 shift_s = self._shift_s
             self._next[index] = time_s + shift_s + float((packet.duration or 0) * packet.time_base)
         self._shifts[index] = shift_s
         moved = round(shift_s / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + moved
         packet.dts = None if packet.dts is None else packet.dts + moved
+
+    def count(self, packet: Any) -> None:
+        """Set the times of a packet of a plain AAC stream, whose rate may change: FFmpeg counts on at the first."""
+        head = bytes(packet)[:7]
+        if len(head) < 7 or (rate := ADTS_HZ.get(head[2] >> 2 & 15)) is None:
+            return
+        time_s, length_s = self._next.get(0, 0.0), 1024 * (1 + (head[6] & 3)) / rate
+        packet.pts = packet.dts = round(time_s / packet.time_base)
+        packet.duration = round(length_s / packet.time_base)
+        self._next[0] = time_s + length_s
 
 
 def unordered(container: Any, stream: Any) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError, Message, message
+from msa_core.media import joined
 from msa_core.media.opening import decode, main_streams, open_clip, packets, readable, unordered
 from msa_core.media.paths import SUPPORTED, check_file, label
 from msa_core.media.pictures import matrix, turns
@@ -36,6 +37,7 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     path = check_file(path, limits)
     name = label(path)
     with readable(path), open_clip(path) as container:
+        joined.check(path, container)
         audio_index = _audible(path, container, limits)
         tracks = {s.type: _Track(s, unordered(container, s)) for s in main_streams(container, audio_index)}
         if not tracks:
