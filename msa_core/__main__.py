@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from msa_core.cli import output
 from msa_core.cli.parser import parser
 from msa_core.errors import MsaError, ProcessError
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(args, "device", None) == "cuda":
             _needs_cuda()
         _needs_one_process(args.command)
+        output.check(args)
         return int(args.run(args) or 0)
     except MsaError as e:
         if _rank() == 0 or isinstance(e, ProcessError):  # of an error that all have, one speaks

@@ -8,6 +8,40 @@ from pathlib import Path
 from msa_core import atomic
 from msa_core.errors import MsaError
 
+FILES = ("json", "csv", "report", "svg")  # options of all commands that name a file to write
+PRINTED = ("analyse", "compare")  # commands whose `--json -` goes to standard output
+OTHER_FILES = {"analyse": "out", "extract": "table"}  # one more of these commands
+
+
+def check(args: Namespace) -> None:
+    """Check that no file to write is one that is read, or that another option writes. Raises: MsaError."""
+    outputs = [name for name in (*FILES, OTHER_FILES.get(args.command)) if name and getattr(args, name, None)]
+    if args.command in PRINTED and args.json == "-":
+        outputs.remove("json")
+    if dashed := next((name for name in outputs if getattr(args, name) == "-"), None):
+        raise MsaError(f"--{dashed} is '-', and this command writes it to a file only. Give --{dashed} a file.")
+    for number, name in enumerate(outputs):
+        given = {
+            other: value
+            for other, value in vars(args).items()
+            if other != name and (other not in outputs or other in outputs[:number])
+        }
+        for other, value in given.items():
+            for path in value if isinstance(value, list) else [value]:
+                if isinstance(path, str) and _same(path, getattr(args, name), there=other not in outputs):
+                    what = f"--{other} writes too" if other in outputs else "is read"
+                    raise MsaError(f"--{name} is {getattr(args, name)!r}, which {what}. Give --{name} another file.")
+
+
+def _same(one: str, other: str, there: bool) -> bool:
+    """Tell whether two paths are one file; `there`: the first counts only as a file that exists."""
+    try:
+        if Path(one).is_file() and Path(other).is_file():
+            return Path(one).samefile(other)
+        return not there and Path(one).resolve() == Path(other).resolve()
+    except (OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
+        return False
+
 
 def folder(path: str, option: str = "--out") -> Path:
     """Make a folder to write to before any work is done. Raises: MsaError."""
