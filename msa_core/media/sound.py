@@ -19,6 +19,7 @@ WINDOW_S = 0.5  # stretch of sound over which the mix is compared with its chann
 FAR_QUIETER = 16.0  # ratio of power (12 dB) from which a mix has lost its loudest channel
 HEARD = 1e-6  # power of a stretch that is heard (-60 dB of full scale)
 BESIDE = 1e-3  # share of the loudest stretch below which a stretch is background
+OVERSHOOT = 1.25  # a lossy codec overshoots by less; sound of a higher peak has another full scale
 FADE_S = 0.01
 Change = Callable[[Any, float], Any]  # of a decoded frame at its time in s
 
@@ -43,7 +44,8 @@ def waveform(path: Path, info: MediaInfo) -> np.ndarray:
             out = out * (1 - share) + alone * share
     if not np.isfinite(out).all():
         raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
-    return np.clip(out, -1.0, 1.0)
+    peak = float(np.abs(out).max(initial=0.0))
+    return out / peak if peak > OVERSHOOT else np.clip(out, -1.0, 1.0)
 
 
 def check_rate(name: str, rate_hz: int) -> None:
