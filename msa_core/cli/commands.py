@@ -21,7 +21,7 @@ def analyse(args: Namespace) -> int:
     """
     from msa_core import i18n, media
 
-    if Path(args.clip).is_dir():
+    if args.clip and Path(args.clip).is_dir():
         from msa_core.cli.many import command
 
         return command.analyse(args, _rates(args.frames))

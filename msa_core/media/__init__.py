@@ -3,7 +3,7 @@
 Times are decoded presentation times (pts) counted from the clip's earliest picture or sound.
 """
 
-from msa_core.media.paths import SUFFIXES, check_file, files, label
+from msa_core.media.paths import SUFFIXES, check_file, files, label, passed_over
 from msa_core.media.reading import close, frames, jpeg, probe, warm, waveform
 from msa_core.schema import SAMPLE_RATE_HZ
 
@@ -16,6 +16,7 @@ __all__ = [
     "frames",
     "jpeg",
     "label",
+    "passed_over",
     "probe",
     "warm",
     "waveform",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
 
 SUFFIXES = (
-    ".mp4 .m4v .mov .mkv .webm .avi .wmv .flv .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .ogv .gif".split()
-    + ".wav .mp3 .m4a .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr".split()
+    ".mp4 .m4v .mov .qt .mkv .webm .avi .wmv .asf .flv .f4v .mpg .mpeg .vob .ts .mts .m2ts .3gp .3g2 .ogv .gif".split()
+    + ".wav .mp3 .m4a .m4b .aac .flac .ogg .oga .opus .wma .aiff .aif .caf .amr .mka .weba .mp2 .spx .w64".split()
 )
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+[^/]", re.IGNORECASE)
+NO_CLIPS = ".npz .csv .tsv .json .jsonl .parquet .txt .md .srt .vtt".split()  # files that stand beside clips
 SUPPORTED = "Give a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, m4a, flac, ogg)."
 
 
@@ -25,6 +28,13 @@ def files(folder: str | Path) -> list[Path]:
             name=label(folder),
         )
     return found
+
+
+def passed_over(folder: str | Path) -> list[str]:
+    """List the files under a folder that may be clips although their suffix is none of one, sorted."""
+    folder, known = Path(folder), {*SUFFIXES, *NO_CLIPS}
+    named = (p for p in folder.rglob("*") if p.suffix.lower() not in known and not p.name.startswith("."))
+    return sorted(str(p.relative_to(folder)) for p in named if p.is_file())
 
 
 def label(path: Path) -> str:
@@ -42,6 +52,11 @@ def check_file(path: str | Path, limits: MediaLimits) -> Path:
             raise MediaError(
                 "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
             )
+        there = path.is_symlink() or path.exists()
+        if not there and ADDRESS.match(str(path)):
+            raise MediaError("{name} is an address. Addresses are not opened: download the clip first.", name=name)
+        if there and not path.is_file():
+            raise MediaError("{name} is not an ordinary file. Give a clip that is stored in a file.", name=name)
         if not path.is_file():
             raise MediaError("There is no file {name}. Check its path and name.", name=name)
         size = path.stat().st_size
@@ -74,7 +89,9 @@ def unwritten(path: Path, kind: str, error: Exception) -> MediaError:
 
 
 def absolute(path: str | Path) -> Path:
-    """Return a path that does not depend on the folder of a process."""
+    """Return a path that does not depend on the folder of a process. Raises: MediaError for an empty name."""
+    if path == "":
+        raise MediaError("The name of the clip is empty. Give the path of a file.")
     path = Path(path)
     try:
         return path.absolute()

@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from msa_core import atomic, checkpoint
+from msa_core import atomic, checkpoint, media
 from msa_core.cli import large
 from msa_core.cli.many.run import Outcome, Place, run
 from msa_core.cli.many.work import Analysis, Extraction
@@ -19,6 +19,7 @@ from msa_core.methods.shipped import checkpoint_of
 from msa_core.missing import switches
 
 SHOWN = 20  # clips that could not be read are printed up to this number; the table has all of them
+FEW = 5  # of those that were passed over
 OF_ONE_CLIP = ("json", "csv", "report", "transcript")  # options of `analyse`
 
 
@@ -28,7 +29,7 @@ def extract(args: Namespace) -> int:
     table = Path(args.table) if args.table else out / ("clips.parquet" if args.ray else "clips.csv")
     task = _extraction(args, Path(args.folder).absolute(), out)
     found = run(task, args.folder, table, _place(args), args.again, renew=True)
-    return _said(found, f"{found.clips - len(found.bad)} clips extracted to {args.out}", table)
+    return _said(found, f"{found.clips - len(found.bad)} clips extracted to {args.out}", table, args.folder)
 
 
 def analyse(args: Namespace, frame_missing_rate: dict[str, float]) -> int:
@@ -61,7 +62,7 @@ def analyse(args: Namespace, frame_missing_rate: dict[str, float]) -> int:
     )
     table = Path(args.out)
     found = run(task, args.clip, table, _place(args), args.again)
-    return _said(found, f"{found.clips - len(found.bad)} clips scored, one a row of {table}", table)
+    return _said(found, f"{found.clips - len(found.bad)} clips scored, one a row of {table}", table, args.clip)
 
 
 def scale(args: Namespace) -> dict[str, str]:
@@ -103,11 +104,14 @@ def _place(args: Namespace) -> Place:
     return Place(args.jobs, args.ray, args.ray_address)
 
 
-def _said(found: Outcome, what: str, table: Path) -> int:
+def _said(found: Outcome, what: str, table: Path, source: str) -> int:
     """Print what a run came to. Returns: exit code 2 when there were clips and none could be read."""
     print(f"{what}, {len(found.bad)} could not be read. {found.worked_on} of {found.clips} were worked on now.")
     for name, why in list(found.bad.items())[:SHOWN]:
         print(f"  {name}: {why}")
     if len(found.bad) > SHOWN:
         print(f"  and {len(found.bad) - SHOWN} more in {table}")
+    if others := media.passed_over(source):
+        some = ", ".join(media.label(Path(name)) for name in others[:FEW]) + (", ..." if len(others) > FEW else "")
+        print(f"  Passed over, because their names end as no clip's do: {len(others)} ({some})")
     return 2 if found.bad and len(found.bad) == found.clips else 0

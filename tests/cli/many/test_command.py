@@ -89,7 +89,15 @@ def test_what_is_refused_is_one_line(tmp_path, capsys, given, said):
 
 def test_many_reasons_are_shortened_on_the_screen(tmp_path, capsys):
     bad = {f"{i}.mp4": "no file" for i in range(25)}
-    assert command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv") == 0
+    assert command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv", str(tmp_path)) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "5 clips extracted to out, 25 could not be read. 30 of 30 were worked on now."
     assert len(said) == 22 and said[-1].strip().startswith("and 5 more in ")
+
+
+def test_files_that_are_passed_over_are_said(tmp_path, capsys):
+    for number in range(7):
+        (tmp_path / f"{number}.bin").write_bytes(b"1")
+    assert command._said(Outcome(1, {}, 1), "1 clips extracted to out", tmp_path / "clips.csv", str(tmp_path)) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "  Passed over, because their names end as no clip's do: 7 (0.bin, 1.bin, 2.bin, 3.bin, 4.bin, ...)"
