@@ -231,7 +231,7 @@ def test_missing_file_and_folder(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(MediaError, match="^There is no file pipe.mp4"):
+    with pytest.raises(MediaError, match="^pipe.mp4 is not an ordinary file"):
         media.probe(tmp_path / "pipe.mp4")
 
 
