@@ -166,11 +166,16 @@ class ClipReader(ABC):
 
 
 def _tracks(info: MediaInfo) -> tuple[str, ...]:
-    """Note that there is more sound than what was read."""
-    if not info.has_audio or info.n_audio_tracks < 2:
-        return ()
-    n, number = info.n_audio_tracks, info.audio_track
-    return (message("The clip has {n} sound tracks; only track {number} was read.", n=n, number=number),)
+    """Note that there is more sound or are more pictures than what was read."""
+    notes, n, seen = list[str](), info.n_audio_tracks, info.n_video_tracks
+    if info.has_audio and n > 1:
+        notes.append(
+            message("The clip has {n} sound tracks; only track {number} was read.", n=n, number=info.audio_track)
+        )
+    if info.has_video and seen > 1:
+        number = info.video_track
+        notes.append(message("The clip has {n} video tracks; only track {number} was read.", n=seen, number=number))
+    return tuple(notes)
 
 
 def no_track(info: MediaInfo, kind: str) -> str:

@@ -37,9 +37,11 @@ class MediaInfo:
     start_s: float = 0.0  # pts of the earliest picture or sound: time 0 of the clip
     pixel_aspect: float = 1.0  # width of a stored pixel over its height
     undecodable: Mapping[str, str] = field(default_factory=dict)  # "audio" or "video" track -> its codec
-    audio_index: int | None = None  # stream index of the sound track that is read, when there are several
-    audio_track: int = 1  # its number among them, from 1
+    chosen: tuple[int, ...] = ()  # stream indices of the tracks that are read, of a kind with several
+    audio_track: int = 1  # number of the sound track that is read, from 1
     n_audio_tracks: int = 0
+    video_track: int = 1  # of the pictures that are read
+    n_video_tracks: int = 0
 
 
 @dataclass(frozen=True)

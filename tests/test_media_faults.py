@@ -114,6 +114,28 @@ def test_tracks_that_are_all_silent_are_silent(tmp_path):
     assert not heard(path).any() and media.probe(path).audio_track == 1
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+def test_a_still_picture_before_the_moving_ones_is_not_read(tmp_path, quick, suffix):
+    moving = variants.pictures()
+    still = [(0.0, np.full((240, 320, 3), (0, 0, 255), np.uint8))]
+    path = matrix.video_tracks(tmp_path / f"a.{suffix}", [still, moving], VOICE)
+    info = media.probe(path)
+    assert (info.video_track, info.n_video_tracks, info.width) == (2, 2, moving[0][1].shape[1])
+    assert "The clip has 2 video tracks; only track 2 was read." in quick.utterance(path).notes
+    alone = matrix.video_tracks(tmp_path / f"b.{suffix}", [moving], VOICE)
+    assert len(quick.utterance(path).thumbnails) == len(quick.utterance(alone).thumbnails) > 1
+    shown = preview.browser_copy(path, tmp_path / "out")
+    assert shown != path and media.probe(shown).width == info.width
+
+
+def test_of_two_moving_tracks_the_first_is_read_and_the_other_said(tmp_path, quick):
+    moving = variants.pictures()
+    small = [(t, image[::2, ::2]) for t, image in moving]
+    path = matrix.video_tracks(tmp_path / "a.mkv", [moving, small], VOICE)
+    assert media.probe(path).width == moving[0][1].shape[1]
+    assert "The clip has 2 video tracks; only track 1 was read." in quick.utterance(path).notes
+
+
 # --------------------------------------------------------------------------------------------- times
 
 

@@ -50,3 +50,10 @@ def test_float_sound_of_another_full_scale_is_scaled(tmp_path, peak):
     wave = variants.sound() / np.abs(variants.sound()).max()
     path = variants.write(tmp_path / "a.wav", wave=peak * wave, audio="pcm_f32le", sample_format="flt")
     np.testing.assert_allclose(media.waveform(path, media.probe(path))[: len(wave)], wave, atol=1e-4)
+
+
+def test_a_glitch_leaves_float_sound_as_it_is(tmp_path):
+    wave = variants.sound().copy()
+    wave[100:102] = 50.0
+    path = variants.write(tmp_path / "a.wav", wave=wave, audio="pcm_f32le", sample_format="flt")
+    np.testing.assert_allclose(media.waveform(path, media.probe(path))[: len(wave)], np.clip(wave, -1, 1), atol=1e-4)

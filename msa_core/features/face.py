@@ -256,7 +256,7 @@ class FaceFollower(ABC):
     def look(self, frame: np.ndarray) -> Sighting:
         """Find the faces of one frame (H, W, 3) uint8 on a small picture, and cut them from the full one."""
         small = detection_picture(frame)
-        black = bool(np.percentile(small, 99) < 24)
+        black = bool(np.percentile(small, 99.9) < 24)
         boxes = [] if black else [b for b in self.detector(small) if b.w > 0 and b.h > 0]
         crops = [self.cut(frame, between(b, small.shape, frame.shape)) for b in boxes]
         return Sighting(frame.shape[:2], small.shape[:2], tuple(boxes), tuple(crops), black)

@@ -16,7 +16,7 @@ import numpy as np
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError
 from msa_core.media import joined
-from msa_core.media.opening import main_streams, open_clip, packets, readable, unordered
+from msa_core.media.opening import able_streams, main_streams, open_clip, packets, readable, unordered
 from msa_core.media.paths import label, unwritten
 from msa_core.media.pictures import Scaler, frames
 from msa_core.media.probing import probe
@@ -37,12 +37,12 @@ def kind_of_copy(path: Path, limits: MediaLimits) -> str | None:
     Raises: MediaError.
     """
     with readable(path), open_clip(path) as container:
-        several = len(container.streams.audio) > 1
+        several = [kind for kind in ("video", "audio") if len(able_streams(container, kind)) > 1]
         info = probe(path, limits) if several else None
-        streams = main_streams(container, info.audio_index if info else None)
+        streams = main_streams(container, info.chosen if info else ())
         kind = _browser_kind(container.format.name, streams)
-        first = [s.index for s in container.streams.audio[:1]]
-        plain = not several or [s.index for s in streams if s.type == "audio"] == first
+        first = {min(s.index for s in able_streams(container, kind)) for kind in several}
+        plain = first <= {s.index for s in streams}
         plain &= container.duration is not None and abs(container.start_time or 0) <= START_US
         plain &= not joined.starts(path, container)
         native = path.suffix.lower() == f".{kind}"
@@ -57,9 +57,9 @@ def remux(path: Path, out: Path, limits: MediaLimits) -> None:
     info = probe(path, limits)
     orders = _decoding_times(path, info)
     with _writing(path, out) as target, open_clip(path) as source:
-        streams = main_streams(source, info.audio_index)
+        streams = main_streams(source, info.chosen)
         copies = {s.index: target.add_stream_from_template(s) for s in streams}
-        for packet in packets(source, streams, info.audio_index):
+        for packet in packets(source, streams, info.chosen):
             if not packet.size:
                 continue
             if orders[packet.stream_index]:
@@ -80,11 +80,11 @@ def _decoding_times(path: Path, info: MediaInfo) -> dict[int, deque[int]]:
     Raises: MediaError: a packet has neither.
     """
     with readable(path), open_clip(path) as container:
-        streams = main_streams(container, info.audio_index)
+        streams = main_streams(container, info.chosen)
         if any(unordered(container, s) for s in streams):
             raise MediaError("{name} does not say when its pictures are shown. Export it as mp4.", name=label(path))
         times: dict[int, list[tuple[int | None, int | None]]] = {s.index: [] for s in streams}
-        for packet in packets(container, streams, info.audio_index):
+        for packet in packets(container, streams, info.chosen):
             if packet.size:
                 times[packet.stream_index].append((packet.pts, packet.dts))
     return {index: deque(_ordered(path, both)) for index, both in times.items()}

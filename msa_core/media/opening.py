@@ -62,25 +62,25 @@ def open_clip(path: Path) -> Any:
         ) from e
 
 
-def main_streams(container: Any, audio_index: int | None = None) -> list[Any]:
-    """Find the main video and audio stream; cover art and undecodable kinds are not tracks.
+def able_streams(container: Any, kind: str) -> list[Any]:
+    """List the "video" or "audio" streams that can be decoded, the default one first; cover art is no track."""
+    able = [s for s in container.streams if s.type == kind and s.codec_context is not None]
+    able = [s for s in able if not s.disposition & av.stream.Disposition.attached_pic]
+    return sorted(able, key=lambda s: not s.disposition & av.stream.Disposition.default)
+
+
+def main_streams(container: Any, chosen: tuple[int, ...] = ()) -> list[Any]:
+    """Find the main video and audio stream.
 
     Args:
         container: an open clip.
-        audio_index: the sound track that `probe` has chosen; None takes the default one.
+        chosen: indices of the tracks that `probe` has chosen; the default one of a kind without any.
     """
-    found = []
-    for kind in ("video", "audio"):
-        able = [s for s in container.streams if s.type == kind and s.codec_context is not None]
-        able = [s for s in able if not s.disposition & av.stream.Disposition.attached_pic]
-        able.sort(key=lambda s: not s.disposition & av.stream.Disposition.default)
-        if kind == "audio":
-            able.sort(key=lambda s: s.index != audio_index)
-        found += able[:1]
-    return found
+    kinds = (able_streams(container, kind) for kind in ("video", "audio"))
+    return [min(able, key=lambda s: s.index not in chosen) for able in kinds if able]
 
 
-def packets(container: Any, streams: list[Any], audio_index: int | None = None) -> Iterator[Any]:
+def packets(container: Any, streams: list[Any], chosen: tuple[int, ...] = ()) -> Iterator[Any]:
     """Yield packets until the end or the first unreadable one, then an empty one a stream to flush its decoder.
 
     Times that go back, as where recordings were joined, go on instead; so do those of a broadcast stream that jump
@@ -89,7 +89,7 @@ def packets(container: Any, streams: list[Any], audio_index: int | None = None) 
     """
     clock = Clock(broadcast=bool(container.format.flags & av.format.Flags.ts_discont.value))
     counted = container.format.name == "aac"
-    watched = main_streams(container, audio_index)
+    watched = main_streams(container, chosen)
     wanted = {s.index for s in streams}
     try:
         for packet in container.demux(list({s.index: s for s in (*streams, *watched)}.values())):
@@ -163,22 +163,22 @@ def decode(packet: Any, unordered: bool = False) -> list[Any]:
     return frames
 
 
-def decoded(path: Path, kind: str, audio_index: int | None = None, keep: Keep | None = None) -> Iterator[Any]:
+def decoded(path: Path, kind: str, chosen: tuple[int, ...] = (), keep: Keep | None = None) -> Iterator[Any]:
     """Yield decoded frames of the main `kind` stream in presentation order, without damaged ones.
 
     Args:
         path: the media file.
         kind: "video" or "audio".
-        audio_index: the sound track that `probe` has chosen.
+        chosen: indices of the tracks that `probe` has chosen.
         keep: whether a packet must be decoded although no other refers to it; None decodes all.
     """
     with open_clip(path) as container:
-        stream = next(s for s in main_streams(container, audio_index) if s.type == kind)
+        stream = next(s for s in main_streams(container, chosen) if s.type == kind)
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = THREADS
         stream.codec_context.options = {"max_pixels": str(MediaLimits().max_pixels)}
         by_place = unordered(container, stream)
-        for packet in packets(container, [stream], audio_index):
+        for packet in packets(container, [stream], chosen):
             if keep is not None:
                 stream.codec_context.skip_frame = "DEFAULT" if keep(packet) else "NONREF"
             yield from decode(packet, by_place)

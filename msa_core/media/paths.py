@@ -89,9 +89,7 @@ def unwritten(path: Path, kind: str, error: Exception) -> MediaError:
 
 
 def absolute(path: str | Path) -> Path:
-    """Return a path that does not depend on the folder of a process. Raises: MediaError for an empty name."""
-    if path == "":
-        raise MediaError("The name of the clip is empty. Give the path of a file.")
+    """Return a path that does not depend on the folder of a process."""
     path = Path(path)
     try:
         return path.absolute()

@@ -68,8 +68,8 @@ def _frames(
 def _timed(path: Path, info: MediaInfo, keep: Callable[[int | None], bool] | None) -> Iterator[tuple[float, Any]]:
     """Yield decoded pictures with their times in s; `keep` says which pts are decoded though nobody refers to them."""
     time_s, step_s = 0.0, 1.0 / info.fps if info.fps else 0.04
-    chosen = None if keep is None else lambda packet: keep(packet.pts)
-    for i, frame in enumerate(decoded(path, "video", info.audio_index, chosen)):
+    wanted = None if keep is None else lambda packet: keep(packet.pts)
+    for i, frame in enumerate(decoded(path, "video", info.chosen, wanted)):
         if frame.pts is not None:
             time_s = max(0.0, float(frame.pts * frame.time_base) - info.start_s)
         elif i:
@@ -83,8 +83,8 @@ def _wanted(path: Path, info: MediaInfo, fps: float) -> list[tuple[float, int]]:
     """List (time in s, pts) of the first picture at or after every step; empty when a packet has no pts."""
     times, due_s, found = [], 0.0, []
     with open_clip(path) as container:
-        video = [s for s in main_streams(container, info.audio_index) if s.type == "video"]
-        for packet in packets(container, video, info.audio_index):
+        video = [s for s in main_streams(container, info.chosen) if s.type == "video"]
+        for packet in packets(container, video, info.chosen):
             if packet.size and not packet.is_discard:
                 if packet.pts is None or unordered(container, video[0]):
                     return []

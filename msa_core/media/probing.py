@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from msa_core.config import MediaLimits
 from msa_core.errors import MediaError, Message, message
 from msa_core.media import joined
-from msa_core.media.opening import decode, main_streams, open_clip, packets, readable, unordered
+from msa_core.media.opening import able_streams, decode, main_streams, open_clip, packets, readable, unordered
 from msa_core.media.paths import SUPPORTED, check_file, label
 from msa_core.media.pictures import matrix, turns
 from msa_core.media.sound import check_rate, level_dbfs
@@ -38,14 +37,14 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     name = label(path)
     with readable(path), open_clip(path) as container:
         joined.check(path, container)
-        audio_index = _audible(path, container, limits)
-        tracks = {s.type: _Track(s, unordered(container, s)) for s in main_streams(container, audio_index)}
+        chosen = _audible(path, container, limits) + _moving(path, container)
+        tracks = {s.type: _Track(s, unordered(container, s)) for s in main_streams(container, chosen)}
         if not tracks:
             raise MediaError("{name} has no video and no sound in it. {supported}", name=name, supported=SUPPORTED)
         if "video" in tracks:
             _check_pixels(name, tracks["video"].stream.codec_context, limits)
         # 2. Count its packets, whatever the metadata claim, until a limit is passed.
-        for packet in packets(container, [t.stream for t in tracks.values()], audio_index):
+        for packet in packets(container, [t.stream for t in tracks.values()], chosen):
             tracks[packet.stream.type].add(packet)
             first = min(t.first_s for t in tracks.values())
             _check_length(name, max(t.end_s for t in tracks.values()) - first, container.duration, limits)
@@ -82,24 +81,48 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
         }
         broken = unknown | {kind: t.codec for kind, t in tracks.items()}
         info = _describe(name, decoded, {k: c for k, c in broken.items() if k not in decoded})
-        numbers = {s.index: number for number, s in enumerate(container.streams.audio, 1)}
-        number = numbers.get(audio_index, 1) if audio_index is not None else 1
-        return replace(info, audio_index=audio_index, audio_track=number, n_audio_tracks=len(numbers))
+        (audio, n_audio), (video, n_video) = (_number(container, kind, chosen) for kind in ("audio", "video"))
+        info = replace(info, chosen=chosen, audio_track=audio, n_audio_tracks=n_audio)
+        return replace(info, video_track=video, n_video_tracks=n_video)
 
 
-def _audible(path: Path, container: Any, limits: MediaLimits) -> int | None:
+def _number(container: Any, kind: str, chosen: tuple[int, ...]) -> tuple[int, int]:
+    """Number the track of a kind that is read, from 1 in the order of the file; and count the tracks."""
+    order = sorted(s.index for s in able_streams(container, kind))
+    return next((n for n, index in enumerate(order, 1) if index in chosen), 1), len(order)
+
+
+def _moving(path: Path, container: Any) -> tuple[int, ...]:
+    """Choose the pictures of a clip with several tracks of them: the first with more than one picture.
+
+    Returns:
+        Its stream index alone; nothing when there is no choice.
+    """
+    able = [s.index for s in able_streams(container, "video")]
+    if len(able) < 2:
+        return ()
+    count = dict.fromkeys(able, 0)
+    with open_clip(path) as again:
+        for packet in packets(again, [again.streams[index] for index in able]):
+            count[packet.stream_index] += bool(packet.size)
+            if count[able[0]] > 1:
+                break
+    return (next((index for index in able if count[index] > 1), able[0]),)
+
+
+def _audible(path: Path, container: Any, limits: MediaLimits) -> tuple[int, ...]:
     """Choose the sound track of a clip with several: the first that is not far quieter than the loudest of them.
 
     Returns:
-        Its stream index; None when there is no choice.
+        Its stream index alone; nothing when there is no choice.
     """
-    able = [s for s in container.streams.audio if s.codec_context is not None]
+    able = able_streams(container, "audio")
     if len(able) < 2:
-        return None
-    able.sort(key=lambda s: not s.disposition & av.stream.Disposition.default)
+        return ()
     levels = {s.index: level_dbfs(path, s.index, limits.max_duration_s) for s in able}
     heard = {index: level for index, level in levels.items() if level is not None}
-    return next((i for i, level in heard.items() if level >= max(heard.values()) - FAR_QUIETER_DB), able[0].index)
+    near = (i for i, level in heard.items() if level >= max(heard.values()) - FAR_QUIETER_DB)
+    return (next(near, able[0].index),)
 
 
 @dataclass

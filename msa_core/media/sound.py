@@ -19,7 +19,8 @@ WINDOW_S = 0.5  # stretch of sound over which the mix is compared with its chann
 FAR_QUIETER = 16.0  # ratio of power (12 dB) from which a mix has lost its loudest channel
 HEARD = 1e-6  # power of a stretch that is heard (-60 dB of full scale)
 BESIDE = 1e-3  # share of the loudest stretch below which a stretch is background
-OVERSHOOT = 1.25  # a lossy codec overshoots by less; sound of a higher peak has another full scale
+OVERSHOOT = 1.25  # a lossy codec overshoots by less
+GLITCHES = 1e-4  # share of samples that may do so; sound with more of them has another full scale
 FADE_S = 0.01
 Change = Callable[[Any, float], Any]  # of a decoded frame at its time in s
 
@@ -44,8 +45,10 @@ def waveform(path: Path, info: MediaInfo) -> np.ndarray:
             out = out * (1 - share) + alone * share
     if not np.isfinite(out).all():
         raise MediaError("{name} has NaN or infinite sound samples. Export its sound again as 16-bit.", name=info.name)
-    peak = float(np.abs(out).max(initial=0.0))
-    return out / peak if peak > OVERSHOOT else np.clip(out, -1.0, 1.0)
+    size = np.abs(out)
+    if float((size > OVERSHOOT).mean()) > GLITCHES:
+        out = out / size.max()
+    return np.clip(out, -1.0, 1.0)
 
 
 def check_rate(name: str, rate_hz: int) -> None:
@@ -119,7 +122,7 @@ def level_dbfs(path: Path, audio_index: int, longest_s: float) -> float | None:
     """Measure the loudest 0.1 s of any channel of a sound track, in dB of full scale; None when nothing decodes."""
     loudest, seen_s, heard = 0.0, 0.0, False
     energy, samples = np.zeros(1), 0
-    for frame in decoded(path, "audio", audio_index):
+    for frame in decoded(path, "audio", (audio_index,)):
         values = _values(frame)
         if values is None or not LEAST_HZ <= frame.sample_rate <= MOST_HZ:
             continue
@@ -141,7 +144,7 @@ def _placed(path: Path, info: MediaInfo, change: Change) -> np.ndarray:
     resampler: av.AudioResampler | None = None
     setup: tuple[str, str, int] | None = None
     position, expected_s = 0, 0.0
-    for frame in decoded(path, "audio", info.audio_index):
+    for frame in decoded(path, "audio", info.chosen):
         check_rate(info.name, frame.sample_rate)
         time_s = expected_s if frame.pts is None else float(frame.pts * frame.time_base) - info.start_s
         length_s, frame = frame.samples / frame.sample_rate, change(frame, time_s)

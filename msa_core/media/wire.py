@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import RawIOBase
 from math import prod
 from typing import Any
@@ -93,7 +93,8 @@ def _restored(value: Any, stream: RawIOBase) -> Any:
     if kind == "dict":
         return {k: _restored(v, stream) for k, v in held.items()}
     if kind == "info":
-        return MediaInfo(**{k: _restored(v, stream) for k, v in held.items()})
+        info = MediaInfo(**{k: _restored(v, stream) for k, v in held.items()})
+        return replace(info, chosen=tuple(info.chosen))
     if kind == "sentence":
         return message(held[0], **_restored(held[1], stream))
     name, shape = held

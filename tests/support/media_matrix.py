@@ -145,6 +145,29 @@ def tracks(out: Path, waves: list[np.ndarray], images: list[Any] | None = None, 
     return out
 
 
+def video_tracks(out: Path, tracks_: list[list[Any]], wave: np.ndarray) -> Path:
+    """Write several tracks of pictures, the first the default one, beside the sound."""
+    with av.open(str(out), "w") as c:
+        packets: Packets = []
+        for number, images in enumerate(tracks_):
+            video = c.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+            video.height, video.width, video.pix_fmt = *images[0][1].shape[:2], "yuv420p"
+            video.codec_context.time_base = Fraction(1, 1000)
+            video.disposition = av.stream.Disposition.default if number == 0 else 0
+            for time_s, image in images:
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
+                packets += video.encode(frame)
+            packets += video.encode(None)
+        sound = c.add_stream("aac", rate=RATE, layout="mono")
+        for frame in variants._sound_frames(wave[None], "mono", RATE, 0.0, "fltp"):
+            packets += sound.encode(frame)
+        packets += sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            c.mux(packet)
+    return out
+
+
 def plain_wav(out: Path, channels: np.ndarray, rate: int = RATE) -> Path:
     """Write (C, N) as 16-bit PCM without saying which channel is where."""
     with wave_file.open(str(out), "wb") as f:
