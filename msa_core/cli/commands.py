@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from msa_core.cli import output
+from msa_core.cli import options, output
 from msa_core.errors import MsaError
 
 
@@ -25,8 +25,10 @@ def analyse(args: Namespace) -> int:
         from msa_core.cli.many import command
 
         return command.analyse(args, _rates(args.frames))
-    if args.out is not None:
-        raise MsaError(f"--out is for a folder, and {args.clip!r} is none. Give --json or --csv for one clip.")
+    none = f"a folder, and {args.clip!r} is none. Leave it out; --json and --csv write the scores of one clip."
+    options.refuse(args, options.OF_A_FOLDER, none)
+    if args.report is None:
+        options.refuse(args, options.OF_A_REPORT, "a report, and --report is not there. Give both, or neither.")
 
     media.warm()  # while torch is imported
     from msa_core.config import MediaLimits
@@ -48,8 +50,8 @@ def analyse(args: Namespace) -> int:
     side_by_side = args.report is not None and checkpoint != args.method and checkpoint in shipped_methods()
     one = None if side_by_side else args.method
     analyser = Analyser.load(args.device, one, args.features, args.complete, args.dtype, args.whisper)
-    options = {"degradation": degradation, "spoken": args.spoken, "any_language": args.any_language}
-    utterance = analyser.extract(args.clip, MediaLimits.command_line(), **options)
+    how = {"degradation": degradation, "spoken": args.spoken, "any_language": args.any_language}
+    utterance = analyser.extract(args.clip, MediaLimits.command_line(), **how)
     utterance = analyser.edit(utterance, args.transcript)
     predictions = {m: analyser.predict(utterance, m, dropped, args.text, rates) for m in analyser.methods}
     prediction = predictions[args.method]

@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from msa_core import atomic, checkpoint, media
-from msa_core.cli import large
+from msa_core.cli import large, options
 from msa_core.cli.many.run import Outcome, Place, run
 from msa_core.cli.many.work import Analysis, Extraction
 from msa_core.degrade import Degradation
@@ -20,7 +20,6 @@ from msa_core.missing import switches
 
 SHOWN = 20  # clips that could not be read are printed up to this number; the table has all of them
 FEW = 5  # of those that were passed over
-OF_ONE_CLIP = ("json", "csv", "report", "transcript")  # options of `analyse`
 
 
 def extract(args: Namespace) -> int:
@@ -34,9 +33,8 @@ def extract(args: Namespace) -> int:
 
 def analyse(args: Namespace, frame_missing_rate: dict[str, float]) -> int:
     """Score every clip of a folder and print what came of it. Returns: the exit code. Raises: MsaError; OSError."""
-    given = [name for name in OF_ONE_CLIP if getattr(args, name) is not None]
-    if given:
-        raise MsaError(f"--{given[0]} is for one clip, and {args.clip!r} is a folder. Leave it out, or give a clip.")
+    one = f"one clip, and {args.clip!r} is a folder. Leave it out, or give a clip."
+    options.refuse(args, options.OF_ONE_CLIP, one)
     if args.out is None:
         raise MsaError(f"{args.clip!r} is a folder. Give --out TABLE, which ends in .parquet, .csv or .jsonl.")
     dropped = tuple(sorted({name.strip() for name in args.drop.split(",") if name.strip()}))

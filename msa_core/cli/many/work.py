@@ -28,6 +28,7 @@ COMMON |= {"worker": "text", "finished_s": "number"}  # host and process; second
 SEEN = {"duration_s": "number", "transcript": "text"} | {f"{m}_absent": "text" for m in MODALITIES}
 SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
 INTERVAL = ("low", "high", "level")
+READING = ("blur", "noise_db", "spoken", "any_language", "whisper")  # settings of how a clip is read
 
 
 class Stopped(MsaError):
@@ -164,6 +165,7 @@ class Analysis:
 
         Raises:
             MediaError: there is neither.
+            MsaError: there are features, and settings of how a clip is read.
         """
         try:
             return media.files(source)
@@ -171,7 +173,19 @@ class Analysis:
             features = sorted(source.rglob("*.npz"))
             if not features:
                 raise
-            return features
+        self._need_no_reading(source)
+        return features
+
+    def _need_no_reading(self, source: Path) -> None:
+        """Refuse settings of how a clip is read for features that were read already. Raises: MsaError."""
+        for name in READING:
+            value, option = getattr(self, name), f"--{name.removesuffix('_db').replace('_', '-')}"
+            if value != getattr(Analysis, name):
+                given = option if value is True else f"{option} {value}"
+                raise MsaError(
+                    f"{given} changes how a clip is read, and {source.name} holds features that were read already. "
+                    "Leave it out, or give the folder of the clips."
+                )
 
     def left_bytes(self, name: str) -> int | None:
         """Return None: a row is all there is."""

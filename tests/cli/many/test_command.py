@@ -73,7 +73,17 @@ def test_features_are_scored_as_their_clips_are_and_nothing_is_read(folder, anal
         (["analyse", "FOLDER", "--out", "t.csv", "--method", "magic"], "magic"),
         (["analyse", "FOLDER", "--out", "t.csv", "--jobs", "9999"], "--jobs is 9999, but there are"),
         (["analyse", "FOLDER", "--out", "t.csv", "--ray-address", "a:1"], "but --ray is not there. Give both"),
+        (["analyse", "FOLDER", "--out", "t.csv", "--language", "zh"], "--language is for one clip, and"),
+        (["analyse", "READ", "--out", "t.csv", "--blur", "0.1"], "--blur 0.1 changes how a clip is read, and read h"),
+        (["analyse", "READ", "--out", "t.csv", "--noise", "-10"], "--noise -10.0 changes how a clip is read"),
+        (["analyse", "READ", "--out", "t.csv", "--spoken", "zh"], "--spoken zh changes how a clip is read"),
+        (["analyse", "READ", "--out", "t.csv", "--any-language"], "--any-language changes how a clip is read"),
+        (["analyse", "READ", "--out", "t.csv", "--whisper", "base"], "--whisper base changes how a clip is read"),
         (["analyse", str(EXAMPLES / CLIPS[0]), "--out", "t.csv"], "--out is for a folder, and"),
+        (["analyse", str(EXAMPLES / CLIPS[0]), "--jobs", "2"], "--jobs is for a folder, and"),
+        (["analyse", str(EXAMPLES / CLIPS[0]), "--again"], "--again is for a folder, and"),
+        (["analyse", str(EXAMPLES / CLIPS[0]), "--language", "zh"], "--language is for a report, and --report is not"),
+        (["analyse", str(EXAMPLES / CLIPS[0]), "--no-pictures"], "--no-pictures is for a report, and --report is not"),
         (["extract", "nowhere", "--out", "OUT"], "There is no folder nowhere."),
         (["extract", "FOLDER", "--out", "OUT", "--table", "t.doc"], "The table is 't.doc'; give a file that ends in"),
     ],
@@ -81,7 +91,9 @@ def test_features_are_scored_as_their_clips_are_and_nothing_is_read(folder, anal
 def test_what_is_refused_is_one_line(tmp_path, capsys, given, said):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "a.mp4").write_text("text")
-    places = {"FOLDER": str(tmp_path / "clips"), "OUT": str(tmp_path / "out")}
+    (tmp_path / "read").mkdir()
+    (tmp_path / "read" / "a.mp4.npz").write_bytes(b"features")
+    places = {"FOLDER": str(tmp_path / "clips"), "READ": str(tmp_path / "read"), "OUT": str(tmp_path / "out")}
     assert main([places.get(word, word) for word in given]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not (ROOT / "t.csv").exists()
