@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from msa_core.errors import MsaError
 
 T = TypeVar("T")
+LARGEST = 2**63 - 1  # whole number of a setting; random generators take no larger seed
 LATER = {"later": True}  # metadata of a setting that older manifests do not have
 PACKAGE = Path(__file__).resolve().parent
 
@@ -26,7 +28,7 @@ def shipped(name: str) -> Path:
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build dataclass `cls` from `values`, refusing unknown keys and wrong types.
+    """Build dataclass `cls` from `values`, refusing unknown keys, wrong types and numbers that are not finite.
 
     Raises:
         MsaError: a key or a value is wrong; the message names it and the valid choices.
@@ -67,11 +69,15 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         if len(value) != len(kinds):
             raise MsaError(f"{name} is {list(value)!r}; give {len(kinds)} values.")
         return tuple(_coerce(name, v, kind) for v, kind in zip(value, kinds, strict=True))
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise MsaError(f"{name} is {value}; give a number of at most {LARGEST}.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = origin or hint
     if isinstance(plain, type) and (not isinstance(value, plain) or (plain is int and isinstance(value, bool))):
         raise MsaError(f"{name} is {value!r}; give a value of type {plain.__name__}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MsaError(f"{name} is {value}; give a finite number.")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict
@@ -87,7 +88,7 @@ class MethodConfig(Protocol):
 
 
 def check_ranges(config: Any) -> None:
-    """Check that widths are at least 1, every dropout is in [0, 1), noise and weights are at least 0.
+    """Check that widths are at least 1, every dropout is in [0, 1), noise and weights are at least 0, all are finite.
 
     Raises:
         MsaError: naming the setting.
@@ -96,12 +97,13 @@ def check_ranges(config: Any) -> None:
         value, name = getattr(config, field.name), field.name
         for v in value if isinstance(value, tuple) else (value,):
             wrong = (
-                (name.startswith("d_") and not v >= 1)
+                (isinstance(v, float) and not math.isfinite(v))
+                or (name.startswith("d_") and not v >= 1)
                 or ("dropout" in name and not 0 <= v < 1)
                 or (("noise" in name or name.startswith("weight_")) and not v >= 0)
             )
             if wrong:
-                rule = "widths are at least 1, dropout is in [0, 1), noise and weights are at least 0"
+                rule = "widths are at least 1, dropout is in [0, 1), noise and weights are at least 0, all are finite"
                 raise MsaError(f"{type(config).__name__}.{name} is {value}; {rule}.")
 
 

@@ -156,6 +156,6 @@ def values_of(settings: Sequence[str]) -> dict[str, Any]:
             raise MsaError(f"{key} is given twice, as {json.dumps(values[key])} and as {text}. Give it once.")
         try:
             values[key] = json.loads(text)
-        except json.JSONDecodeError:
+        except ValueError:  # no JSON, or a number of thousands of digits
             values[key] = text
     return values

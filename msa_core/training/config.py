@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from msa_core import missing
@@ -35,8 +36,8 @@ class TrainConfig:
         missing.regime(self.regime)
         least = {"epochs": 1, "batch": 1, "patience": 0, "seed": 0, "weight_decay": 0, "warmup_epochs": 0}
         for name, low in {**least, "lr": 1e-9, "clip_norm": 1e-9, "accumulate": 1}.items():
-            if not getattr(self, name) >= low:
-                raise MsaError(f"{name} is {getattr(self, name)}; give at least {low}.")
+            if not low <= getattr(self, name) < math.inf:
+                raise MsaError(f"{name} is {getattr(self, name)}; give a finite number of at least {low}.")
         if not 0 <= self.ema < 1:
             raise MsaError(f"ema is {self.ema}; give a decay in [0, 1).")
         if self.error not in SCORE_ERRORS:

@@ -152,6 +152,10 @@ def test_bad_settings_are_refused():
         TrainConfig(regime="half")
     with pytest.raises(MsaError, match="epochs is 0"):
         TrainConfig(epochs=0)
+    with pytest.raises(MsaError, match="clip_norm is inf; give a finite number"):
+        TrainConfig(clip_norm=float("inf"))
+    with pytest.raises(MsaError, match="weight_rs_view is inf; .* all are finite"):
+        METHODS["sdumc"].Config(weight_rs_view=float("inf"))
     with pytest.raises(MsaError, match="has no setting 'speed'"):
         command.parse_settings("baseline", ["speed=3"])
     with pytest.raises(MsaError, match="write KEY=VALUE"):
