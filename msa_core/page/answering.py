@@ -49,12 +49,19 @@ def parts(places: Mapping[str, Any], panel: answer_view.Panel) -> Updates:
 
 
 def answer_for(analyser: Analyser, inputs: AnalyseInputs) -> answer_view.Panel:
-    """Draw the answer for a clip and its settings, in their language. Raises: MsaError when nothing is left."""
+    """Draw the answer for a clip and its settings, in their language; with everything off, the answer to everything.
+
+    Raises: MsaError when the clip has nothing to answer to.
+    """
     with use(inputs.language):
         if inputs.utterance is None:
             message = page_parts.gone(KEEP_S) if inputs.touched else answer_view.WELCOME
             return answer_view.answer(None, message)
-        return answer_view.answer(predict(analyser, inputs.utterance, inputs.settings))
+        try:
+            return answer_view.answer(predict(analyser, inputs.utterance, inputs.settings))
+        except MsaError as e:
+            everything = analyser.predict(inputs.utterance.original or inputs.utterance, inputs.settings.method)
+            return answer_view.answer(None, known(e.message), everything)
 
 
 def switch(utterance: Utterance, modality: str, language: str, on: bool = True) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -173,7 +173,7 @@ class Reading:
         drawn[out.example] = self.services.shipped.named(visit.clip) if shared else ""
         with use(language):
             drawn |= {out.clip: clip_view.clip(visit.utterance), out.facts: clip_view.reading(visit.utterance)}
-            done = {out.status: page_parts.finished(visit.utterance, visit.seconds)}
+            done = {out.status: said or page_parts.finished(visit.utterance, visit.seconds)}
         try:
             drawn |= parts(out.answer, answer_for(analyser, inputs))
         except MsaError as e:  # with what is kept nothing may be left, which is no fault of the clip
@@ -191,12 +191,22 @@ class Reading:
         return drawn, done
 
     def _edited(self, visit: Visit, kept: Kept | None, language: str) -> tuple[Edit | None, str]:
-        """Return the clip with the words that are kept, and the drawing that says why they are not; "" if they are."""
+        """Return the clip with the words that are kept, and the drawing that says why not all are; "" if they are.
+
+        Words that cannot be struck out stay, beside those that were typed.
+        """
+        analyser = self.services.analyser
+        if kept is None:
+            return None, ""
         try:
-            return (None, "") if kept is None else (edit_again(self.services.analyser, visit, kept), "")
+            return edit_again(analyser, visit, kept), ""
         except MsaError as e:
             with use(language):
-                return None, page_parts.failed(e.message)
+                said = page_parts.failed(e.message)
+        try:
+            return edit_again(analyser, visit, replace(kept, struck=frozenset())), said
+        except MsaError:
+            return None, said
 
 
 def _visit(

@@ -40,11 +40,14 @@ class Panel(NamedTuple):
     details: str = ""
 
 
-def answer(prediction: Prediction | None, message: str = WELCOME) -> Panel:
-    """Draw all parts; without a prediction a ruler without marks under `message`, an English text."""
+def answer(prediction: Prediction | None, message: str = WELCOME, everything: Prediction | None = None) -> Panel:
+    """Draw all parts; without a prediction a ruler under `message`, an English text.
+
+    everything: of a clip of which nothing is left, the prediction from everything; its mark stays on the ruler.
+    """
     told = {"disclaimer": summary.DISCLAIMER}
     if prediction is None:
-        return Panel(render("answer", sentence=known(message), people=None, **told), ruler(None))
+        return Panel(render("answer", sentence=known(message), people=None, **told), ruler(None, everything))
     sentence = summary.sentence(prediction)
     voted = people.sentence(prediction) or ("" if prediction.people else None)  # its line stays
     seconds = prediction.timings_s.get("predict")

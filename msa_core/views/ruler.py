@@ -82,9 +82,9 @@ class Mark:
         return say(", ").join(p for p in parts if p)
 
 
-def ruler(prediction: Prediction | None) -> Markup:
-    """Draw the ruler; without a prediction without marks."""
-    marks = empty() if prediction is None else marks_of(prediction)
+def ruler(prediction: Prediction | None, everything: Prediction | None = None) -> Markup:
+    """Draw the ruler; without a prediction with the mark of `everything` alone, or without marks."""
+    marks = empty(everything) if prediction is None else marks_of(prediction)
     return render("ruler", marks=marks, limit=int(SCORE_LIMIT), told=told(marks))
 
 
@@ -94,9 +94,12 @@ def told(marks: list[Mark]) -> str:
     return say("Ruler from −{limit} to +{limit}. {marks}", limit=int(SCORE_LIMIT), marks=said)
 
 
-def empty() -> list[Mark]:
-    """Make the lines of a page without a prediction."""
+def empty(everything: Prediction | None = None) -> list[Mark]:
+    """Make the lines of a page without a prediction, or of a clip of which nothing is left."""
     left, complete = say("with what is left"), say("Complete model")
+    if everything is not None:
+        marks = marks_of(everything)
+        return [m if m.kind in ("people", "full") else Mark(m.kind, m.title, left) for m in marks]
     ours = Mark("ours", say("Missing-modality model"), left)
     return [Mark("full", complete, say("with everything")), Mark("left", complete, left), ours]
 
@@ -125,8 +128,10 @@ def taken(prediction: Prediction) -> str:
     off = [m for m in prediction.dropped if str(prediction.modalities[m]["reason"]).startswith("switched off")]
     names = " + ".join(known(summary.ORDINARY[m]) for m in off)
     parts = [say("{names} off", names=names)] if off else []
-    for m, rate in summary.dropped_frames(prediction).items():
-        parts.append(say("{rate:.0%} of the {one} dropped", rate=rate, one=known(summary.ORDINARY[m])))
+    rates = summary.dropped_frames(prediction)
+    for rate in dict.fromkeys(rates.values()):
+        alike = " + ".join(known(summary.ORDINARY[m]) for m in rates if rates[m] == rate)
+        parts.append(say("{rate:.0%} of the {one} dropped", rate=rate, one=alike))
     if "text" not in off:
         n = sum(w.struck for w in prediction.words)
         parts += [say("words edited")] if prediction.edited else []

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import chromium
 import proxy
 import pytest
-from chromium import CLIP, choose_method, clear, expected, finished, gauges, open_tab, shown, switch, upload
+from chromium import CLIP, choose_method, clear, expected, finished, gauges, idle, open_tab, shown, switch, upload
 
 from msa_core.lessons import LESSONS
 
@@ -61,6 +61,24 @@ def test_a_link_is_copied_and_opens_what_was_seen(visit: Any, site: Any, analyse
         "which is not known and was ignored; known: 0 ... 0.1."
     )
     assert page.evaluate("window.hacked") is None and query(copied(page)[0]) == query(link)
+
+
+def test_words_of_a_link_stay_where_one_cannot_be_struck_out(visit: Any) -> None:
+    page = visit(hash=f"&clip={CLIP.name}&words=I+am+so+happy&struck=0,99")
+    page.wait_for_selector("#mm-status .mm-failed")
+    assert "There is no word 99; the clip has 4." in page.inner_text("#mm-status")
+    assert page.locator(".mm-word").all_inner_texts() == ["I", "am", "so", "happy"]
+
+
+def test_with_everything_off_the_answer_to_everything_stays(visit: Any, analyser: Any) -> None:
+    whole = analyser.predict(analyser.extract(str(CLIP))).scores["complete_model_full"]
+    page = visit(hash=f"&clip={CLIP.name}&off=text,audio,vision")
+    page.wait_for_selector("#mm-vision input:not(:checked)")
+    idle(page)
+    shown(page, "light-everything-off")
+    said = page.inner_text("#mm-answer")
+    assert "Nothing is left to analyse: switch on at least one of text, audio, vision." in said
+    assert [page.inner_text(f".mm-mark-{m} strong") for m in ("full", "left", "ours")] == [f"{whole:+.2f}", "–", "–"]
 
 
 def test_a_link_opens_a_tab_and_a_language(visit: Any) -> None:

@@ -32,6 +32,15 @@ def test_marks_stand_at_the_three_scores_and_say_them() -> None:
         assert said in alternative[1]
 
 
+def test_the_answer_to_everything_stays_when_nothing_is_left() -> None:
+    html = ruler.ruler(None, prediction(people={"full": ("both", BOTH), "left": ("both", BOTH)}))
+    assert places(html) == pytest.approx({"people": -0.5, "full": 1.25}, abs=0.001)
+    assert Parsed(html).text("mm-number") == ["+1.25", "–", "–"] and "interval" not in Parsed(html).text(
+        "mm-mark-value"
+    )
+    assert html.count("with what is left") > 1 and "no answer" in html
+
+
 def test_trail_and_band_have_their_length() -> None:
     html = ruler.ruler(prediction())
     assert "translateX(45.83%) scaleX(0.3334)" in html  # from -0.25, 2 of 6 long
@@ -72,3 +81,5 @@ def test_what_was_taken_is_named_in_few_words() -> None:
     html = ruler.ruler(prediction(frame_missing_rate={"audio": 0.25}))
     assert "calibrated without dropped frames" in html and "calibrated" not in ruler.ruler(prediction())
     assert ruler.taken(prediction(edited=True)) == "words edited"
+    alike = prediction(frame_missing_rate={"text": 0.2, "audio": 0.5, "vision": 0.5})
+    assert ruler.taken(alike) == "20% of the words dropped, 50% of the voice + face dropped"
