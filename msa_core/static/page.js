@@ -45,8 +45,18 @@
     }
   };
   else addEventListener('click', event => { if (event.target.closest('#mm-agree')) notice('insecure'); });
-  addEventListener('offline', () => notice('connection_lost'));
-  addEventListener('online', () => notice(''));
+  // Offline nothing is asked of the server: after a call that failed gradio loads the page anew, and the clip is gone.
+  const far = !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  const away = () => far && !navigator.onLine;
+  for (const kind of ['offline', 'online']) addEventListener(kind, () => notice(away() ? 'offline' : ''));
+  for (const kind of ['pointerdown', 'click', 'keydown']) addEventListener(kind, event => {
+    const typed = event.target.closest?.('textarea, input:is([type=text], [type=password])');
+    const asks = typed ? event.key === 'Enter' : event.target.closest?.('button, input, select, label, [role=option]');
+    if (!away() || !asks || event.key === 'Tab' || event.target.closest('#mm-live')) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    notice('offline');
+  }, true);
 
   // #compare or #learn/prompts opens that tab; the back button goes back through them
   const mark = lesson => document.querySelectorAll('#mm-overview a').forEach(link =>

@@ -117,7 +117,7 @@ def troubles() -> dict[str, str]:
     """List the messages of the page's script for a browser that cannot do something, each with a way out.
 
     Keys: camera_denied, no_camera, camera_busy, no_microphone (a recording would have no sound), insecure (the
-    browser offers no camera on this address), connection_lost.
+    browser offers no camera on this address), offline.
     """
     return {
         "camera_denied": say(
@@ -136,9 +136,9 @@ def troubles() -> dict[str, str]:
             "The browser offers no camera at this address. Open the page over https or on the computer "
             "that it runs on; or upload a clip, or choose an example."
         ),
-        "connection_lost": say(
-            "The connection to the server was lost. Check your network and load the page again, then "
-            "choose your clip once more: the server deletes the clip of a page that is closed."
+        "offline": say(
+            "You are offline. Your clip is still here: wait until the connection is back, and do not load the page "
+            "again. Until then switches and buttons do nothing."
         ),
     }
 
