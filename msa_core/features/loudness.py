@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_S = 0.02  # of one level, and one encoder frame
+RUMBLE_HZ = 75.0  # sound below is no voice: an offset of the sound card, wind, the hum of the mains
+BLOCK, TAPS = 16, 63  # samples of one mean, and means of the filter: at 50 Hz all is rumble, at 100 Hz nothing
 SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
+DIGITAL_SILENCE_DBFS = -90.0  # a recorded room is louder
+STEADY_DB = 0.05, 3.0  # noise: between its softest 5 and 10 %; speech that fades to nothing has 4, a held tone 0
+STEADY_S = 0.4  # noise lasts longer, the soft part of a word alone does not
 QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 LOUDEST_FRAMES = 10  # the level of loud speech is their mean, however little of a window it fills
 ABOVE_FLOOR_DB, BELOW_LOUD_DB = 8.0, 15.0  # speech is so far above the noise; a nearer noise floor is speech itself
@@ -21,11 +27,49 @@ WORD_GAP_S = 0.2  # within a word; longer quiet divides a long span
 
 
 def loudness_dbfs(sound: np.ndarray, step_s: float = 0.1) -> np.ndarray:
-    """Measure the RMS of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200."""
+    """Measure the RMS of each stretch of `step_s` (the last may be shorter), in dB of full scale, >= -200.
+
+    An offset and rumble do not count: they would hide every pause.
+    """
     size = int(step_s * SAMPLE_RATE_HZ)
-    sizes = np.minimum(size, len(sound) - np.arange(0, len(sound), size))
-    power = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), size)) / sizes
+    plain = np.asarray(sound, np.float32)
+    power = np.minimum(_power(plain, size), _power(without_rumble(plain), size))  # the filter rings into silence
     return 10.0 * np.log10(np.maximum(power, 1e-20))
+
+
+def _power(sound: np.ndarray, size: int) -> np.ndarray:
+    """Measure the mean square of each `size` samples; the last may be fewer."""
+    whole = len(sound) // size * size
+    parts = [part for part in (sound[:whole].reshape(-1, size), sound[whole:][None]) if part.size]
+    power = [np.einsum("tn,tn->t", part, part).astype(np.float64) / part.shape[1] for part in parts]
+    return np.concatenate([np.zeros(0), *power])
+
+
+def without_rumble(sound: np.ndarray) -> np.ndarray:
+    """Take what lies below RUMBLE_HZ out of a sound (N,) float32: (N,) float32."""
+    if not len(sound):
+        return np.zeros(0, np.float32)
+    # The rumble in means of BLOCK samples, with half of the filter more on both sides.
+    n = -(-len(sound) // BLOCK)
+    padded = sound
+    if n * BLOCK > len(sound):
+        padded = np.pad(padded, (0, n * BLOCK - len(sound)), mode="edge")
+    blocks = padded.reshape(n, BLOCK)
+    means = blocks @ np.full(BLOCK, 1 / BLOCK, np.float32)
+    low = np.convolve(np.pad(means, TAPS // 2 + 1, mode="reflect", reflect_type="odd"), _low_pass(), mode="valid")
+    # Lines from where a block begins to where it ends.
+    edges = (low[:-1] + low[1:]) / 2
+    end = (np.arange(BLOCK, dtype=np.float32) + 0.5) / BLOCK
+    rumble = np.stack([edges[:-1], edges[1:]], axis=1) @ np.stack([1 - end, end])
+    return np.subtract(blocks, rumble, out=rumble).reshape(-1)[: len(sound)]
+
+
+@functools.cache
+def _low_pass() -> np.ndarray:
+    """Make the filter (TAPS,) that lets through what is below RUMBLE_HZ, for a value every BLOCK samples."""
+    at = np.arange(TAPS) - TAPS // 2
+    taps = np.sinc(2 * RUMBLE_HZ * BLOCK / SAMPLE_RATE_HZ * at) * np.hamming(TAPS)
+    return (taps / taps.sum()).astype(np.float32)
 
 
 def is_silent(sound: np.ndarray) -> bool:
@@ -40,8 +84,22 @@ def loud_frames(level: np.ndarray) -> np.ndarray:
     after a long silence or in room noise is measured against itself, not against the whole window.
     """
     top = float(np.sort(level)[-LOUDEST_FRAMES:].mean())
-    above_floor = min(float(np.percentile(level, 10)) + ABOVE_FLOOR_DB, top - BELOW_LOUD_DB)
+    above_floor = min(_floor(level) + ABOVE_FLOOR_DB, top - BELOW_LOUD_DB)
     return level > max(top - QUIET_DB, above_floor)
+
+
+def _floor(level: np.ndarray) -> float:
+    """Find the level of the noise among levels (T,) in dB.
+
+    Where much of the sound is digital silence, the noise lies beside it and is steady, as soft speech is not.
+    """
+    floor = float(np.percentile(level, 10))
+    sounding = level[level > DIGITAL_SILENCE_DBFS]
+    if floor > DIGITAL_SILENCE_DBFS or not len(sounding):
+        return floor
+    softer, soft = np.percentile(sounding, [5, 10]).tolist()
+    lasts_s = float((np.abs(sounding - soft) < STEADY_DB[1]).sum()) * FRAME_S
+    return soft if STEADY_DB[0] < soft - softer < STEADY_DB[1] and lasts_s > STEADY_S else floor
 
 
 def loud_seconds(sound: np.ndarray) -> float:
@@ -70,7 +128,7 @@ def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tup
             left = slice(int(round(before / FRAME_S)), int(round(after / FRAME_S)))
             inside = np.flatnonzero(loud[left]) + left.start
         if inside.size and end - start > LONG_WORD_S:
-            follows = k == 0 and len(spans) > 1 and bool(loud[last - 1 : last + 1].all())
+            follows = k == 0 and len(spans) > 1 and bool(loud[last - int(WORD_GAP_S / FRAME_S) : last].any())
             inside = _longest(np.flatnonzero(loud[first:last]) + first, inside, follows)
         if inside.size:
             stop = spans[k + 1][0] if k + 1 < len(spans) else len(level) * FRAME_S
@@ -79,11 +137,20 @@ def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tup
     return answers
 
 
-def in_pauses(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
+def in_pauses(
+    spans: Sequence[tuple[float, float]], sound: np.ndarray, phrase_ends: bool = True
+) -> list[tuple[float, float]]:
     """Move the borders of words (s) that come late after a pause back to the pause.
 
     The alignment gives the first sound of a word to the word before it. A stretch of sound that begins after a pause
     and less than OVER_S before a border belongs to the next word, when the word before has as much before the pause.
+    The first word may have got laughter or unread speech there, which is longer than a word or parts it from its
+    phrase; its border stays.
+
+    Args:
+        spans: start and end of each word in s.
+        sound: (N,) of the window.
+        phrase_ends: whether the text has a pause after the first word.
     """
     loud = loud_frames(loudness_dbfs(sound, FRAME_S))
     begins = np.array(after_pauses(sound), dtype=np.int64)
@@ -91,6 +158,8 @@ def in_pauses(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[t
     for k, (start, end) in enumerate(spans[1:], start=1):
         before, border = int(round(moved[k - 1][0] / FRAME_S)), int(round(start / FRAME_S))
         late = begins[(begins < border) & (begins > border - OVER_S / FRAME_S)]
+        if k == 1 and (border - before) * FRAME_S > LONG_WORD_S:
+            late = late[[phrase_ends and loud[before:at].sum() * FRAME_S <= LONG_WORD_S for at in late]]
         if late.size and loud[before : late[-1]].sum() >= border - late[-1]:
             begin = int(late[-1]) * FRAME_S
             moved[k - 1], moved[k] = (moved[k - 1][0], min(moved[k - 1][1], begin)), (begin, end)
@@ -121,7 +190,7 @@ def _carried_on(loud: np.ndarray, end: int, stop_s: float) -> int:
 def _longest(loud: np.ndarray, otherwise: np.ndarray, follows: bool) -> np.ndarray:
     """Choose the group with the most loud frames, groups being divided by more than WORD_GAP_S of quiet.
 
-    The first word of a window takes all sound before it: where the next one follows at once, it is in the last group.
+    The first word of a window takes all sound before it: where the next one follows soon, it is in the last group.
     """
     if not loud.size:
         return otherwise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from msa_core.features.whisper_decoding import (
     doubt,
     force,
     greedy,
+    log_probability,
     tokenizers,
     undisturbed,
 )
@@ -346,9 +348,10 @@ class SpeechReader:
         """Align tokens with the loud parts of their windows, and once more without the words that are too many."""
         heard, frames = [near_loud(w.sound) for w in windows], [w.n_frames for w in windows]
         aligned = force(self.model, encoded, tokenizer, said, frames, heard)
-        left = [
-            without_surplus(words, tokens, w.sound) for words, tokens, w in zip(aligned, said, windows, strict=True)
-        ]
+        left = []
+        for i, window in enumerate(windows):
+            score = partial(log_probability, self.model, encoded[i : i + 1], tokenizer[i])
+            left.append(without_surplus(aligned[i], said[i], window.sound, score))
         fewer = [i for i, tokens in enumerate(left) if len(tokens) < len(said[i])]
         if fewer:
             chosen, texts = [tokenizer[i] for i in fewer], [left[i] for i in fewer]

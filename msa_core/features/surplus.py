@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,22 +14,49 @@ from msa_core.features.whisper_decoding import Aligned
 SHORT_FRAMES = 2  # a repeated word with so little loud sound was not said again
 BESIDE_FRAMES = 5  # a word without loud sound so near lies in silence
 SAME_LENGTH = 1.3  # of two stretches of sound that hold one turn each, at most
-PLAUSIBLE = 12.0  # letters a second of loud sound, up to which every repetition has the time that it needs
+PLAUSIBLE, HURRIED = 12.0, 23.0  # letters a second of loud sound: all turns have their time up to here; few have it
 
 
-def without_surplus(aligned: Aligned, tokens: Sequence[int], sound: np.ndarray) -> Sequence[int]:
-    """Return the tokens of one window without those of surplus words; at least one word is left."""
-    surplus = surplus_words([w[0] for w in aligned.words], [w[1:] for w in aligned.words], sound)
-    return [t for t, owner in zip(tokens, aligned.token_words.tolist(), strict=True) if owner not in surplus]
+def without_surplus(
+    aligned: Aligned, tokens: Sequence[int], sound: np.ndarray, log_probability: Callable[[Sequence[int]], float]
+) -> Sequence[int]:
+    """Return the tokens of one window without those of surplus words; at least one word is left.
+
+    Args:
+        aligned: the words.
+        tokens: of all words.
+        sound: (N,) of the window.
+        log_probability: of fewer or all tokens, by the model.
+    """
+
+    def left(words: set[int]) -> Sequence[int]:
+        return [t for t, owner in zip(tokens, aligned.token_words.tolist(), strict=True) if owner not in words]
+
+    def likelier(more: set[int], fewer: set[int]) -> bool:
+        return log_probability(left(fewer)) > log_probability(left(more))
+
+    return left(surplus_words([w[0] for w in aligned.words], [w[1:] for w in aligned.words], sound, likelier))
 
 
-def surplus_words(texts: Sequence[str], spans: Sequence[tuple[float, float]], sound: np.ndarray) -> set[int]:
+def surplus_words(
+    texts: Sequence[str],
+    spans: Sequence[tuple[float, float]],
+    sound: np.ndarray,
+    likelier: Callable[[set[int], set[int]], bool] = lambda more, fewer: False,
+) -> set[int]:
     """Find the words that were not said, by their texts and their spans (s) before any trimming.
 
     A phrase that repeats the one before it was not said again when each of its words has hardly any loud sound and
-    all the words together are much for the time; nor when both turns share a stretch of sound between pauses that is
-    hardly longer than one with a single turn, and there are more turns than stretches. Words at the end that lie in
-    silence were not said at all, unless there is loud sound after the others.
+    the turns are more than can be said in the time, or are much for it and the words without the turn are likelier;
+    nor when both turns share a stretch of sound between pauses that is hardly longer than one with a single turn, and
+    there are more turns than stretches. Words at the end that lie in silence were not said at all, unless there is
+    loud sound after the others.
+
+    Args:
+        texts: the words.
+        spans: of each, by the alignment.
+        sound: (N,) of the window.
+        likelier: tells whether the words without the second set are likelier than those without the first.
     """
     loud = loud_frames(loudness_dbfs(sound, FRAME_S))
     edges = [(int(start / FRAME_S + 0.5), int(end / FRAME_S + 0.5)) for start, end in spans]
@@ -46,12 +73,14 @@ def surplus_words(texts: Sequence[str], spans: Sequence[tuple[float, float]], so
         if not too_much("".join(texts[min(surplus) :]), rest_s - SPARE / FASTEST):
             surplus = set()  # sound that no other word takes
     # 2. Phrases said again without any time for them, the last first.
-    if letters("".join(texts)) > PLAUSIBLE * loud.sum() * FRAME_S:
-        end = len(texts) - len(surplus)
-        while end > 1:
-            width = next((w for w in range(1, end // 2 + 1) if _again(said[:end], inside[:end], w)), 0)
-            surplus |= set(range(end - width, end))
-            end -= max(width, 1)
+    end = len(texts) - len(surplus)
+    hurried = letters("".join(texts)) > HURRIED * loud.sum() * FRAME_S
+    while end > 1:
+        width = next((w for w in range(1, end // 2 + 1) if _again(said[:end], inside[:end], w)), 0)
+        turn = set(range(end - width, end))
+        if width and (hurried or _too_fast(texts, edges, inside, loud, surplus, turn, likelier)):
+            surplus |= turn
+        end -= max(width, 1)
     # 3. Turns that share the time of one.
     left = [k for k in range(len(texts)) if k not in surplus]
     sounds = stretches(loud)
@@ -68,6 +97,37 @@ def surplus_words(texts: Sequence[str], spans: Sequence[tuple[float, float]], so
 def _again(said: Sequence[str], inside: Sequence[int], width: int) -> bool:
     """Tell whether the last `width` words repeat those before them, without the sound for it."""
     return said[-width:] == said[-2 * width : -width] and max(inside[-width:]) <= SHORT_FRAMES
+
+
+def _too_fast(
+    texts: Sequence[str],
+    edges: Sequence[Stretch],
+    inside: Sequence[int],
+    loud: np.ndarray,
+    surplus: set[int],
+    turn: set[int],
+    likelier: Callable[[set[int], set[int]], bool],
+) -> bool:
+    """Tell whether a turn without sound has no time beside the turns before it, down to the last one with sound.
+
+    Args:
+        texts: the words.
+        edges: first frame of each, and the frame after it.
+        inside: loud frames in each.
+        loud: loud frames (T,) bool.
+        surplus: words that were not said.
+        turn: the words of the turn.
+        likelier: see `surplus_words`.
+    """
+    width, first, after = len(turn), min(turn) - len(turn), max(turn) + 1
+    while first >= width and max(inside[first : first + width]) <= SHORT_FRAMES:
+        first -= width
+    while after < len(texts) and (after in surplus or inside[after] <= SHORT_FRAMES):
+        after += 1
+    stop = edges[after][0] if after < len(texts) else len(loud)
+    said = letters("".join(texts[first : max(turn) + 1]))
+    time_s = float(loud[edges[first][0] : stop].sum()) * FRAME_S
+    return said > HURRIED * time_s or (said > PLAUSIBLE * time_s and likelier(surplus, surplus | turn))
 
 
 def _shared(said: Sequence[str], places: Sequence[int], sounds: Sequence[Stretch], end: int, width: int) -> bool:

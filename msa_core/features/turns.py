@@ -61,8 +61,26 @@ def runs(words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
 
 def word_times(words: Sequence[tuple[str, float, float]], sound: np.ndarray) -> list[tuple[float, float]]:
     """Correct the times (s) that the alignment gives to the words of a window by its sound (N,)."""
-    spans = turn_by_turn([text for text, _, _ in words], [(start, end) for _, start, end in words], sound)
-    return trimmed(in_pauses(spans, sound), sound)
+    texts = [text for text, _, _ in words]
+    spans = turn_by_turn(texts, [(start, end) for _, start, end in words], sound)
+    spans = evenly([plain(text) for text in texts], spans)
+    phrase_ends = bool(words) and not words[0][0].strip()[-1:].isalnum()
+    return trimmed(in_pauses(spans, sound, phrase_ends), sound)
+
+
+def evenly(said: Sequence[str], spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Give words that are repeated and have no time an even part of the time up to the next word (s)."""
+    answers, at = list(spans), 0
+    while at < len(said):
+        end = at + 1
+        while end < len(said) and said[end] == said[at] and spans[end][1] - spans[end][0] < FRAME_S:
+            end += 1
+        if end > at + 1:
+            stop = spans[end][0] if end < len(said) else spans[end - 1][1]
+            edges = np.linspace(spans[at][0], max(stop, spans[end - 1][1]), end - at + 1).tolist()
+            answers[at:end] = list(zip(edges[:-1], edges[1:], strict=True))
+        at = end
+    return answers
 
 
 def turn_by_turn(
@@ -85,6 +103,8 @@ def turn_by_turn(
     for first, width, n in runs([plain(t) for t in texts]):
         # 1. As many stretches as turns, all of about one length.
         begin, end = places[first], places[first + width * n - 1]
+        if end - begin == n and places[first + width * n : first + width * n + 1] == [end]:
+            end -= 1  # the last stretch is that of the words after the turns
         own = found[begin : end + 1]
         lengths = np.array([b - a for a, b in own])
         if len(own) != n or max(lengths.max() / np.median(lengths), np.median(lengths) / lengths.min()) > ALIKE:

@@ -209,6 +209,11 @@ def likelihood(model: Whisper, encoded: Tensor, tokenizer: Tokenizer, said: Sequ
     return [float(row[: len(s) + 1].mean()) for row, s in zip(each, said, strict=True)]
 
 
+def log_probability(model: Whisper, encoded: Tensor, tokenizer: Tokenizer, said: Sequence[int]) -> float:
+    """Compute the log-probability of a whole text with its end token in one window; see `likelihood`."""
+    return likelihood(model, encoded, tokenizer, [said])[0] * (len(said) + 1)
+
+
 def doubt(decoded: Decoded, text: str, loud_s: float) -> str | None:
     """Return the reason for not believing decoded words: made up over noise, or guessed from an unknown language.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from bursts import bursts
 
@@ -41,3 +42,41 @@ def test_the_first_word_is_beside_the_next_one() -> None:
     sound = bursts([(0.0, 1.8), (2.4, 3.4)], 4.0)
     assert loudness.trimmed([(0.0, 2.7), (2.7, 3.4)], sound) == [(2.4, 2.7), (2.7, 3.4)]
     assert loudness.trimmed([(0.0, 3.4)], sound) == [(0.0, 1.8)], "the longest when nothing follows"
+
+
+@pytest.mark.parametrize("hz, size", [(0, 0.1), (20, 0.1), (50, 0.04)])
+def test_an_offset_and_rumble_hide_no_pause(hz: float, size: float) -> None:
+    sound = bursts([(0.3, 1.0), (1.6, 2.2)], 3.0)
+    rumble = size * np.cos(2 * np.pi * hz * np.arange(len(sound)) / loudness.SAMPLE_RATE_HZ)
+    found = loudness.trimmed([(0.0, 1.4), (1.4, 3.0)], (sound + rumble).astype(np.float32))
+    assert np.allclose(found, [(0.3, 1.0), (1.6, 2.2)], atol=0.021)
+    assert loudness.is_silent(np.full(16_000, 0.3, np.float32)) and not loudness.is_silent(sound)
+
+
+def test_a_low_voice_is_not_rumble() -> None:
+    sound = np.sin(2 * np.pi * 100 * np.arange(16_000) / loudness.SAMPLE_RATE_HZ).astype(np.float32)
+    assert np.allclose(loudness.loudness_dbfs(sound), -3.01, atol=0.2)
+    assert [len(loudness.loudness_dbfs(sound[:n], 0.02)) for n in (0, 1, 320, 321)] == [0, 1, 1, 2]
+
+
+def room(rng: np.random.Generator, seconds: float) -> np.ndarray:
+    return rng.normal(0.0, 0.01, int(seconds * loudness.SAMPLE_RATE_HZ)).astype(np.float32)
+
+
+@pytest.mark.parametrize("before_s, after_s", [(0.0, 0.0), (3.0, 0.0), (0.0, 5.0)])
+def test_digital_silence_beside_a_room_does_not_hide_its_noise(before_s: float, after_s: float) -> None:
+    """A recording in a room that began later than the video: the noise itself was taken for speech."""
+    heard = bursts([(0.4, 1.0), (1.6, 2.2)], 3.0) + room(np.random.default_rng(0), 3.0)
+    sound = np.concatenate([bursts([], before_s), heard, bursts([], after_s)])
+    found = loudness.trimmed([(before_s, before_s + 1.3), (before_s + 1.3, before_s + 3.0)], sound)
+    assert np.allclose(np.array(found) - before_s, [(0.4, 1.0), (1.6, 2.2)], atol=0.021)
+
+
+def test_a_first_word_within_a_phrase_is_not_in_the_noise_before_a_pause() -> None:
+    sound = bursts([(0.2, 1.0), (2.0, 3.4)], 4.0)
+    spans = [(0.0, 2.1), (2.1, 3.4)]
+    assert loudness.in_pauses(spans, sound, phrase_ends=False) == spans, "ha ha ... That was"
+    assert loudness.in_pauses(spans, sound) == [(0.0, 2.0), (2.0, 3.4)], "Yes. ... That was"
+    unread = bursts([(0.2, 2.0), (3.0, 4.4)], 5.0)
+    assert loudness.in_pauses([(0.0, 3.1), (3.1, 4.4)], unread) == [(0.0, 3.1), (3.1, 4.4)], "too long for a word"
+    assert loudness.trimmed([(0.0, 3.1), (3.1, 4.4)], unread)[0] == (3.0, 3.1)

@@ -35,3 +35,25 @@ def test_turns_that_share_the_time_of_one_are_surplus(
 def test_a_longer_stretch_holds_more_turns() -> None:
     sound = bursts([(0.0, 0.5), (0.9, 2.4)], 2.6)
     assert surplus_words([" No,", " no,", " no,"], [(0.0, 0.5), (0.9, 1.6), (1.6, 2.4)], sound) == set()
+
+
+WELL = ([" Well,", " well,", " well,", " look", " here."], [(0.0, 0.4), (0.8, 0.8), (1.1, 1.1), (1.3, 1.6), (1.6, 2.0)])
+
+
+def test_a_repetition_without_time_by_the_attention_was_said_where_the_sound_has_time() -> None:
+    """As "Well well well, look who is here" in one breath: the later turns got no time, and were left out."""
+    assert surplus_words(*WELL, bursts([(0.2, 2.0)], 2.2)) == set()
+    assert surplus_words(*WELL, bursts([(0.2, 0.5), (1.25, 2.0)], 2.2)) == {1, 2}, "there is no sound for them"
+
+
+@pytest.mark.parametrize("likelier, expected", [(True, {1, 2}), (False, set())])
+def test_where_time_is_short_the_likelier_text_counts(likelier: bool, expected: set[int]) -> None:
+    asked = []
+
+    def ask(more: set[int], fewer: set[int]) -> bool:
+        asked.append((sorted(more), sorted(fewer)))
+        return likelier
+
+    hasty = ([" Six,", " six,", " six."], [(0.0, 0.5), (0.5, 0.52), (0.52, 0.54)])
+    assert surplus_words(*hasty, bursts([(0.0, 0.6)], 1.0), ask) == expected
+    assert asked[0] == ([], [2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from bursts import bursts
 
@@ -70,3 +71,18 @@ def test_stretches_of_unlike_length_are_no_turns() -> None:
     late = [(0.0, 0.2), (0.1, 0.2), (2.4, 2.6)]
     assert turns.turn_by_turn([" Go"] * 3, spans, sound) == spans
     assert turns.turn_by_turn([" Go"] * 3, late, sound) == late
+
+
+def test_the_stretch_of_the_next_words_is_none_of_the_turns() -> None:
+    """As "No, no, no! Stop it": the last turn lay with "Stop"."""
+    spans = [(0.0, 0.8), (0.9, 1.5), (3.0, 3.04), (3.2, 3.5), (3.5, 3.8)]
+    found = turns.turn_by_turn([" No,", " no,", " no.", " Stop", " it"], spans, SOUND)
+    assert found[2] == (2.0, pytest.approx(2.6)) and found[3:] == spans[3:]
+
+
+def test_turns_without_time_share_that_of_the_one_before() -> None:
+    said = ["well", "well", "well", "look"]
+    spans = [(0.0, 0.5), (0.8, 0.8), (1.0, 1.0), (1.2, 1.5)]
+    assert np.allclose(turns.evenly(said, spans), [(0.0, 0.4), (0.4, 0.8), (0.8, 1.2), (1.2, 1.5)])
+    timed = [(0.0, 0.4), (0.5, 0.8), (0.8, 1.2), (1.2, 1.5)]
+    assert turns.evenly(said, timed) == timed and turns.evenly(said[:1], timed[:1]) == timed[:1]
