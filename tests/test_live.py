@@ -24,6 +24,11 @@ def clip(name):
     return [Picture(t, image) for t, image in media.frames(path, info)], media.waveform(path, info)
 
 
+def tone(seconds):
+    """A tone of 300 Hz; a constant would be an offset, which is silence."""
+    return (0.5 * np.sin(2 * np.pi * 300 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
 def play(window, pictures, sound, begin_s=0.0):
     """Give a window a clip as it would come from a camera, a quarter of a second at a time."""
     size = round(STEP_S * RATE)
@@ -79,7 +84,7 @@ def test_small_pictures_change_a_score_little(analyser, reader):
 
 
 def test_words_stay_until_the_next_reading_and_the_voice_goes_on(quick):
-    window, sound = Window(quick, quick.speech), np.full(RATE, 0.5, np.float32)
+    window, sound = Window(quick, quick.speech), tone(1.0)
     window.add(sound=sound[:8000], sound_s=0.5)
     assert not window.words_due()
     window.add(sound=sound, sound_s=1.5)
@@ -110,7 +115,7 @@ def test_what_is_missing_has_a_reason(quick):
     utterance, face = window.utterance()
     assert utterance.vision.present and len(utterance.vision.values) == 15 and face is not None
     assert utterance.audio.reason == utterance.text.reason == "silent audio track (below -60 dBFS)"
-    window.add(sound=np.full(RATE, 0.5, np.float32), sound_s=3.8)
+    window.add(sound=tone(1.0), sound_s=3.8)
     assert window.utterance()[0].audio.reason == "the first words are being read"
     for k in range(10):
         window.add([Picture(4 + k / 5, bright * 0)], None)
@@ -118,7 +123,7 @@ def test_what_is_missing_has_a_reason(quick):
         window.add([Picture(6 + k / 5, bright * 0)], None)
     assert window.utterance()[0].vision.reason == "the picture is black"
     assert window.utterance()[0].audio.reason == "no microphone", "its sound is older than the window"
-    window.add(sound=np.full(RATE, 0.5, np.float32), sound_s=20)
+    window.add(sound=tone(1.0), sound_s=20)
     assert window.utterance()[0].vision.reason == "no camera", "its pictures are older than the window"
     assert len(window._looks) == 0
 
@@ -144,7 +149,7 @@ def test_words_are_read_by_one_thread_at_a_time_and_a_visitor_who_left_ends_it(q
 
     started, finish, errors = threading.Event(), threading.Event(), []
     window = Window(quick, Slow())
-    window.add(sound=np.full(2 * RATE, 0.5, np.float32), sound_s=2.0)
+    window.add(sound=tone(2.0), sound_s=2.0)
 
     def reading():
         try:
