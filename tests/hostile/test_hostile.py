@@ -146,7 +146,8 @@ def test_a_run_over_the_files_is_rows(
     """`extract` goes on after every one of them."""
     folder = tmp_path / "clips"
     folder.mkdir()
-    sample = [p for p in sorted(refused)[::CLI_EVERY] if p.suffix in media.SUFFIXES and not p.name.startswith(".")]
+    lasting = [p for p in sorted(refused) if "of computing" not in refused[p]]  # too slow once is not always too slow
+    sample = [p for p in lasting[::CLI_EVERY] if p.suffix in media.SUFFIXES and not p.name.startswith(".")]
     for number, path in enumerate(sample):
         shutil.copy(path, folder / f"{number} {path.name[-200:]}")
     shutil.copy(hostile_media.base(tmp_path, "mp4"), folder / "good.mp4")
