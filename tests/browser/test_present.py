@@ -87,3 +87,15 @@ def test_the_keys_can_be_turned_off_and_stay_so(visit: Any) -> None:
     page.check("#mm-keys input")
     page.keyboard.press("3")
     page.wait_for_selector("#mm-vision input:not(:checked)")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720)])
+def test_a_lesson_begins_on_the_first_screen_of_a_projector(visit: Any, width: int, height: int) -> None:
+    page = visit(width, height, hash="&present&tab=learn&lesson=interval")
+    page.wait_for_selector("#mm-lesson-interval", state="visible")
+    top, cards = page.evaluate(
+        """() => [document.querySelector('#mm-lesson-interval').getBoundingClientRect().top,
+            [...document.querySelectorAll('#mm-overview a, #mm-overview a *')]
+                .map(e => e.clientWidth - e.scrollWidth)]"""
+    )
+    assert top < 0.7 * height and min(cards) >= 0
