@@ -34,6 +34,8 @@ def command(
 ) -> Iterator[str]:
     """Train `seeds` seeds into `out` and ship the best by validation as checkpoints/`name`.
 
+    A seed that is there already, finished with the same settings, is not trained again.
+
     Args:
         settings: KEY=VALUE of TrainConfig or of the method's config, VALUE in JSON or plain text.
         seeds: number of runs; the first has the seed of the settings.
@@ -48,7 +50,7 @@ def command(
         A line for every run and for what was shipped, in the main process.
 
     Raises:
-        MsaError: for an impossible name or setting.
+        MsaError: for an impossible name or setting, or a folder that holds anything but this run.
     """
     for given in (name, run_name):
         if given is not None and (not given or "/" in given or given.startswith(".")):
@@ -62,7 +64,8 @@ def command(
     taught_by_seed = teachers.of_seeds(teacher, Path(out), range(loop.seed, loop.seed + max(1, seeds)))
     for seed, own in taught_by_seed.items():
         run = f"{run_name or name or f'{method}-{loop.regime}'.replace(':', '-')}-seed{seed}"
-        folder = fit(method, corpus, Path(out) / run, replace(loop, seed=seed), model_config, own, processes=team)
+        own_loop = replace(loop, seed=seed)
+        folder = fit(method, corpus, Path(out) / run, own_loop, model_config, own, processes=team, keep=True)
         if not team.main:
             continue
         taught_by[folder] = own

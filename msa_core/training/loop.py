@@ -24,7 +24,7 @@ from tqdm import tqdm
 from msa_core import atomic, checkpoint, methods, missing
 from msa_core.config import facts
 from msa_core.corpora.corpus import Corpus
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, shortened
 from msa_core.explain.conformal import VOICED
 from msa_core.methods import Method
 from msa_core.methods.layers import sharing
@@ -39,6 +39,7 @@ from msa_core.training.scores import calibrate, chosen_by, errors_of, pattern_sc
 EpochProgress = Callable[[str, float], None]  # (sentence, share done in [0, 1])
 VERSION_OF_STATE = 2  # of an interrupted run's file
 EVALUATION_BATCH = 256  # utterances at a time outside of training
+SHOWN = 300  # characters of settings in an error
 
 
 def fit(
@@ -51,6 +52,7 @@ def fit(
     progress: EpochProgress | None = None,
     device: str = "cpu",
     processes: Processes | None = None,
+    keep: bool = False,
 ) -> Path:
     """Train `method` on `corpus` and write the best epoch as a checkpoint.
 
@@ -60,17 +62,20 @@ def fit(
         teacher: checkpoint of a trained model that, frozen, gives the complete flow instead of the method itself.
         device: where one process computes.
         processes: this process among several, which call this with the same arguments; None = it is the only one.
+        keep: leave a finished run of the same settings as it is, and refuse a folder that holds anything else.
 
     Returns:
         `folder`.
 
     Raises:
-        MsaError: for an interrupted run with other settings, a loss that is not finite, a method that needs a teacher
-            and has none, a teacher that does not fit the corpus, or batches too small for the processes.
+        MsaError: for an interrupted or kept run with other settings, a loss that is not finite, a method that needs a
+            teacher and has none, a teacher that does not fit the corpus, or batches too small for the processes.
         ProcessError: another process is gone.
     """
     config, team = config or TrainConfig(), processes or Processes(device=device)
-    run = team.together(lambda: _ready(method, corpus, Path(folder), config, model_config, teacher, team))
+    run, done = team.together(lambda: _ready(keep, method, corpus, Path(folder), config, model_config, teacher, team))
+    if done:
+        return run.folder
     _need_one_run(run, team)
     team.same_values([*run.model.state_dict().values(), *(run.averaged or {}).values()])
     silent = None if team.main else True
@@ -89,11 +94,21 @@ def fit(
     return run.folder
 
 
-def _ready(*arguments: Any) -> TrainingRun:
-    """Make a run, or take up the one that was interrupted. Arguments and errors as of `TrainingRun` and `resume`."""
+def _ready(keep: bool, *arguments: Any) -> tuple[TrainingRun, bool]:
+    """Make a run, or take up the one that was interrupted; and tell whether it is kept as it is.
+
+    Arguments and errors as of `TrainingRun`, `is_done` and `resume`.
+    """
     run = TrainingRun(*arguments)
+    if keep and run.is_done():
+        return run, True
     run.resume()
-    return run
+    return run, False
+
+
+def _sorted(part: str, value: Any) -> str:
+    """Write a part of a manifest for a comparison; of a teacher its weights count, not its name."""
+    return json.dumps(value and value["sha256"] if part == "teacher" else value, sort_keys=True, default=str)
 
 
 def _emotions(method: str, model_config: Any, corpus: Corpus) -> dict[str, Any]:
@@ -167,6 +182,27 @@ class TrainingRun:
     def finished(self) -> bool:
         """True when patience ran out."""
         return 0 < self.config.patience <= self.epoch - 1 - self.best_epoch
+
+    def is_done(self) -> bool:
+        """Tell whether the folder holds this very run, finished.
+
+        Raises:
+            MsaError: it holds another run, or something that is no run.
+        """
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+            return False
+        way = "Move it away, or give another --out or --label."
+        if not (self.folder / checkpoint.MANIFEST).is_file():
+            raise MsaError(f"{self.folder} holds files, and none of them is {checkpoint.MANIFEST}. {way}")
+        there = checkpoint.read_manifest(self.folder)
+        wanted: dict[str, Any] = {"method": self.model.name, "train": facts(self.config)}
+        wanted |= {"config": facts(self.model.config), "teacher": self.taught_by}
+        wanted |= {"corpus": {"name": self.corpus.name, **self.corpus.manifest}}
+        for part, value in wanted.items():
+            one, other = (_sorted(part, v) for v in (there.get(part), value))
+            if one != other:
+                raise MsaError(f"{self.folder} holds a finished run of another {part} ({shortened(one, SHOWN)}). {way}")
+        return True
 
     def _need_rows(self) -> None:
         """Check that every process has a row in every part of the smallest batch. Raises: MsaError."""

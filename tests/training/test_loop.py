@@ -294,6 +294,29 @@ def test_train_command_ships_the_teacher_with_its_student(tmp_path, monkeypatch)
     assert checkpoint.read("c-v1-teacher")[1]["sha256"] == checkpoint.read_manifest(taught)["sha256"]
 
 
+def test_a_finished_run_is_kept_and_never_replaced(tmp_path):
+    CORPUS.save(tmp_path / "corpus")
+    weights = tmp_path / "runs" / "a-seed0" / checkpoint.MANIFEST
+
+    def train(method="baseline", label="a", seeds=1, *settings):
+        tiny = ["epochs=1", "d_model=8", *settings]
+        return list(command.command(method, tmp_path / "corpus", tiny, seeds, tmp_path / "runs", None, label))
+
+    first, written = train(), weights.stat().st_mtime_ns
+    assert train(seeds=2)[0] == first[0] and weights.stat().st_mtime_ns == written
+    assert (tmp_path / "runs" / "a-seed1" / checkpoint.MANIFEST).is_file()
+    with pytest.raises(MsaError, match=r'a-seed0 holds a finished run of another train \(.*"lr": 0.001.*Move it away'):
+        train("baseline", "a", 1, "lr=0.002")
+    with pytest.raises(MsaError, match='a finished run of another method \\("baseline"\\)'):
+        train("lnln", "a", 1)
+    thesis = tmp_path / "runs" / "mine-seed0" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years")
+    with pytest.raises(MsaError, match=r"mine-seed0 holds files, and none of them is"):
+        train("baseline", "mine")
+    assert weights.stat().st_mtime_ns == written and thesis.read_text() == "years"
+
+
 def test_a_state_that_is_cut_off_is_a_sentence(tmp_path):
     debug = METHODS["baseline"].Config.debug()
     with pytest.raises(Killed):
