@@ -47,12 +47,15 @@
   else addEventListener('click', event => { if (event.target.closest('#mm-agree')) notice('insecure'); });
   // Offline nothing is asked of the server: after a call that failed gradio loads the page anew, and the clip is gone.
   const far = !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
-  const away = () => far && !navigator.onLine;
-  for (const kind of ['offline', 'online']) addEventListener(kind, () => notice(away() ? 'offline' : ''));
+  let away = false;  // some browsers say from the start that they are offline, and are not
+  for (const kind of ['offline', 'online']) addEventListener(kind, () => {
+    away = far && kind === 'offline';
+    notice(away ? 'offline' : '');
+  });
   for (const kind of ['pointerdown', 'click', 'keydown']) addEventListener(kind, event => {
     const typed = event.target.closest?.('textarea, input:is([type=text], [type=password])');
     const asks = typed ? event.key === 'Enter' : event.target.closest?.('button, input, select, label, [role=option]');
-    if (!away() || !asks || event.key === 'Tab' || event.target.closest('#mm-live')) return;
+    if (!away || !asks || event.key === 'Tab' || event.target.closest('#mm-live')) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     notice('offline');

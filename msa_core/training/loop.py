@@ -201,7 +201,8 @@ class TrainingRun:
         for part, value in wanted.items():
             one, other = (_sorted(part, v) for v in (there.get(part), value))
             if one != other:
-                raise MsaError(f"{self.folder} holds a finished run of another {part} ({shortened(one, SHOWN)}). {way}")
+                seen = f"{part!r} is {shortened(one, SHOWN)} and not {shortened(other, SHOWN)}"
+                raise MsaError(f"{self.folder} holds a finished run whose {seen}. {way}")
         return True
 
     def _need_rows(self) -> None:

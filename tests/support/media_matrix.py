@@ -124,45 +124,37 @@ def _boxes(raw: bytearray, *path: bytes, low: int = 0, high: int | None = None) 
 
 def tracks(out: Path, waves: list[np.ndarray], images: list[Any] | None = None, codec: str = "aac") -> Path:
     """Write several sound tracks beside the pictures."""
-    with av.open(str(out), "w") as c:
-        packets: Packets = []
-        if images:
-            video = c.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
-            video.height, video.width, video.pix_fmt = *images[0][1].shape[:2], "yuv420p"
-            video.codec_context.time_base = Fraction(1, 1000)
-        streams = [c.add_stream(codec, rate=RATE, layout="mono") for _ in waves]
-        for time_s, image in images or []:
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
-            packets += video.encode(frame)
-        packets += video.encode(None) if images else []
-        for stream, wave in zip(streams, waves, strict=True):
-            for frame in variants._sound_frames(wave[None], "mono", RATE, 0.0, "fltp"):
-                packets += stream.encode(frame)
-            packets += stream.encode(None)
-        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
-            c.mux(packet)
-    return out
+    return _muxed(out, [images] if images else [], waves, codec)
 
 
 def video_tracks(out: Path, tracks_: list[list[Any]], wave: np.ndarray) -> Path:
     """Write several tracks of pictures, the first the default one, beside the sound."""
+    return _muxed(out, tracks_, [wave], "aac")
+
+
+def _muxed(out: Path, pictures: list[list[Any]], waves: list[np.ndarray], codec: str) -> Path:
+    """Write tracks of pictures and of sound; of several tracks of pictures the first is the default one."""
     with av.open(str(out), "w") as c:
         packets: Packets = []
-        for number, images in enumerate(tracks_):
+        streams = []
+        for number, images in enumerate(pictures):
             video = c.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
             video.height, video.width, video.pix_fmt = *images[0][1].shape[:2], "yuv420p"
             video.codec_context.time_base = Fraction(1, 1000)
-            video.disposition = av.stream.Disposition.default if number == 0 else 0
+            if len(pictures) > 1:
+                video.disposition = av.stream.Disposition.default if number == 0 else 0
+            streams.append(video)
+        voices = [c.add_stream(codec, rate=RATE, layout="mono") for _ in waves]
+        for video, images in zip(streams, pictures, strict=True):
             for time_s, image in images:
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
                 packets += video.encode(frame)
             packets += video.encode(None)
-        sound = c.add_stream("aac", rate=RATE, layout="mono")
-        for frame in variants._sound_frames(wave[None], "mono", RATE, 0.0, "fltp"):
-            packets += sound.encode(frame)
-        packets += sound.encode(None)
+        for voice_, wave in zip(voices, waves, strict=True):
+            for frame in variants._sound_frames(wave[None], "mono", RATE, 0.0, "fltp"):
+                packets += voice_.encode(frame)
+            packets += voice_.encode(None)
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             c.mux(packet)
     return out
