@@ -30,7 +30,11 @@ def test_what_is_no_ordinary_file_is_called_so(tmp_path):
 
 @pytest.mark.parametrize("address", ["https://example.org/a.mp4", "rtsp://camera/1", "FILE:///tmp/a.mp4"])
 def test_addresses_are_not_opened(address):
-    assert "Addresses are not opened: download the clip first." in said(address)
+    with pytest.raises(MediaError) as error:
+        media.probe(address)
+    assert str(error.value) == f"{address} is an address. Addresses are not opened: download the clip first."
+    with pytest.raises(MediaError, match="is an address"):
+        media.probe(address + "x" * 5000)
 
 
 @pytest.mark.parametrize("name", ["d.vob", "t.asf", "x.mka", "book.m4b", "a.qt", "a.weba", "A.WEBM"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -39,8 +40,22 @@ def passed_over(folder: str | Path) -> list[str]:
 
 def label(path: Path) -> str:
     """Shorten the file's name for one line of an error message."""
-    name = "".join(c if c.isprintable() else "?" for c in path.name)
+    return _in_a_line(path.name)
+
+
+def _in_a_line(name: str) -> str:
+    name = "".join(c if c.isprintable() else "?" for c in name)
     return name if len(name) <= 80 else f"{name[:60]}...{name[-15:]}"
+
+
+def check_name(path: str | Path) -> None:
+    """Check that a clip is named by a path, as it was given. Raises: MediaError for an address or an empty name."""
+    given = str(path)
+    if path == "":
+        raise MediaError("The name of the clip is empty. Give the path of a file.")
+    if ADDRESS.match(given) and not os.path.exists(given):  # of any length
+        name = _in_a_line(given)
+        raise MediaError("{name} is an address. Addresses are not opened: download the clip first.", name=name)
 
 
 def check_file(path: str | Path, limits: MediaLimits) -> Path:
@@ -53,8 +68,6 @@ def check_file(path: str | Path, limits: MediaLimits) -> Path:
                 "{name} is a folder. Give one clip, or use 'python -m msa_core extract FOLDER'.", name=name
             )
         there = path.is_symlink() or path.exists()
-        if not there and ADDRESS.match(str(path)):
-            raise MediaError("{name} is an address. Addresses are not opened: download the clip first.", name=name)
         if there and not path.is_file():
             raise MediaError("{name} is not an ordinary file. Give a clip that is stored in a file.", name=name)
         if not path.is_file():

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from msa_core.config import MediaLimits
-from msa_core.errors import MediaError
 from msa_core.media import process
 from msa_core.media.child import Request
-from msa_core.media.paths import absolute
+from msa_core.media.paths import absolute, check_name
 from msa_core.schema import MediaInfo
 
 
@@ -29,8 +28,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None) -> MediaInfo:
     Raises:
         MediaError: the file is missing, empty, too big or long, no media, too much work, or has nothing decodable.
     """
-    if path == "":
-        raise MediaError("The name of the clip is empty. Give the path of a file.")
+    check_name(path)
     limits = limits or MediaLimits()
     info: MediaInfo = process.call(
         Request("msa_core.media.probing:probe", absolute(path), (limits,), limits, limits.max_cpu_s)
