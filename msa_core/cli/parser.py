@@ -72,7 +72,7 @@ def _add_clip_commands(add: Add) -> None:
     p = add("extract", commands.extract, "features of every clip in a folder, resumable")
     p.add_argument("folder")
     p.add_argument("--out", required=True, help="folder for one .npz per clip")
-    p.add_argument("--table", help="a row for every clip, .parquet, .csv or .jsonl; default: OUT/clips.csv or .parquet")
+    p.add_argument("--table", help="the table to write, a row a clip: .parquet, .csv or .jsonl; default: OUT/clips.csv")
     _add_many(p)
     _add_any_language(p)
     p.add_argument("--device", choices=["cpu", "cuda"])

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from msa_core import atomic, checkpoint, media
 from msa_core.cli import large, options
+from msa_core.cli.many.rows import check_table
 from msa_core.cli.many.run import Outcome, Place, run
-from msa_core.cli.many.work import Analysis, Extraction
+from msa_core.cli.many.work import EXTRACTED, Analysis, Extraction
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import heard_by
@@ -26,6 +27,7 @@ def extract(args: Namespace) -> int:
     """Extract every clip of a folder and print what came of it. Returns: the exit code. Raises: MsaError; OSError."""
     out = Path(args.out).absolute()
     table = Path(args.table) if args.table else out / ("clips.parquet" if args.ray else "clips.csv")
+    check_table(table, EXTRACTED, "extract")
     task = _extraction(args, Path(args.folder).absolute(), out)
     found = run(task, args.folder, table, _place(args), args.again, renew=True)
     return _said(found, f"{found.clips - len(found.bad)} clips extracted to {args.out}", table, args.folder)

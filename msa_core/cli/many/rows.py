@@ -15,12 +15,15 @@ from typing import Any
 
 from msa_core import atomic
 from msa_core.cli.many.work import COMMON, Row, Task, stamp
-from msa_core.errors import MsaError
+from msa_core.cli.output import OTHER_FILES
+from msa_core.errors import MsaError, shortened
 from msa_core.views.csv_safe import harmless
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 JOURNAL = ".rows.jsonl"  # in place of the table's suffix
 CHUNK = 10_000  # rows of a table that are in memory together
+LONGEST = 2**24  # bytes of a first line that may be one of ours
+SHOWN = 100  # characters of the columns of a table that is not ours
 
 
 class Journal:
@@ -36,7 +39,8 @@ class Journal:
         Args:
             table: the table; its journal has the same name with JOURNAL.
             task: whose settings and columns the rows have.
-            renew: begin anew when the rows there are of other settings; otherwise they are refused.
+            renew: begin anew when the rows there are of other settings; otherwise they are refused, and so are
+                those of another command.
 
         Raises:
             MsaError: rows of other settings, a damaged line, another run that writes it, or a folder that cannot be
@@ -108,10 +112,10 @@ class Journal:
                     if number > 1:
                         self._know(found, place)
                     elif found["settings"] != settings:
-                        if not renew:
+                        if not renew or found["settings"].get("command") != settings.get("command"):
                             raise MsaError(_others(table, self.path, found["settings"], settings))
                         break
-                except (ValueError, LookupError, TypeError) as e:
+                except (ValueError, LookupError, TypeError, AttributeError) as e:
                     raise MsaError(
                         f"{self.path}, line {number} is no row ({type(e).__name__}). Delete the line, or the file to "
                         "begin anew."
@@ -138,17 +142,46 @@ class Journal:
         self._rows[row["clip"]] = place, row.get("reason") is not None, known
 
 
-def check_table(table: Path) -> Path:
-    """Return the path of a table that can be written.
+def check_table(table: Path, columns: Mapping[str, str], command: str) -> Path:
+    """Return the path of a table that can be written without the loss of another.
+
+    Args:
+        table: the file; one that is there is known as ours by its columns.
+        columns: those that will be written, beside COMMON.
+        command: that will write it.
 
     Raises:
-        MsaError: another suffix, or Parquet without pyarrow.
+        MsaError: another suffix, Parquet without pyarrow, or a file that the command did not write.
     """
     if table.suffix not in SUFFIXES:
         raise MsaError(f"The table is {table.name!r}; give a file that ends in {', '.join(SUFFIXES)}.")
     if table.suffix == ".parquet":
         _pyarrow()
+    if not table.is_dir() and not (table.is_file() and table.stat().st_size):  # a pipe or an empty file loses nothing
+        return table
+    found = _columns(table)
+    if found != [*COMMON, *columns]:
+        option = OTHER_FILES.get(command, "table")
+        known = f"its columns: {shortened(', '.join(found), SHOWN)}" if found else "no columns can be read from it"
+        raise MsaError(
+            f"{table} is there already, and is no table that {command} writes ({known}). "
+            f"Give another --{option} to keep it, or move it away."
+        )
     return table
+
+
+def _columns(table: Path) -> list[str]:
+    """Read the names of the columns of a table by its suffix; none where they cannot be read."""
+    try:
+        if table.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(table).names)
+        with open(table, "rb") as file:
+            line = file.readline(LONGEST).decode()
+        return list({**json.loads(line)}) if table.suffix == ".jsonl" else next(csv.reader([line]), [])
+    except (OSError, ValueError, TypeError, RecursionError, csv.Error):
+        return []
 
 
 def write_table(table: Path, rows: Iterator[Row], columns: Mapping[str, str]) -> None:

@@ -70,10 +70,11 @@ def run(
         told: called with every row as it is finished.
 
     Raises:
-        MsaError: there is no clip, the table cannot be written, or the run cannot go on; what is finished is kept.
+        MsaError: there is no clip, the table cannot be written or is another's, or the run cannot go on; what is
+            finished is kept.
         OSError: the disk is full.
     """
-    source, table = Path(source).absolute(), check_table(Path(table))
+    source, table = Path(source).absolute(), check_table(Path(table), task.columns, task.settings["command"])
     if not source.is_dir():
         raise MsaError(f"There is no folder {source.name}. Check its path and name.")
     names = [clip.relative_to(source).as_posix() for clip in task.clips(source)]

@@ -27,6 +27,7 @@ COMMON = {"clip": "text", "reason": "text", "size_bytes": "whole", "modified_ns"
 COMMON |= {"worker": "text", "finished_s": "number"}  # host and process; seconds since 1970
 SEEN = {"duration_s": "number", "transcript": "text"} | {f"{m}_absent": "text" for m in MODALITIES}
 SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
+EXTRACTED = {**SEEN, "features_bytes": "whole"}
 INTERVAL = ("low", "high", "level")
 READING = ("blur", "noise_db", "spoken", "any_language", "whisper")  # settings of how a clip is read
 
@@ -71,7 +72,7 @@ class Extraction:
     @property
     def columns(self) -> dict[str, str]:
         """What was read, and the size of the features."""
-        return {**SEEN, "features_bytes": "whole"}
+        return EXTRACTED
 
     @property
     def settings(self) -> Row:

@@ -99,6 +99,25 @@ def test_what_is_refused_is_one_line(tmp_path, capsys, given, said):
     assert said in error and error.count("\n") == 1 and not (ROOT / "t.csv").exists()
 
 
+def test_a_table_of_labels_is_never_written_over(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").write_bytes((EXAMPLES / CLIPS[0]).read_bytes())
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip,score,split\na.mp4,1,train\n")
+    before = labels.read_bytes()
+    for given, option in (
+        (["extract", "clips", "--out", "features", "--table", "labels.csv"], "--table"),
+        (["analyse", "clips", "--out", "labels.csv"], "--out"),
+    ):
+        assert main(given) == 2
+        error = capsys.readouterr().err
+        assert f"labels.csv is there already, and is no table that {given[0]} writes" in error
+        assert error.count("\n") == 1
+        assert f"(its columns: clip, score, split). Give another {option} to keep it, or move it away." in error
+    assert labels.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == ["clips", "labels.csv"]
+
+
 def test_many_reasons_are_shortened_on_the_screen(tmp_path, capsys):
     bad = {f"{i}.mp4": "no file" for i in range(25)}
     assert command._said(Outcome(30, bad, 30), "5 clips extracted to out", tmp_path / "clips.csv", str(tmp_path)) == 0

@@ -11,7 +11,7 @@ from counted import Doubled, numbers
 from msa_core.cli.many import rows
 from msa_core.cli.many.rows import Journal
 from msa_core.cli.many.run import run
-from msa_core.cli.many.work import stamp
+from msa_core.cli.many.work import COMMON, stamp
 from msa_core.errors import MsaError
 
 
@@ -115,7 +115,7 @@ def test_names_that_are_not_utf8_are_kept(table):
 def test_parquet_without_pyarrow_is_one_line(table, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MsaError, match=r"pip install 'missing-modality-lab\[cluster\]'"):
-        rows.check_table(table.with_suffix(".parquet"))
+        rows.check_table(table.with_suffix(".parquet"), Doubled.columns, "double")
 
 
 def test_tables_of_three_kinds_hold_the_same(tmp_path):
@@ -135,3 +135,67 @@ def test_tables_of_three_kinds_hold_the_same(tmp_path):
     assert [r["clip"] for r in rows] == [r["clip"] for r in jsonl] == sorted(expected)
     assert [r["clip"] for r in plain if r["value"] == "14"] == ["'=1+1.txt"], "no spreadsheet calculates it"
     assert next(r for r in plain if r["clip"] == "02.txt")["reason"] == "02.txt holds no number."
+
+
+@pytest.mark.parametrize("suffix", rows.SUFFIXES)
+def test_a_table_is_written_again_by_the_command_that_wrote_it(tmp_path, suffix):
+    folder, task, table = numbers(tmp_path / "clips", 1, 2), Doubled(tmp_path / "log"), tmp_path / f"t{suffix}"
+    assert run(task, folder, table).worked_on == 2
+    assert run(task, folder, table).worked_on == 0
+    (tmp_path / "t.rows.jsonl").unlink()
+    assert run(task, folder, table).worked_on == 2, "known by its columns"
+    before = table.read_bytes()
+    with pytest.raises(MsaError, match="is there already, and is no table that extract writes"):
+        run(Other(tmp_path / "log"), folder, table, renew=True)
+    assert table.read_bytes() == before
+
+
+class Other(Doubled):
+    """A command whose rows have another column."""
+
+    columns = {"value": "whole", "more": "text"}
+    settings = {"command": "extract"}
+
+
+@pytest.mark.parametrize(
+    "name, content, known",
+    [
+        ("labels.csv", "clip,score,split\na.mp4,1,train\n", "its columns: clip, score, split"),
+        ("labels.csv", ",".join([*COMMON, "value", "score"]), "its columns: clip, reason, "),
+        ("labels.csv", "\xff", "its columns: "),
+        ("labels.jsonl", '{"clip": "a.mp4", "score": 1}\n', "its columns: clip, score"),
+        ("labels.jsonl", "[1]", "no columns can be read from it"),
+        ("labels.parquet", "clip", "no columns can be read from it"),
+    ],
+)
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_table_of_anybody_else_is_refused_before_any_work(tmp_path, name, content, known, journal):
+    folder, task, table = numbers(tmp_path / "clips", 1, 2), Doubled(tmp_path / "log"), tmp_path / name
+    if journal:
+        run(task, folder, table)
+        table.unlink()
+    before = sorted(p.name for p in (tmp_path / "log").iterdir())
+    table.write_text(content)
+    with pytest.raises(MsaError) as error:
+        run(task, folder, table, renew=True, again=True)
+    assert str(table) in str(error.value) and "move it away" in str(error.value) and known in str(error.value)
+    assert table.read_text() == content and sorted(p.name for p in (tmp_path / "log").iterdir()) == before
+
+
+def test_an_empty_file_is_written_and_a_folder_is_refused(tmp_path):
+    folder, task = numbers(tmp_path / "clips", 1), Doubled(tmp_path / "log")
+    (tmp_path / "t.csv").touch()
+    assert run(task, folder, tmp_path / "t.csv").clips == 1 and (tmp_path / "t.csv").read_text()
+    (tmp_path / "u.csv").mkdir()
+    with pytest.raises(MsaError, match="u.csv is there already"):
+        run(task, folder, tmp_path / "u.csv")
+
+
+def test_the_rows_of_another_command_are_never_begun_anew(tmp_path):
+    folder, table = numbers(tmp_path / "clips", 1), tmp_path / "t.csv"
+    run(Doubled(tmp_path / "log"), folder, table)
+    table.unlink()
+    before = (tmp_path / "t.rows.jsonl").read_bytes()
+    with pytest.raises(MsaError, match='rows of other settings .command "double", now "extract".'):
+        run(Other(tmp_path / "log"), folder, table, renew=True)
+    assert (tmp_path / "t.rows.jsonl").read_bytes() == before
