@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from msa_core import atomic, checkpoint, media
 from msa_core.cli import large, options
 from msa_core.cli.many.rows import check_table
 from msa_core.cli.many.run import Outcome, Place, run
-from msa_core.cli.many.work import EXTRACTED, Analysis, Extraction
+from msa_core.cli.many.work import ASIDE, EXTRACTED, Analysis, Extraction
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import heard_by
@@ -20,7 +21,7 @@ from msa_core.methods.shipped import checkpoint_of
 from msa_core.missing import switches
 
 SHOWN = 20  # clips that could not be read are printed up to this number; the table has all of them
-FEW = 5  # of those that were passed over
+FEW = 5  # of those that were passed over or set aside
 
 
 def extract(args: Namespace) -> int:
@@ -111,7 +112,16 @@ def _said(found: Outcome, what: str, table: Path, source: str) -> int:
         print(f"  {name}: {why}")
     if len(found.bad) > SHOWN:
         print(f"  and {len(found.bad) - SHOWN} more in {table}")
-    if others := media.passed_over(source):
-        some = ", ".join(media.label(Path(name)) for name in others[:FEW]) + (", ..." if len(others) > FEW else "")
-        print(f"  Passed over, because their names end as no clip's do: {len(others)} ({some})")
+    aside = [name for name, done in found.aside.items() if done]
+    _listed(f"Earlier features whose clip is gone or cannot be read, renamed to end in .npz{ASIDE}", aside)
+    strange = [f"{name}.npz" for name, done in found.aside.items() if not done]
+    _listed("Features of no clip that was read, left as they are, because extract did not write them", strange)
+    _listed("Passed over, because their names end as no clip's do", media.passed_over(source))
     return 2 if found.bad and len(found.bad) == found.clips else 0
+
+
+def _listed(what: str, names: Sequence[str]) -> None:
+    """Print the first of some files, and how many there are; nothing when there are none."""
+    if names:
+        some = ", ".join(media.label(Path(name)) for name in names[:FEW]) + (", ..." if len(names) > FEW else "")
+        print(f"  {what}: {len(names)} ({some})")

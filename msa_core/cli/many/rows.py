@@ -14,13 +14,12 @@ from types import TracebackType
 from typing import Any
 
 from msa_core import atomic
-from msa_core.cli.many.work import COMMON, Row, Task, stamp
+from msa_core.cli.many.work import COMMON, JOURNAL, Row, Task, stamp
 from msa_core.cli.output import OTHER_FILES
 from msa_core.errors import MsaError, shortened
 from msa_core.views.csv_safe import harmless
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
-JOURNAL = ".rows.jsonl"  # in place of the table's suffix
 CHUNK = 10_000  # rows of a table that are in memory together
 LONGEST = 2**24  # bytes of a first line that may be one of ours
 SHOWN = 100  # characters of the columns of a table that is not ours

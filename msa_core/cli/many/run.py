@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -39,11 +39,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: clips in the table, the reasons of those that could not be read, and clips worked on."""
+    """What a run came to: clips in the table, the reasons of those that could not be read, and clips worked on.
+
+    aside: clips that are gone or could not be read, of which files were left -> whether these were set aside; False
+    for files that the task did not write.
+    """
 
     clips: int
     bad: dict[str, str]
     worked_on: int
+    aside: dict[str, bool] = field(default_factory=dict)
 
 
 def run(
@@ -58,7 +63,8 @@ def run(
     """Work on every clip of a folder that is not finished, then write the table of all of them.
 
     A run that was ended goes on where it stopped. A clip is finished when it has a row in the journal beside the
-    table and was not changed since; one that could not be read is finished, too.
+    table and was not changed since; one that could not be read is finished, too. Files that earlier runs left of a
+    clip that is gone or cannot be read are set aside.
 
     Args:
         task: what is done with a clip.
@@ -80,11 +86,18 @@ def run(
     names = [clip.relative_to(source).as_posix() for clip in task.clips(source)]
     with Journal(table, task, renew) as journal:
         left = [name for name in names if not journal.finished(name, source, again)]
+        kept = {*names}.difference(journal.reasons(names))
+        aside = {name: task.set_aside(name) for name in task.left() if name not in kept}  # None: nothing there
         bar = tqdm(total=len(names), initial=len(names) - len(left), desc=table.stem, unit="clip")
         with closing((place or Place()).rows(task, source, left)) as rows, bar:  # whoever stops it ends the work too
             for row in rows:
+                if row.get("reason") is None:
+                    aside.pop(row["clip"], None)  # it came back
+                elif (done := task.set_aside(row["clip"])) is not None:
+                    aside[row["clip"]] = done
                 journal.add(row)
                 told(row)
                 bar.update()
         write_table(table, journal.rows(names), task.columns)
-        return Outcome(len(names), journal.reasons(names), len(left))
+        there = {name: done for name, done in aside.items() if done is not None}
+        return Outcome(len(names), journal.reasons(names), len(left), there)

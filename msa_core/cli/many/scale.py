@@ -51,6 +51,14 @@ class Timed:
         """Return what the task left of a clip."""
         return self.task.left_bytes(name)
 
+    def left(self) -> list[str]:
+        """List what the task left."""
+        return self.task.left()
+
+    def set_aside(self, name: str) -> bool | None:
+        """Set aside what the task left of a clip."""
+        return self.task.set_aside(name)
+
     def load(self) -> Work:
         """Load the task; its work is then timed with every process below this one, those that read media too."""
         from msa_core.evaluation.benchmark.timing import cpu_s, descendants, peak_bytes

@@ -5,6 +5,7 @@ Models and torch are imported by the process that does the work, when it loads t
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
@@ -23,11 +24,13 @@ from msa_core.schema import MODALITIES, Utterance
 Row = dict[str, Any]
 Work = Callable[[Path], Row]  # a clip -> its columns; an exception is the reason of a clip that cannot be read
 
+JOURNAL = ".rows.jsonl"  # of a run, in place of the suffix of its table
 COMMON = {"clip": "text", "reason": "text", "size_bytes": "whole", "modified_ns": "whole", "seconds": "number"}
 COMMON |= {"worker": "text", "finished_s": "number"}  # host and process; seconds since 1970
 SEEN = {"duration_s": "number", "transcript": "text"} | {f"{m}_absent": "text" for m in MODALITIES}
 SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
 EXTRACTED = {**SEEN, "features_bytes": "whole"}
+ASIDE = ".aside"  # after the name of features that no clip stands for any more
 INTERVAL = ("low", "high", "level")
 READING = ("blur", "noise_db", "spoken", "any_language", "whisper")  # settings of how a clip is read
 
@@ -52,6 +55,15 @@ class Task(Protocol):
 
     def left_bytes(self, name: str) -> int | None:
         """Return the size of the file that a finished clip left, column "features_bytes"; None without one."""
+
+    def left(self) -> list[str]:
+        """List the names of clips of which files are left, of any run."""
+
+    def set_aside(self, name: str) -> bool | None:
+        """Rename the file that is left of a clip, so that nothing reads it.
+
+        Returns: whether it was; False for a file that the task did not write, None where there is none.
+        """
 
     def load(self) -> Work:
         """Load the models in the process that does the work. Raises: MsaError."""
@@ -91,6 +103,28 @@ class Extraction:
         target = self.target(name)
         return target.stat().st_size if target.is_file() else None
 
+    def left(self) -> list[str]:
+        """List the clips of all features in the folder but those of other runs in folders below it."""
+        journals = (file for file in self.out.rglob(f"*{JOURNAL}") if _command(file) == "extract")
+        nested = {file.parent for file in journals} - {self.out}
+        found = (file for file in self.out.rglob("[!.]*.npz") if nested.isdisjoint(file.parents))
+        return sorted(file.relative_to(self.out).as_posix().removesuffix(".npz") for file in found)
+
+    def set_aside(self, name: str) -> bool | None:
+        """Rename the features of a clip, which come back with it. Raises: MsaError when they cannot be renamed."""
+        from msa_core.features import store
+
+        target = self.target(name)
+        if not target.is_file():
+            return None
+        if not store.stored_key(target):
+            return False
+        try:
+            os.replace(target, _aside(target))
+        except OSError as e:
+            raise MsaError(f"Cannot rename {target} ({e.strerror}). Give a folder you may write to.") from e
+        return True
+
     def target(self, name: str) -> Path:
         """Return the file of a clip's features."""
         return self.out / f"{name}.npz"
@@ -109,6 +143,8 @@ class Extraction:
         target = self.target(clip.relative_to(self.source).as_posix())
         key = store.key(clip, self.any_language, self.feature_set)
         read: Utterance
+        if not target.exists() and store.stored_key(_aside(target)) == key:
+            os.replace(_aside(target), target)
         if store.stored_key(target) == key:
             read = store.load(target)
         else:
@@ -192,6 +228,13 @@ class Analysis:
         """Return None: a row is all there is."""
         return None
 
+    def left(self) -> list[str]:
+        """Return none: a row is all there is."""
+        return []
+
+    def set_aside(self, name: str) -> None:
+        """Do nothing: a row is all there is."""
+
     def load(self) -> Work:
         """Load the extractors and the models of the method."""
         from msa_core.predict import Analyser
@@ -255,6 +298,19 @@ def stamp(clip: Path) -> dict[str, int | None]:
     except OSError:
         return {"size_bytes": None, "modified_ns": None}
     return {"size_bytes": known.st_size, "modified_ns": known.st_mtime_ns}
+
+
+def _aside(features: Path) -> Path:
+    return features.with_name(features.name + ASIDE)
+
+
+def _command(journal: Path) -> str | None:
+    """Return the command whose rows a journal holds; None when it cannot be read."""
+    try:
+        with open(journal, "rb") as file:
+            return json.loads(file.readline())["settings"]["command"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _loaded(extractor: Callable[[], Any]) -> Any:

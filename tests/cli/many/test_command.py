@@ -126,6 +126,15 @@ def test_many_reasons_are_shortened_on_the_screen(tmp_path, capsys):
     assert len(said) == 22 and said[-1].strip().startswith("and 5 more in ")
 
 
+def test_features_that_were_set_aside_are_said(tmp_path, capsys):
+    found = Outcome(2, {"a.mp4": "no file"}, 1, {"a.mp4": True, "deep/gone.mp4": True, "own": False})
+    assert command._said(found, "1 clips extracted to out", tmp_path / "clips.csv", str(tmp_path)) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "  Earlier features whose clip is gone or cannot be read, renamed to end in .npz.aside: 2 (a.mp4, gone.mp4)",
+        "  Features of no clip that was read, left as they are, because extract did not write them: 1 (own.npz)",
+    ]
+
+
 def test_files_that_are_passed_over_are_said(tmp_path, capsys):
     for number in range(7):
         (tmp_path / f"{number}.bin").write_bytes(b"1")
