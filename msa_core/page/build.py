@@ -18,7 +18,7 @@ from msa_core.page import memory, scripts
 from msa_core.page.analyse import analyse_tab
 from msa_core.page.api import named_calls
 from msa_core.page.compare import compare_tab
-from msa_core.page.components import QUICK, Words, html
+from msa_core.page.components import Words, html
 from msa_core.page.door import Door
 from msa_core.page.files import EXAMPLES, Uploads, has_address
 from msa_core.page.languages import Languages
@@ -27,7 +27,7 @@ from msa_core.page.live import LiveRoom, live_tab
 from msa_core.page.numbers import numbers_tab
 from msa_core.page.quota import Quota
 from msa_core.page.services import KEEP_S, Services, leaving
-from msa_core.page.share import LinkParts, Sharing, link_parts, link_place
+from msa_core.page.share import LinkParts, Others, Sharing, link_parts, link_place
 from msa_core.predict import Analyser
 from msa_core.views import page_parts
 
@@ -94,19 +94,20 @@ def build(analyser: Analyser) -> gr.Blocks:
                 live_tab(room, words)
             with words.put(gr.Tab, lambda: {"label": say("Compare")}, id="compare") as tab:
                 _tab_name(words, "Compare")
-                compare = compare_tab(services, words, components, tab)
+                compare, comparing = compare_tab(services, words, components, tab)
             with words.put(gr.Tab, lambda: {"label": say("Learn")}, id="learn"):
                 _tab_name(words, "Learn")
-                learn = learn_tab(services, words, components)
+                learn, lesson_clip = learn_tab(services, words, components)
             with words.put(gr.Tab, lambda: {"label": say("Numbers")}, id="numbers") as numbers_place:
                 _tab_name(words, "Numbers")
-                numbers = numbers_tab(words, language, numbers_place)
+                numbers, numbers_choices = numbers_tab(words, language, numbers_place)
             with words.put(gr.Tab, lambda: {"label": say("About")}, id="about"):
                 _tab_name(words, "About")
                 words.put(gr.Markdown, lambda: {"value": page_parts.about()}, elem_classes="mm-about")
                 words.put(gr.Markdown, lambda: {"value": page_parts.sources(EXAMPLES)}, elem_classes="mm-about")
-        Sharing().wire(link, components)
-        link.line.arrived(compare.function, compare.inputs, compare.outputs, **QUICK)
+        others = Others(services, comparing, [lesson_clip, numbers_choices])
+        others.wire(link.line, components, compare)
+        Sharing().wire(link, components, others)
         Languages(services.presence, words, language).wire(page, [*analyse, compare, learn, numbers])
         named_calls(services)
         page.unload(leaving(page, services))

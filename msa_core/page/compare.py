@@ -49,7 +49,7 @@ class SecondUpload:
     any_language: bool
 
 
-def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, tab: gr.Tab) -> Redraw:
+def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, tab: gr.Tab) -> tuple[Redraw, Comparing]:
     """Build the tab."""
     second = gr.State(None, time_to_live=KEEP_S)
     with gr.Row(elem_id="mm-compare-choices"):
@@ -83,7 +83,7 @@ def compare_tab(services: Services, words: Words, analyse: AnalyseComponents, ta
         **HEAVY,
     ).then(*draw, drawn, **QUICK)
     example.input(*chosen.event(with_a_last_step(events.choose, status)), outputs, **HEAVY).then(*draw, drawn, **QUICK)
-    return Redraw(*draw, [drawn])
+    return Redraw(*draw, [drawn]), events
 
 
 class Comparing:

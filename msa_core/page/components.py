@@ -128,6 +128,18 @@ class Redraw:
     outputs: list[Any]
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Lists of a tab that a link holds.
+
+    lists: by their parameter. outputs: what is drawn for them. draw: does so for values by parameter, in a language.
+    """
+
+    lists: dict[str, gr.Dropdown]
+    outputs: list[Any]
+    draw: Callable[[Mapping[str, Any], str], Updates]
+
+
 def with_a_last_step(read: Callable[..., Iterator[Updates]], component: Any) -> Callable[..., Iterator[Updates]]:
     """Return an event's steps with one more that sets nothing.
 

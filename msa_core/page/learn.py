@@ -18,7 +18,8 @@ from msa_core.lessons.handout import sheet, slides
 from msa_core.page import hall as hall_module
 from msa_core.page import scripts
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
-from msa_core.page.components import HEAVY, QUICK, Form, Redraw, Updates, Words, html
+from msa_core.page.components import HEAVY, QUICK, Choices, Form, Redraw, Updates, Words, html
+from msa_core.page.links import LESSON_CLIP
 from msa_core.page.services import KEEP_S, Services
 from msa_core.schema import Utterance
 from msa_core.views import page_parts
@@ -58,7 +59,7 @@ class LessonScreen:
     finding: gr.HTML
 
 
-def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> Redraw:
+def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> tuple[Redraw, Choices]:
     """Build the tab."""
     answered = gr.State([], time_to_live=KEEP_S)
     overview = html(drawings.overview(lessons.LESSONS, (), lessons.LESSONS[0].name), "mm-overview")
@@ -89,11 +90,13 @@ def learn_tab(services: Services, words: Words, analyse: AnalyseComponents) -> R
 
     shown = {s.lesson.name: {"answer": s.answer, "finding": s.finding, "counted": s.counted} for s in screens}
     every = Form(redraw, inputs=forms, shown=shown)
-    return Redraw(
-        every.read,
-        every.components,
-        [overview, *(h for s in screens for h in (s.player, s.counted, s.answer, s.finding))],
+    drawn = [overview, *(h for s in screens for h in (s.player, s.counted, s.answer, s.finding))]
+    choices = Choices(
+        {LESSON_CLIP: which},
+        [s.player for s in screens],
+        lambda values, language: _players(screens, values[LESSON_CLIP], language),
     )
+    return Redraw(every.read, every.components, drawn), choices
 
 
 def _players(screens: Sequence[LessonScreen], which: str, language: str) -> Updates:

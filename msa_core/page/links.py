@@ -6,7 +6,7 @@ Nothing of a visitor's own clip is ever part of it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,9 +19,11 @@ from msa_core.page.analyse_inputs import AnalyseInputs
 from msa_core.page.files import EXAMPLES
 from msa_core.page.session import Kept, Settings, Visit
 from msa_core.schema import MODALITIES
+from msa_core.views import numbers
 from msa_core.views.page_parts import EXAMPLE_TITLES
 
 TABS = ("analyse", "live", "compare", "learn", "numbers", "about")
+SECOND, LESSON_CLIP = "second", "lesson_clip"  # Compare's second clip, the example of all lessons
 ABSENT_TEXT = ("simulated", "none")
 DROPS = frozenset(f"{m}:{percent}" for m in MODALITIES for percent in range(0, 100, 10))  # as the sliders step
 DROP_FORM = f"{'|'.join(MODALITIES)}:0 ... 90"
@@ -46,6 +48,7 @@ class Link:
         degradation: blur and noise.
         spoken: language of the speech.
         any_language: whether words are used whatever language they sound like.
+        chosen: values of `choices`, those of a page just opened left out.
     """
 
     clip: str = ""
@@ -58,6 +61,12 @@ class Link:
     degradation: Degradation = Degradation()
     spoken: str = "en"
     any_language: bool = False
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sets_analysis(self) -> bool:
+        """Whether something of Analyse is asked for."""
+        return replace(self, chosen={}) != Link()
 
     def kept(self, first_method: str) -> Kept:
         """Return the settings and words of the link as those of a clip."""
@@ -67,14 +76,30 @@ class Link:
         return Kept(settings, self.words, frozenset(self.struck))
 
 
+def choices() -> dict[str, tuple[Collection[str], str | None]]:
+    """List the choices of the other tabs by their parameter: the known values, and that of a page just opened."""
+    clips = {name: (EXAMPLE_TITLES, "") for name in (SECOND, LESSON_CLIP)}
+    return clips | {name: ([value for _, value in known], start) for name, _, known, start in numbers.choices()}
+
+
 def example_of(visit: Visit | None) -> str:
     """Return the file name of the example that a visitor looks at; "" for none, and for a clip of their own."""
     path = None if visit is None else Path(visit.original)
     return path.name if path is not None and path.parent == EXAMPLES and path.name in EXAMPLE_TITLES else ""
 
 
-def link_of(inputs: AnalyseInputs) -> Link:
-    """Return the link to what a visitor sees; to the method and the switches alone for a clip of their own."""
+def link_of(inputs: AnalyseInputs, values: Mapping[str, str | None] | None = None) -> Link:
+    """Return the link to what a visitor sees; of a clip of their own to the method and the switches alone.
+
+    Args: values: of `choices`; None for a clip of the visitor's own.
+    """
+    known = choices()
+    chosen = {name: value for name, value in (values or {}).items() if value and value != known[name][1]}
+    return replace(_analysis(inputs), chosen=chosen)
+
+
+def _analysis(inputs: AnalyseInputs) -> Link:
+    """Return the link to what is seen on Analyse."""
     visit, settings, clip = inputs.visit, inputs.settings, example_of(inputs.visit)
     if visit is None:
         return Link(method=settings.method, absent_text=settings.absent_text)
@@ -105,6 +130,7 @@ def write(link: Link) -> str:
         ("noise", "" if noise is None else f"{noise:g}"),
         ("spoken", "" if link.spoken == "en" else link.spoken),
         ("any_language", "1" if link.any_language else ""),
+        *link.chosen.items(),
     ]
     return urlencode([(name, value) for name, value in pairs if value], safe=",:")
 
@@ -136,6 +162,11 @@ def read(query: str, methods: Collection[str]) -> tuple[Link, list[Message]]:
         degradation=Degradation(blur or 0.0, noise),
         spoken=reader.one("spoken", SPOKEN) or "en",
         any_language=bool(reader.one("any_language", ("1",))),
+        chosen={
+            name: value
+            for name, (known, start) in choices().items()
+            if (value := reader.one(name, known)) and value != start
+        },
     )
     for name, known in (("tab", TABS), ("lesson", [x.name for x in lessons.LESSONS]), ("lang", LANGUAGES)):
         reader.one(name, known)  # the browser opens them

@@ -11,12 +11,12 @@ import gradio as gr
 
 from msa_core.evaluation import results
 from msa_core.i18n import use
-from msa_core.page.components import QUICK, Form, Redraw, Updates, Words, html
+from msa_core.page.components import QUICK, Choices, Form, Redraw, Updates, Words, html
 from msa_core.page.scripts import script
 from msa_core.views import evidence, numbers, real_people
 
 
-def numbers_tab(words: Words, language: gr.Radio, tab: gr.Tab) -> Redraw:
+def numbers_tab(words: Words, language: gr.Radio, tab: gr.Tab) -> tuple[Redraw, Choices]:
     """Build the tab. The event of its choices is public: the order of the inputs is that of `draw`."""
     with gr.Row(elem_id="mm-choices"):
         chosen = {
@@ -47,7 +47,8 @@ def numbers_tab(words: Words, language: gr.Radio, tab: gr.Tab) -> Redraw:
         return {shown: draw(**values), **dict(zip(below, draw_below(values["language"]), strict=True))}
 
     form = Form(redraw, **chosen, language=language)
-    return Redraw(form.read, form.components, [shown, *below])
+    choices = Choices(chosen, [shown], lambda values, language: {shown: draw(**values, language=language)})
+    return Redraw(form.read, form.components, [shown, *below]), choices
 
 
 def draw_below(language: str) -> list[str]:

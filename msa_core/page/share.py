@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,15 @@ from msa_core.i18n import say, use
 from msa_core.page import links
 from msa_core.page.analyse_inputs import AnalyseComponents, AnalyseInputs
 from msa_core.page.answering import absent_text_choice
-from msa_core.page.components import HEAVY, QUICK, Updates, Words, html, told, with_a_last_step
+from msa_core.page.compare import ChosenExample, Comparing
+from msa_core.page.components import HEAVY, QUICK, Choices, Form, Redraw, Updates, Words, html, told, with_a_last_step
 from msa_core.page.files import EXAMPLES
 from msa_core.page.links import Link
 from msa_core.page.reading import Reading, Wanted
 from msa_core.page.scripts import script
+from msa_core.page.services import Services
 from msa_core.page.session import Kept
-from msa_core.schema import MODALITIES
+from msa_core.schema import MODALITIES, Utterance
 from msa_core.views import link_lines
 
 
@@ -43,21 +45,74 @@ def link_place(words: Words, parts: LinkParts) -> None:
     parts.line.render()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a visitor sees: on Analyse, Compare's second clip, and the choices of the other tabs (`links.choices`)."""
+
+    analyse: AnalyseInputs
+    second: Utterance | None
+    chosen: Mapping[str, str | None]
+
+
 class Sharing:
     """The event of the button."""
 
     def __init__(self) -> None:
         self.link = gr.JSON(visible="hidden")
 
-    def wire(self, parts: LinkParts, components: AnalyseComponents) -> None:
+    def wire(self, parts: LinkParts, components: AnalyseComponents, others: Others) -> None:
         """Listen to the button; the browser adds its own address, the open tab and the language."""
-        copied = parts.copy.click(*components.form.event(self.share), self.link, **QUICK)
+        seen = Form(Seen, analyse=components.form, second=others.comparing.second, chosen=others.lists)
+        copied = parts.copy.click(*seen.event(self.share), self.link, **QUICK)
         copied.then(None, [self.link, components.language], None, js=script("copy_link"))
 
-    def share(self, inputs: AnalyseInputs) -> list[Any]:
-        """Return the query of a link, and whether a clip of the visitor's own had to be left out of it."""
-        own = inputs.visit is not None and not links.example_of(inputs.visit)
-        return [links.write(links.link_of(inputs)), own]
+    def share(self, seen: Seen) -> list[Any]:
+        """Return the query of a link, and which clips of the visitor's own had to be left out: "own", "second"."""
+        visit = seen.analyse.visit
+        own = visit is not None and not links.example_of(visit)
+        second = seen.second is not None and not seen.chosen[links.SECOND]
+        left_out = [name for name, out in (("own", own), ("second", second)) if out]
+        return [links.write(links.link_of(seen.analyse, seen.chosen)), left_out]
+
+
+class Others:
+    """The event of an address that names choices of Compare, Learn and Numbers."""
+
+    def __init__(self, services: Services, comparing: Comparing, choices: Sequence[Choices]) -> None:
+        """Args: choices: of Learn and Numbers."""
+        self.services, self.comparing, self.choices = services, comparing, choices
+
+    @property
+    def lists(self) -> dict[str, gr.Dropdown]:
+        """The lists of all tabs by their parameter."""
+        one = {links.SECOND: self.comparing.example}
+        return one | {name: chosen for choices in self.choices for name, chosen in choices.lists.items()}
+
+    def wire(self, line: gr.HTML, components: AnalyseComponents, compare: Redraw) -> None:
+        """Listen to the script of an address, once its example is answered.
+
+        Args:
+            line: of an address; it has the events `arrived`, and `restore` where there is something to choose.
+            components: of Analyse.
+            compare: draws the comparison of what was set.
+        """
+        own = self.comparing
+        outputs = [own.status, own.second, *self.lists.values(), *(o for c in self.choices for o in c.outputs)]
+        restored = line.restore(*components.form.event(with_a_last_step(self.restore, own.status)), outputs, **HEAVY)
+        for event in (line.arrived, restored.then):
+            event(compare.function, compare.inputs, compare.outputs, **QUICK)
+
+    def restore(self, inputs: AnalyseInputs, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Choose what an address asks for; what is not known of it was said when its example was answered."""
+        chosen = links.read(told(event, "query", str), self.services.analyser.methods)[0].chosen
+        language = self.services.presence.language(request.session_hash, inputs.language)
+        for choices in self.choices:
+            if given := {name: chosen[name] for name in choices.lists if name in chosen}:
+                values = {name: component.value for name, component in choices.lists.items()} | given
+                yield {choices.lists[name]: value for name, value in given.items()} | choices.draw(values, language)
+        if second := chosen.get(links.SECOND):
+            yield {self.comparing.example: second}
+            yield from self.comparing.choose(ChosenExample(second, language), request)
 
 
 class Opening:
@@ -86,10 +141,10 @@ class Opening:
 
         def line(waiting: bool) -> Updates:
             with use(self.presence.language(request.session_hash, inputs.language)):
-                return {self.line: link_lines.link_line(unknown, waiting, link != Link() and not link.clip)}
+                return {self.line: link_lines.link_line(unknown, waiting, link.sets_analysis and not link.clip)}
 
         out, path = self.reading.outputs, str(EXAMPLES / link.clip)
-        if link == Link():
+        if not link.sets_analysis:
             yield line(waiting=False)
         elif not link.clip:
             drawn = self._set(now) | self._switches(now) | self._on_show(now, kept, request)

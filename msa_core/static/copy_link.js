@@ -1,5 +1,5 @@
-async (given, language) => {  // the link's query and whether a clip of one's own was left out; the page's own address
-  const box = document.querySelector('#mm-link .mm-shared'), [query, own] = given;
+async (given, language) => {  // the link's query and which clips of one's own were left out; the page's own address
+  const box = document.querySelector('#mm-link .mm-shared'), [query, leftOut] = given;
   const field = box.querySelector('input'), said = box.querySelector('.mm-link-said');
   const asked = new URLSearchParams(query), open = place => document.querySelector(`${place} button.selected`)?.dataset.tabId;
   const tab = open('#mm-tabs > .tab-wrapper') ?? 'analyse';
@@ -12,5 +12,5 @@ async (given, language) => {  // the link's query and whether a clip of one's ow
   field.select();
   const copied = await Promise.resolve().then(() => navigator.clipboard.writeText(field.value))
     .then(() => true, () => document.execCommand('copy'));
-  said.textContent = box.dataset[copied ? 'copied' : 'selected'] + (own ? ' ' + box.dataset.own : '');
+  said.textContent = [copied ? 'copied' : 'selected', ...leftOut].map(key => box.dataset[key]).join(' ');
 }

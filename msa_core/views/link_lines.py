@@ -14,6 +14,7 @@ def link_field() -> str:
         "copied": say("Link copied."),
         "selected": say("This browser does not let the page copy: the link is selected, copy it with Ctrl+C or ⌘C."),
         "own": say("Your own clip is never part of a link: this one holds the method, the switches and the language."),
+        "second": say("Your own second clip is never part of a link: Compare opens without it."),
     }
     data = " ".join(f'data-{key}="{escape(text)}"' for key, text in told.items())
     close = f'<button type="button">{say("Close")}</button>'

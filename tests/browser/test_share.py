@@ -13,7 +13,10 @@ import proxy
 import pytest
 from chromium import CLIP, choose_method, clear, expected, finished, gauges, idle, open_tab, shown, switch, upload
 
+from msa_core.evaluation import results
 from msa_core.lessons import LESSONS
+from msa_core.views import numbers
+from msa_core.views.page_parts import EXAMPLE_TITLES
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +98,73 @@ def test_a_link_opens_a_tab_and_a_language(visit: Any) -> None:
     page.goto(link.replace("lang=zh", "lang=en"))
     page.wait_for_selector(f"#mm-lesson-{LESSONS[2].name}", state="visible")
     page.wait_for_selector('button[role=tab].selected:has-text("Learn")')
+
+
+def choose(page: Any, name: str, text: str) -> None:
+    page.click(f"#mm-{name} input")
+    page.get_by_role("option", name=text, exact=True).click()
+
+
+CHOSEN = {
+    "corpus": numbers.CORPORA["mosi"],
+    "protocol": results.PROTOCOLS["frames"],
+    "metric": results.METRICS["acc7"],
+    "rows": numbers.ROWS["all"],
+}
+
+
+def test_choices_of_other_tabs_are_copied_and_opened(visit: Any) -> None:
+    page = visit()
+    open_tab(page, "compare")
+    choose(page, "second", "Voice only")
+    page.wait_for_selector("#mm-compare .mm-two-clips")
+    compared = page.inner_text("#mm-compare")
+    open_tab(page, "learn")
+    choose(page, "which", EXAMPLE_TITLES["crema_sad.mp4"])
+    player = f"#mm-player-{LESSONS[0].name}"
+    page.wait_for_selector(f'{player} [src*="crema_sad.mp4"]', state="attached")
+    open_tab(page, "numbers")
+    for name, text in CHOSEN.items():
+        choose(page, name, text)
+    page.wait_for_function("document.querySelector('#mm-numbers').innerText.includes('Acc-7 when this share of')")
+    idle(page)
+    drawn = page.inner_text("#mm-numbers")
+    link, _ = copied(page)
+    held = {"second": "jfk.flac", "lesson_clip": "crema_sad.mp4", "corpus": "mosi", "protocol": "frames"}
+    held |= {"metric": "acc7", "rows": "all", "tab": "numbers"}
+    assert query(link) == {"clip": CLIP.name, "method": "sdumc", "lang": "en", **held}
+    page.goto(f"{link}&missing=smell")
+    page.wait_for_function("text => document.querySelector('#mm-numbers')?.innerText === text", arg=drawn)
+    shown(page, "light-link-numbers")
+    assert {name: page.input_value(f"#mm-{name} input") for name in CHOSEN} == CHOSEN
+    assert "missing is 'smell' in the address" in page.inner_text("#mm-link-line")
+    open_tab(page, "learn")
+    page.wait_for_selector(f'{player} [src*="crema_sad.mp4"]', state="attached")
+    assert page.input_value("#mm-which input") == EXAMPLE_TITLES["crema_sad.mp4"]
+    open_tab(page, "compare")
+    page.wait_for_selector("#mm-compare .mm-two-clips")
+    page.wait_for_function("text => document.querySelector('#mm-compare').innerText === text", arg=compared)
+    assert page.input_value("#mm-second input") == "Voice only"
+    assert query(copied(page)[0]) == query(link) | {"tab": "compare"}
+
+
+def test_a_link_with_a_second_clip_and_a_tab_opens_both(visit: Any) -> None:
+    page = visit(hash="&tab=compare&second=jfk.flac&lang=zh")
+    page.wait_for_selector("#mm-compare .mm-two-clips:has-text('jfk.flac')")
+    assert page.inner_text("#mm-link-line").strip() == "" and "片段" in page.inner_text("#mm-compare")
+
+
+def test_a_second_clip_of_ones_own_is_left_out_of_a_link(visit: Any, tmp_path: Path) -> None:
+    page, mine = visit(), tmp_path / "me.mp4"
+    shutil.copy(CLIP, mine)
+    open_tab(page, "compare")
+    with page.expect_file_chooser() as found:
+        page.click("#mm-second-upload")
+    found.value.set_files(mine)
+    page.wait_for_selector("#mm-compare .mm-two-clips:has-text('me.mp4')")
+    link, said = copied(page)
+    assert query(link) == {"clip": CLIP.name, "method": "sdumc", "tab": "compare", "lang": "en"}
+    assert "Your own second clip is never part of a link: Compare opens without it." in said
 
 
 def test_a_link_holds_nothing_of_ones_own_clip(visit: Any, analyser: Any, tmp_path: Path) -> None:

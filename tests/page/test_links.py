@@ -18,12 +18,15 @@ from msa_core.page.analyse_inputs import AnalyseInputs
 from msa_core.page.files import EXAMPLES
 from msa_core.page.links import Link
 from msa_core.page.session import Edit, Settings, Visit
+from msa_core.page.share import Seen, Sharing
 from msa_core.schema import MODALITIES
 
 METHODS = ("sdumc", "corrkd", "promma")
 FULL = Link(
     "crema_happy.mp4", "corrkd", ("audio", "vision"), {"text": 30, "audio": 90}, "none", "So & very=good, 你好",
     (0, 12), Degradation(0.025, 5.0), "zh", True,
+    {"second": "jfk.flac", "lesson_clip": "crema_sad.mp4", "corpus": "mosi", "protocol": "frames", "metric": "acc7",
+     "rows": "all", "missing": "text"},
 )  # fmt: skip
 
 
@@ -52,6 +55,13 @@ def test_what_is_written_is_read_back() -> None:
         ("noise", "much"),
         ("spoken", "xx"),
         ("any_language", "yes"),
+        ("second", "me.mp4"),
+        ("lesson_clip", "../me.mp4"),
+        ("corpus", "iemocap"),
+        ("protocol", "magic"),
+        ("metric", "MAE"),
+        ("rows", "<b>"),
+        ("missing", "smell"),
         ("tab", "nowhere"),
         ("lesson", "magic"),
         ("lang", "fr"),
@@ -82,6 +92,15 @@ def test_the_script_knows_every_parameter() -> None:
     names = re.search(r"const names = \[(.+?)\]", (ROOT / "msa_core" / "static" / "open_link.js").read_text(), re.S)
     written = {name for name, _ in parse_qsl(links.write(FULL))} | {"tab", "lesson", "lang"}
     assert names is not None and set(re.findall(r"'(\w+)'", names[1])) == written
+    listed = re.findall(r"'(\w+)'", names[1])
+    assert listed[listed.index("second") :] == list(FULL.chosen) == list(links.choices()), "the others are asked last"
+
+
+def test_every_parameter_is_documented() -> None:
+    table = re.search(r"\| parameter \| value \|\n(.+?)\n\n", (ROOT / "docs" / "security.md").read_text(), re.S)
+    names = {name for name, _ in parse_qsl(links.write(FULL))} | {"tab", "lesson", "lang", "present", "embed"}
+    assert table is not None
+    assert {n for row in table[1].splitlines() for n in re.findall(r"`(\w+)`", row.split("|")[1])} == names
 
 
 def inputs(path: Path) -> AnalyseInputs:
@@ -112,3 +131,22 @@ def test_nothing_of_a_visitors_own_clip_is_in_a_link(name: str) -> None:
     assert "mp4" not in links.write(made) and "typed" not in links.write(made)
     no_clip = replace(inputs(Path("x")), visit=None, edit=None)
     assert links.link_of(no_clip) == Link(method="promma", absent_text="none")
+
+
+def test_choices_of_other_tabs_are_in_a_link_unless_they_are_those_of_a_page_just_opened() -> None:
+    start = {name: value for name, (_, value) in links.choices().items()}
+    own = inputs(EXAMPLES / "crema_sad.mp4")
+    assert links.link_of(own, start) == links.link_of(own) and start["corpus"] == "composite"
+    made = links.link_of(own, start | {"second": "jfk.flac", "metric": "acc7"})
+    assert made.chosen == {"second": "jfk.flac", "metric": "acc7"} and made.clip == "crema_sad.mp4"
+    assert "second=jfk.flac&metric=acc7" in links.write(made)
+    link, said = links.read("corpus=composite&second=jfk.flac", METHODS)
+    assert link == Link(chosen={"second": "jfk.flac"}) and said == [] and not link.sets_analysis
+
+
+def test_a_second_clip_of_ones_own_is_said_to_be_left_out() -> None:
+    start = {name: value for name, (_, value) in links.choices().items()}
+    second: Any = object()
+    query, left_out = Sharing().share(Seen(inputs(EXAMPLES / "crema_sad.mp4"), second, start | {"second": None}))
+    assert left_out == ["second"] and "second" not in query and "clip=crema_sad.mp4" in query
+    assert Sharing().share(Seen(inputs(Path("/srv/me.mp4")), second, start | {"second": "jfk.flac"}))[1] == ["own"]
