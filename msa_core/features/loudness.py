@@ -15,8 +15,11 @@ SILENT_DBFS = -60.0  # the loudest 0.1 s of a silent track is below this
 DIGITAL_SILENCE_DBFS = -90.0  # a recorded room is louder
 STEADY_DB = 0.05, 3.0  # noise: between its softest 5 and 10 %; speech that fades to nothing has 4, a held tone 0
 STEADY_S = 0.4  # noise lasts longer, the soft part of a word alone does not
+AROUND_S, SOFTER_DB = 1.0, 6.0  # sound whose loudest parts, so near, are so much softer is that of a softer speaker
+SOFTEST_DB = 60.0  # so far below the loud parts of a window nobody is heard
 QUIET_DB = 30.0  # sound so far below the loud parts of a window is a pause
 LOUDEST_FRAMES = 10  # the level of loud speech is their mean, however little of a window it fills
+SOFTEST_FRAMES = 4  # of those around a frame, so many may be softer than the noise
 ABOVE_FLOOR_DB, BELOW_LOUD_DB = 8.0, 15.0  # speech is so far above the noise; a nearer noise floor is speech itself
 BESIDE_S = 0.5  # soft sound so near to loud sound may belong to a word
 LONG_WORD_S = 1.5  # a longer span holds a pause or a noise besides its word
@@ -81,11 +84,27 @@ def loud_frames(level: np.ndarray) -> np.ndarray:
     """Tell loud frames from pauses and steady noise, by levels (T,) in dB: (T,) bool.
 
     The threshold lies QUIET_DB below the loudest frames, and above the noise floor where there is one: a word
-    after a long silence or in room noise is measured against itself, not against the whole window.
+    after a long silence or in room noise is measured against itself, not against the whole window. So is a softer
+    speaker, after a bang or a near speaker, by the loudest frames and the noise around him.
     """
     top = float(np.sort(level)[-LOUDEST_FRAMES:].mean())
     above_floor = min(_floor(level) + ABOVE_FLOOR_DB, top - BELOW_LOUD_DB)
-    return level > max(top - QUIET_DB, above_floor)
+    near_top, near_floor = _around(level)
+    above_near_floor = np.minimum(near_floor + ABOVE_FLOOR_DB, near_top - BELOW_LOUD_DB)
+    softer = np.maximum(near_top + SOFTER_DB - QUIET_DB, above_near_floor)
+    return level > np.maximum(np.clip(softer, top - SOFTEST_DB, top - QUIET_DB), above_floor)
+
+
+def _around(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the loudest and the softest frames within AROUND_S before and after each: two (T,) in dB."""
+    reach = int(AROUND_S / FRAME_S)
+    step = reach // 5  # it is measured for so many frames at once
+    padded = np.pad(level, reach, mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)[::step]
+    tops = np.partition(windows, -LOUDEST_FRAMES, axis=1)[:, -LOUDEST_FRAMES:].mean(axis=1)
+    sounding = np.where(windows > DIGITAL_SILENCE_DBFS, windows, 0.0)
+    floors = np.partition(sounding, SOFTEST_FRAMES, axis=1)[:, SOFTEST_FRAMES]
+    return np.repeat(tops, step)[: len(level)], np.repeat(floors, step)[: len(level)]
 
 
 def _floor(level: np.ndarray) -> float:

@@ -72,6 +72,25 @@ def test_digital_silence_beside_a_room_does_not_hide_its_noise(before_s: float, 
     assert np.allclose(np.array(found) - before_s, [(0.4, 1.0), (1.6, 2.2)], atol=0.021)
 
 
+def test_a_soft_speaker_after_a_bang_is_heard() -> None:
+    rng = np.random.default_rng(0)
+    words = bursts([(1.8, 2.2), (2.4, 2.9)], 3.5) * 0.02
+    bang = np.concatenate([bursts([], 0.2), 50 * room(rng, 0.4), bursts([], 2.9)])
+    for noise in (0.0, 0.01):
+        sound = (words + bang + noise * room(rng, 3.5)).astype(np.float32)
+        found = loudness.trimmed([(1.4, 2.3), (2.3, 3.4)], sound)
+        assert np.allclose(found, [(1.8, 2.2), (2.4, 2.9)], atol=0.021)
+
+
+def test_the_noise_of_a_loud_speaker_is_no_soft_one() -> None:
+    """Two recordings joined: the second has less noise, and the first begins with a second of its own."""
+    rng = np.random.default_rng(0)
+    first = bursts([(1.2, 1.7)], 2.0) + room(rng, 2.0) / 4
+    second = (bursts([(1.0, 1.5)], 2.0) + room(rng, 2.0) / 10) * 0.03
+    loud = loudness.loud_frames(loudness.loudness_dbfs(np.concatenate([first, second]).astype(np.float32), 0.02))
+    assert np.flatnonzero(loud).tolist() == [*range(60, 85), *range(150, 175)]
+
+
 def test_a_first_word_within_a_phrase_is_not_in_the_noise_before_a_pause() -> None:
     sound = bursts([(0.2, 1.0), (2.0, 3.4)], 4.0)
     spans = [(0.0, 2.1), (2.1, 3.4)]
