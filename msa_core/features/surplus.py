@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from msa_core.features.loops import FASTEST, SPARE, letters, too_much
-from msa_core.features.loudness import FRAME_S, loud_frames, loudness_dbfs
+from msa_core.features.loudness import FRAME_S, loud_frames, loudness_dbfs, trimmed
 from msa_core.features.turns import Stretch, place, plain, stretches
 from msa_core.features.whisper_decoding import Aligned
 
 SHORT_FRAMES = 2  # a repeated word with so little loud sound was not said again
 BESIDE_FRAMES = 5  # a word without loud sound so near lies in silence
+PHRASE = 3  # words of a turn from which no word of it holds another turn
 SAME_LENGTH = 1.3  # of two stretches of sound that hold one turn each, at most
 PLAUSIBLE, HURRIED = 12.0, 23.0  # letters a second of loud sound: all turns have their time up to here; few have it
 
@@ -46,11 +47,11 @@ def surplus_words(
 ) -> set[int]:
     """Find the words that were not said, by their texts and their spans (s) before any trimming.
 
-    A phrase that repeats the one before it was not said again when each of its words has hardly any loud sound and
-    the turns are more than can be said in the time, or are much for it and the words without the turn are likelier;
-    nor when both turns share a stretch of sound between pauses that is hardly longer than one with a single turn, and
-    there are more turns than stretches. Words at the end that lie in silence were not said at all, unless there is
-    loud sound after the others.
+    A phrase that repeats the one before it was not said again when it has hardly any loud sound, or less than anybody
+    needs for it, and the turns are more than can be said in the time, or are much for it and the words without the
+    turn are likelier; nor when both turns share a stretch of sound between pauses that is hardly longer than one with
+    a single turn, and there are more turns than stretches. Words at the end that lie in silence were not said at all,
+    unless there is loud sound after the others.
 
     Args:
         texts: the words.
@@ -62,6 +63,7 @@ def surplus_words(
     edges = [(int(start / FRAME_S + 0.5), int(end / FRAME_S + 0.5)) for start, end in spans]
     inside = [int(loud[a:b].sum()) for a, b in edges]
     said = [plain(text) for text in texts]
+    sounding = int(trimmed(spans[:2], sound)[0][0] / FRAME_S + 0.5) if spans else 0
     surplus: set[int] = set()
     # 1. Words at the end, in silence.
     for k in range(len(texts) - 1, 0, -1):
@@ -76,9 +78,9 @@ def surplus_words(
     end = len(texts) - len(surplus)
     hurried = letters("".join(texts)) > HURRIED * loud.sum() * FRAME_S
     while end > 1:
-        width = next((w for w in range(1, end // 2 + 1) if _again(said[:end], inside[:end], w)), 0)
+        width = next((w for w in range(1, end // 2 + 1) if _again(texts[:end], said[:end], inside[:end], w)), 0)
         turn = set(range(end - width, end))
-        if width and (hurried or _too_fast(texts, edges, inside, loud, surplus, turn, likelier)):
+        if width and (hurried or _too_fast(texts, edges, inside, loud, sounding, surplus, turn, likelier)):
             surplus |= turn
         end -= max(width, 1)
     # 3. Turns that share the time of one.
@@ -94,9 +96,12 @@ def surplus_words(
     return surplus
 
 
-def _again(said: Sequence[str], inside: Sequence[int], width: int) -> bool:
+def _again(texts: Sequence[str], said: Sequence[str], inside: Sequence[int], width: int) -> bool:
     """Tell whether the last `width` words repeat those before them, without the sound for it."""
-    return said[-width:] == said[-2 * width : -width] and max(inside[-width:]) <= SHORT_FRAMES
+    if said[-width:] != said[-2 * width : -width]:
+        return False
+    nothing = max(inside[-width:]) <= SHORT_FRAMES
+    return nothing or too_much("".join(texts[-width:]), sum(inside[-width:]) * FRAME_S)
 
 
 def _too_fast(
@@ -104,6 +109,7 @@ def _too_fast(
     edges: Sequence[Stretch],
     inside: Sequence[int],
     loud: np.ndarray,
+    sounding: int,
     surplus: set[int],
     turn: set[int],
     likelier: Callable[[set[int], set[int]], bool],
@@ -115,6 +121,7 @@ def _too_fast(
         edges: first frame of each, and the frame after it.
         inside: loud frames in each.
         loud: loud frames (T,) bool.
+        sounding: first frame of the first word without the sound before it, which no turn of PHRASE words has.
         surplus: words that were not said.
         turn: the words of the turn.
         likelier: see `surplus_words`.
@@ -126,7 +133,8 @@ def _too_fast(
         after += 1
     stop = edges[after][0] if after < len(texts) else len(loud)
     said = letters("".join(texts[first : max(turn) + 1]))
-    time_s = float(loud[edges[first][0] : stop].sum()) * FRAME_S
+    begin = sounding if first == 0 and width >= PHRASE else edges[first][0]
+    time_s = float(loud[begin:stop].sum()) * FRAME_S
     return said > HURRIED * time_s or (said > PLAUSIBLE * time_s and likelier(surplus, surplus | turn))
 
 

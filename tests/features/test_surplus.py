@@ -57,3 +57,22 @@ def test_where_time_is_short_the_likelier_text_counts(likelier: bool, expected: 
     hasty = ([" Six,", " six,", " six."], [(0.0, 0.5), (0.5, 0.52), (0.52, 0.54)])
     assert surplus_words(*hasty, bursts([(0.0, 0.6)], 1.0), ask) == expected
     assert asked[0] == ([], [2])
+
+
+LOVE = [" I", " love", " this", " place."]
+
+
+def test_a_sentence_after_music_is_said_once() -> None:
+    """The first word spans the music, in which no whole sentence was said."""
+    once = [(0.0, 4.4), (4.4, 4.8), (4.8, 5.1), (5.1, 5.6)]
+    sound = bursts([(0.0, 3.6), (4.1, 5.6)], 6.0)
+    assert surplus_words(LOVE * 2, once + [(5.6, 5.6)] * 4, sound, lambda more, fewer: False) == {4, 5, 6, 7}
+    turns = [(0.0, 0.2), (0.2, 0.2), (0.2, 0.2), (0.2, 3.6), *once[1:], (5.6, 5.6)]
+    assert surplus_words(LOVE * 2, turns, sound) == set(), "a sentence in the sound before it"
+
+
+def test_a_turn_with_less_sound_than_anybody_needs_is_surplus() -> None:
+    """As "Don't forget, don't forget": the end of the first turn lies in the second."""
+    once = [(0.2, 0.5), (0.5, 0.8), (0.8, 1.1), (1.1, 1.2)]
+    sound = bursts([(0.2, 1.3)], 2.0)
+    assert surplus_words(LOVE * 2, [*once, *[(1.2, 1.2)] * 3, (1.2, 1.3)], sound) == {4, 5, 6, 7}
