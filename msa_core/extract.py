@@ -26,7 +26,8 @@ from msa_core.features import (
 )
 from msa_core.features.face import FaceReader
 from msa_core.features.second_opinion import UNCERTAIN
-from msa_core.features.speech import Speech, SpeechReader
+from msa_core.features.speech import SpeechReader
+from msa_core.features.spoken import Speech
 from msa_core.features.text import TextEncoder
 from msa_core.features.translation import TranslatingReader, if_at_hand
 from msa_core.features.watch import Watch, step

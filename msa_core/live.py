@@ -23,7 +23,8 @@ from msa_core.features import TUNED, voice
 from msa_core.features.face import Box, Sighting
 from msa_core.features.loudness import is_silent
 from msa_core.features.sound_streams import Said, said
-from msa_core.features.speech import SILENT, Speech, SpeechReader
+from msa_core.features.speech import SpeechReader
+from msa_core.features.spoken import SILENT, Speech
 from msa_core.features.whisper_decoding import undisturbed
 from msa_core.media import SAMPLE_RATE_HZ
 from msa_core.schema import Stream, Utterance

@@ -16,7 +16,7 @@ from msa_core.degrade import Degradation
 from msa_core.errors import FeatureError, MediaError, MsaError
 from msa_core.extract import Extractor
 from msa_core.features import TUNED, store, watch
-from msa_core.features.speech import SILENT
+from msa_core.features.spoken import SILENT
 from msa_core.schema import STREAMS, Stream, Word
 
 GERMAN = "speech not understood (it sounds like German; only English is recognised)"

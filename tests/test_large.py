@@ -33,7 +33,7 @@ from msa_core.features.large.cache import Cache
 from msa_core.features.large.models import LargeSet
 from msa_core.features.large.simulator import KIND, SpeechProjector
 from msa_core.features.large.vision import LargeFaces
-from msa_core.features.speech import SILENT
+from msa_core.features.spoken import SILENT
 from msa_core.methods.shipped import load
 from msa_core.missing import PATTERNS, pattern
 from msa_core.predict import Analyser

@@ -14,7 +14,7 @@ from msa_core.config import MediaLimits
 from msa_core.degrade import Degradation
 from msa_core.errors import MsaError
 from msa_core.extract import UNCERTAIN_NOTE
-from msa_core.features import face, speech, store, translation, weights, whisper_decoding
+from msa_core.features import face, spoken, store, translation, weights, whisper_decoding, windows
 from msa_core.features.second_opinion import NOT_CHOSEN, NOT_ENGLISH, left_out, not_english, opinion, used_all_the_same
 from msa_core.features.sound_streams import NO_SPEECH_VOICE, NOTHING_TO_SIMULATE_FROM
 from msa_core.media import probing
@@ -106,7 +106,7 @@ def refusal(attempt: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     ("text", "english"),
     [
-        (speech.SILENT, "silent audio track (below -60 dBFS)"),
+        (spoken.SILENT, "silent audio track (below -60 dBFS)"),
         (whisper_decoding.NOT_UNDERSTOOD, "speech not understood"),
         (NOT_ENGLISH, "speech not understood (only English is recognised)"),
         (NOT_CHOSEN, "speech not understood (it sounds like Chinese, which can be chosen as the speech in the clip)"),
@@ -167,7 +167,7 @@ def test_other_errors(quick, tmp_path, monkeypatch):
             lambda: face._check(float("nan"), np.zeros((9, 9, 3), np.uint8))
         ),
         "The waveform has 1 samples that are NaN or infinite. Export the audio again.": (
-            lambda: speech.checked(np.array([np.nan]))
+            lambda: windows.checked(np.array([np.nan]))
         ),
     }
     for english, attempt in attempts.items():

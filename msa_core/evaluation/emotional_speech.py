@@ -12,7 +12,8 @@ from msa_core import media
 from msa_core.errors import MsaError
 from msa_core.features import weights
 from msa_core.features.second_opinion import ASKED
-from msa_core.features.speech import Speech, SpeechReader
+from msa_core.features.speech import SpeechReader
+from msa_core.features.spoken import Speech
 from msa_core.features.translation import TranslatingReader, if_at_hand
 from msa_core.features.voice import EMOTIONS  # in the order of RAVDESS' codes 1-8
 from msa_core.features.whisper_decoding import NO_SPEECH

@@ -84,19 +84,21 @@ def joined(
     window: Window, parts: Sequence[Window], heard: Sequence[DecodedWindow], brief: bool = False
 ) -> DecodedWindow:
     """Join the words of the pieces of a window, at least one of which has words."""
+    kept = [(p, h) for p, h in zip(parts, heard, strict=True) if h.aligned is not None and _believed(h, brief)]
+    aligned = chained([(h.aligned, p.start_s - window.start_s) for p, h in kept if h.aligned is not None])
+    return DecodedWindow(aligned, None, min(h.log_probability for _, h in kept))
+
+
+def chained(some: Sequence[tuple[Aligned, float]]) -> Aligned:
+    """Chain the words of parts of a window, each of which begins so many s after it."""
     words: list[tuple[str, float, float]] = []
-    states, times, owners, certainty = [], [], [], []
-    for part, found in zip(parts, heard, strict=True):
-        if found.aligned is None or not _believed(found, brief):
-            continue
-        shift = part.start_s - window.start_s
-        states.append(found.aligned.states)
-        times.append(found.aligned.token_times_s + shift)
-        owners.append(found.aligned.token_words + len(words))
-        words += [(text, start + shift, end + shift) for text, start, end in found.aligned.words]
-        certainty.append(found.log_probability)
-    aligned = Aligned(tuple(words), np.concatenate(states), np.concatenate(times), np.concatenate(owners))
-    return DecodedWindow(aligned, None, min(certainty))
+    owners = []
+    for aligned, shift in some:
+        owners.append(aligned.token_words + len(words))
+        words += [(text, start + shift, end + shift) for text, start, end in aligned.words]
+    states = np.concatenate([aligned.states for aligned, _ in some])
+    times = np.concatenate([aligned.token_times_s + shift for aligned, shift in some])
+    return Aligned(tuple(words), states, times, np.concatenate(owners))
 
 
 def refused_loop(heard: DecodedWindow) -> bool:

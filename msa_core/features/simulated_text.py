@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from msa_core import checkpoint
 from msa_core.config import from_dict
 from msa_core.errors import CheckpointError, MsaError
-from msa_core.features.speech import Speech
+from msa_core.features.spoken import Speech
 from msa_core.schema import Stream
 
 CHECKPOINT = "projector-tts-v1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from msa_core.features import simulated_text
-from msa_core.features.speech import Speech
+from msa_core.features.spoken import Speech
 from msa_core.features.text import TextEncoder
 from msa_core.features.whisper_decoding import NOT_UNDERSTOOD
 from msa_core.schema import Stream

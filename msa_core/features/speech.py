@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from msa_core.errors import message
 from msa_core.features import transcribed
 from msa_core.features.alone import alone
 from msa_core.features.loops import repeats, said_twice, too_little
-from msa_core.features.loudness import SAMPLE_RATE_HZ, SILENT_DBFS, is_silent, loud_seconds, near_loud
+from msa_core.features.loudness import SAMPLE_RATE_HZ, is_silent, loud_seconds, near_loud
 from msa_core.features.openai_whisper import Tokenizer, Whisper
 from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined, pieces, refused_loop
-from msa_core.features.second_opinion import Opinion, left_out, opinions, used_all_the_same, verdict, wanted
+from msa_core.features.second_opinion import Opinion, opinions, used_all_the_same, verdict, wanted
+from msa_core.features.spoken import Speech, spoken
 from msa_core.features.surplus import without_surplus
-from msa_core.features.turns import word_times
+from msa_core.features.unread import unread, with_parts
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,
@@ -54,40 +54,12 @@ from msa_core.features.windows import (
     voice_times,
     voice_windows,
 )
-from msa_core.schema import Word
 
 FRAME_LAYERS = (2,)  # averaged; layer k is the output of encoder block k, counted from 1
-SILENT = message("silent audio track (below {level:.0f} dBFS)", level=SILENT_DBFS)
 BATCH = 16
 SHORT_S, REPLY_S = 3.0, 1.0  # loud sound of a loop, and of other words, that is heard again when it is refused
 TEMPERATURES = (0.2, 0.6)  # of tokens drawn for a window whose most likely ones never end
 DOUBTFUL = -1.0  # mean log-probability, at most, of words that were drawn or end at the token limit
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Speech of one clip.
-
-    frames (T, D) float32 at about 10 Hz with frame_times_s (T,); states (K, D) float32, one per token said,
-    with state_times_s (K,) and state_words (K,), the index of the word each belongs to. K = 0 and
-    no_speech_reason is set when nothing was said; silent_reason is set when the sound itself is missing.
-    log_probability: mean over the tokens of the least certain window with words, DOUBTFUL at most where decoding
-    did not end by itself. Of speech that was translated,
-    transcript is in the language spoken, translation and words in English, and there are no states.
-    """
-
-    transcript: str
-    words: tuple[Word, ...]
-    frames: np.ndarray
-    frame_times_s: np.ndarray
-    states: np.ndarray
-    state_times_s: np.ndarray
-    state_words: np.ndarray
-    no_speech_reason: str | None = None
-    silent_reason: str | None = None
-    log_probability: float = 0.0
-    translation: str = ""
-    notes: tuple[str, ...] = ()
 
 
 class SpeechReader:
@@ -142,11 +114,10 @@ class SpeechReader:
         with alone(self._lock, poll):
             windows = [w for i, wave in enumerate(waveforms) for w in self._windows(i, wave)]
             for some in batches(windows, batch):
-                poll()
-                _, encoded = self.encode(mel(some, self.model, some[0].padded_s))
-                heard = self._judged(some, encoded, self._listen(some, encoded, poll), poll, any_language)
-                for part in zip(some, heard, strict=True):
-                    found.setdefault(part[0].clip, []).append(part)
+                heard = self._heard(some, poll, any_language)
+                for window, words in zip(some, heard, strict=True):
+                    parts = [(k, p, self._heard([p], poll, any_language)[0]) for k, p in unread(window, words)]
+                    found.setdefault(window.clip, []).append((window, with_parts(window, words, parts)))
             nothing = [np.zeros((0, self.dim), np.float32)] * len(waveforms)
             frames = self.encode_many(waveforms, batch, poll) if self.reads_voice else nothing
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s), own) for i, own in enumerate(frames)]
@@ -198,6 +169,12 @@ class SpeechReader:
 
     def _windows(self, clip: int, waveform: np.ndarray) -> list[Window]:
         return cut_windows(clip, checked(waveform), self.longest_s, self.cut_from_s)
+
+    def _heard(self, windows: Sequence[Window], poll: Callable[[], None], any_language: bool) -> list[DecodedWindow]:
+        """Hear windows of one padded length, and decide on their words."""
+        poll()
+        _, encoded = self.encode(mel(windows, self.model, windows[0].padded_s))
+        return self._judged(windows, encoded, self._listen(windows, encoded, poll), poll, any_language)
 
     def _listen(
         self,
@@ -363,37 +340,5 @@ class SpeechReader:
         return aligned
 
     def _speech(self, parts: Sequence[tuple[Window, DecodedWindow]], frames: np.ndarray) -> Speech:
-        """Join the words of the windows of one clip, and add its frames (T, D)."""
-        words: list[Word] = []
-        said: list[str] = []
-        states, times, owners = [np.zeros((0, self.dim), np.float32)], [np.zeros(0)], [np.zeros(0, np.int64)]
-        for window, heard in parts:
-            if (aligned := heard.aligned) is None:
-                continue
-            # Words lose the pauses beside them; their tokens stay inside them.
-            spans = word_times(aligned.words, window.sound)
-            token_times = aligned.token_times_s.mean(axis=1)
-            low, high = np.array(spans)[aligned.token_words].T
-            times.append(np.clip(token_times, low, high) + window.start_s)
-            owners.append(aligned.token_words + len(words))
-            states.append(aligned.states)
-            said.append("".join(text for text, _, _ in aligned.words).strip())
-            words += [
-                Word(text.strip(), round(s + window.start_s, 3), round(e + window.start_s, 3))
-                for (text, _, _), (s, e) in zip(aligned.words, spans, strict=True)
-            ]
-        silent = all(is_silent(w.sound) for w, _ in parts)
-        refused = [h.reason for _, h in parts if h.reason and h.reason.startswith(NOT_UNDERSTOOD)]
-        return Speech(
-            transcript=" ".join(said),
-            words=tuple(words),
-            frames=frames,
-            frame_times_s=voice_times(sum(len(w.sound) for w, _ in parts))[: len(frames)],
-            states=np.concatenate(states),
-            state_times_s=np.concatenate(times),
-            state_words=np.concatenate(owners),
-            no_speech_reason=None if words else next(iter(refused), NO_SPEECH),
-            notes=tuple(dict.fromkeys(n for _, h in parts if (n := h.note or left_out(h.reason)))) if words else (),
-            silent_reason=SILENT if silent else None,
-            log_probability=min((h.log_probability for _, h in parts if h.aligned is not None), default=0.0),
-        )
+        """Join the windows of one clip, and add its frames (T, D)."""
+        return spoken(parts, frames, self.dim)

@@ -22,7 +22,8 @@ from msa_core.features import weights
 from msa_core.features.loops import loop_length, said_twice
 from msa_core.features.loudness import trimmed
 from msa_core.features.openai_whisper import LANGUAGES, DecodingOptions, DecodingTask, LogitFilter, Whisper
-from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, Speech, SpeechReader, Window, token_limit
+from msa_core.features.speech import SAMPLE_RATE_HZ, DecodedWindow, SpeechReader, Window, token_limit
+from msa_core.features.spoken import Speech
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
     NOT_UNDERSTOOD,

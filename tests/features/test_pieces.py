@@ -8,21 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from bursts import RATE, bursts
+from heard_words import heard
 
 from msa_core.evaluation import spoken_cases
 from msa_core.features import pieces
 from msa_core.features.speech import SpeechReader
-from msa_core.features.whisper_decoding import NO_SPEECH, NOT_UNDERSTOOD, Aligned, Decoded
+from msa_core.features.whisper_decoding import NO_SPEECH, NOT_UNDERSTOOD, Decoded
 from msa_core.features.windows import DecodedWindow, Window
 
 THREE = bursts([(0.0, 0.4), (0.6, 1.0), (1.4, 1.8), (2.0, 2.4), (2.8, 3.2), (3.4, 3.8)], 4.0)
 LOOP = Decoded((1, 2), -0.3, 0.3, True, True)
-
-
-def heard(*words: tuple[str, float, float], loop: bool = False) -> DecodedWindow:
-    n = len(words)
-    aligned = Aligned(words, np.ones((n, 2)), np.array([w[1:] for w in words]), np.arange(n))
-    return DecodedWindow(aligned, None, -0.1 * n, decoded=Decoded((1,) * n, -0.1, 0.1, loop, loop))
 
 
 def test_pieces_end_in_the_longest_pauses() -> None:

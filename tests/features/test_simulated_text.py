@@ -13,7 +13,7 @@ from msa_core.errors import CheckpointError, MsaError
 from msa_core.feature_training import projector as projector_training
 from msa_core.features import simulated_text
 from msa_core.features.simulated_text import Projector, ProjectorConfig
-from msa_core.features.speech import Speech
+from msa_core.features.spoken import Speech
 
 SMALL = ProjectorConfig(state_dim=12, text_dim=10, width=16, dropout=0.0, epochs=40, learning_rate=1e-2, batch=16)
 

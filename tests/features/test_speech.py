@@ -16,6 +16,7 @@ from msa_core import media
 from msa_core.errors import FeatureError
 from msa_core.features import speech, whisper_decoding, windows
 from msa_core.features.speech import SpeechReader
+from msa_core.features.spoken import Speech
 
 RATE = speech.SAMPLE_RATE_HZ
 SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
@@ -32,7 +33,7 @@ def jfk() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def heard(reader: SpeechReader, jfk: np.ndarray) -> speech.Speech:
+def heard(reader: SpeechReader, jfk: np.ndarray) -> Speech:
     return reader.read(jfk)
 
 
@@ -70,7 +71,7 @@ def test_encoder_is_the_official_one_at_30_s(reader: SpeechReader) -> None:
     assert float((frames - layers).abs().max()) < 1e-5
 
 
-def test_words_of_a_real_clip(heard: speech.Speech, jfk: np.ndarray) -> None:
+def test_words_of_a_real_clip(heard: Speech, jfk: np.ndarray) -> None:
     assert plain(heard.transcript) == SAID
     assert heard.no_speech_reason is None and heard.silent_reason is None
     words = {plain(w.text): w for w in heard.words}
@@ -82,7 +83,7 @@ def test_words_of_a_real_clip(heard: speech.Speech, jfk: np.ndarray) -> None:
     assert all(a[1] <= b[0] + 1e-9 for a, b in zip(edges, edges[1:], strict=False))
 
 
-def test_states_belong_to_words(heard: speech.Speech) -> None:
+def test_states_belong_to_words(heard: Speech) -> None:
     n = len(heard.states)
     assert heard.states.shape == (n, 384) and heard.states.dtype == np.float32 and n >= len(heard.words)
     assert heard.state_times_s.shape == heard.state_words.shape == (n,)
@@ -91,7 +92,7 @@ def test_states_belong_to_words(heard: speech.Speech) -> None:
         assert heard.words[owner].start_s <= time_s <= heard.words[owner].end_s
 
 
-def test_frames_are_at_10_hz_of_the_real_sound(heard: speech.Speech, jfk: np.ndarray) -> None:
+def test_frames_are_at_10_hz_of_the_real_sound(heard: Speech, jfk: np.ndarray) -> None:
     assert heard.frames.shape == (110, 384) and heard.frames.dtype == np.float32
     np.testing.assert_allclose(heard.frame_times_s[:3], [0.05, 0.15, 0.25])
     assert heard.frame_times_s[-1] < len(jfk) / RATE
@@ -99,7 +100,7 @@ def test_frames_are_at_10_hz_of_the_real_sound(heard: speech.Speech, jfk: np.nda
 
 @pytest.mark.slow
 def test_alignment_equals_the_official_one(
-    reader: SpeechReader, jfk: np.ndarray, heard: speech.Speech, monkeypatch: pytest.MonkeyPatch
+    reader: SpeechReader, jfk: np.ndarray, heard: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = get_tokenizer(False)
     tokens = tokenizer.encode(" " + heard.transcript)

@@ -9,7 +9,7 @@ from msa_core.extract import Extractor
 from msa_core.features import simulated_text, voice
 from msa_core.features.expression import ExpressionConfig, ExpressionNetwork
 from msa_core.features.face import Box, FaceReader
-from msa_core.features.speech import SILENT, Speech
+from msa_core.features.spoken import SILENT, Speech
 from msa_core.schema import Stream, Word
 
 

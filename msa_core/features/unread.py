@@ -1,0 +1,78 @@
+"""Loud sound of a window that no word takes, heard once more alone: speech that the decoder passed over.
+
+A decoder that writes one sentence may leave out a repetition before it, and speech in another language beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loud_frames, loudness_dbfs
+from msa_core.features.pieces import chained
+from msa_core.features.second_opinion import left_out
+from msa_core.features.turns import plain, word_times
+from msa_core.features.whisper_decoding import Aligned
+from msa_core.features.windows import DecodedWindow, Window
+
+UNREAD_S = 1.2  # loud sound between two words, from which it is heard again
+BESIDE_S = 0.2  # sound kept before and after it
+KNOWN = 0.5  # share of its words that are those beside it, from which they were read and have late times
+
+
+def unread(window: Window, heard: DecodedWindow) -> Iterator[tuple[int, Window]]:
+    """List the stretches of a window that no word takes, each with the number of words before it.
+
+    A window that was translated has none: its English words have times of their own.
+    """
+    if heard.aligned is None or heard.english:
+        return
+    loud = loud_frames(loudness_dbfs(window.sound, FRAME_S))
+    spans = np.rint(np.array(word_times(heard.aligned.words, window.sound)) / FRAME_S).astype(int)
+    size, beside = int(FRAME_S * SAMPLE_RATE_HZ), int(BESIDE_S / FRAME_S)
+    for k, (begin, stop) in enumerate(zip([0, *spans[:, 1]], [*spans[:, 0], len(loud)], strict=True)):
+        inside = np.flatnonzero(loud[begin:stop]) + begin
+        if len(inside) * FRAME_S >= UNREAD_S:
+            first, last = max(begin, int(inside[0]) - beside), min(stop, int(inside[-1]) + 1 + beside)
+            yield k, Window(window.clip, window.start_s + first * FRAME_S, window.sound[first * size : last * size])
+
+
+def with_parts(
+    window: Window, heard: DecodedWindow, found: Sequence[tuple[int, Window, DecodedWindow]]
+) -> DecodedWindow:
+    """Put what was heard in unread stretches between the words of a window; what was not understood leaves a note.
+
+    Args:
+        window: the window.
+        heard: its words.
+        found: the number of words before each stretch, the stretch, and what was heard in it.
+    """
+    note, certainty, chain, at = heard.note, heard.log_probability, [], 0
+    if heard.aligned is None:
+        return heard
+    for k, part, alone in found:
+        if alone.aligned is not None and _is_new(heard.aligned.words, k, alone.aligned.words):
+            chain += [(_words(heard.aligned, at, k), 0.0), (alone.aligned, part.start_s - window.start_s)]
+            certainty, at = min(certainty, alone.log_probability), k
+        note = note or alone.note or left_out(alone.reason)
+    aligned = chained([*chain, (_words(heard.aligned, at, len(heard.aligned.words)), 0.0)])
+    return replace(heard, aligned=aligned, log_probability=certainty, note=note)
+
+
+def _words(aligned: Aligned, first: int, stop: int) -> Aligned:
+    """Take some of the words of a window, with their tokens."""
+    kept = (aligned.token_words >= first) & (aligned.token_words < stop)
+    return Aligned(
+        aligned.words[first:stop],
+        aligned.states[kept],
+        aligned.token_times_s[kept],
+        aligned.token_words[kept] - first,
+    )
+
+
+def _is_new(words: Sequence[tuple[str, float, float]], k: int, more: Sequence[tuple[str, float, float]]) -> bool:
+    """Tell whether words that were heard before the k-th of a window are others than those beside them."""
+    beside = {plain(text) for text, _, _ in words[max(0, k - len(more)) : k + len(more)]}
+    return float(np.mean([plain(text) in beside for text, _, _ in more])) < KNOWN
