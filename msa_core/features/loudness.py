@@ -22,6 +22,7 @@ LOUDEST_FRAMES = 10  # the level of loud speech is their mean, however little of
 SOFTEST_FRAMES = 4  # of those around a frame, so many may be softer than the noise
 ABOVE_FLOOR_DB, BELOW_LOUD_DB = 8.0, 15.0  # speech is so far above the noise; a nearer noise floor is speech itself
 BESIDE_S = 0.5  # soft sound so near to loud sound may belong to a word
+LONG_SOUND_S = 1.0  # loud sound that is more than a word has before a pause in a phrase
 LONG_WORD_S = 1.5  # a longer span holds a pause or a noise besides its word
 CARRY_S, PAUSE_FRAMES = 0.4, 4  # the end of a word is carried on so far, over so short pauses
 PAUSE_S = 0.14  # quiet between words, at least; the closure of a consonant is shorter
@@ -157,19 +158,20 @@ def trimmed(spans: Sequence[tuple[float, float]], sound: np.ndarray) -> list[tup
 
 
 def in_pauses(
-    spans: Sequence[tuple[float, float]], sound: np.ndarray, phrase_ends: bool = True
+    spans: Sequence[tuple[float, float]], sound: np.ndarray, first_share: float | None = None
 ) -> list[tuple[float, float]]:
     """Move the borders of words (s) that come late after a pause back to the pause.
 
     The alignment gives the first sound of a word to the word before it. A stretch of sound that begins after a pause
     and less than OVER_S before a border belongs to the next word, when the word before has as much before the pause.
     The first word may have got laughter or unread speech there, which is longer than a word or parts it from its
-    phrase; its border stays.
+    phrase: its border stays, or it gets a share of the next word's time where no sound of its own is beside that.
 
     Args:
         spans: start and end of each word in s.
         sound: (N,) of the window.
-        phrase_ends: whether the text has a pause after the first word.
+        first_share: part of the time of the first two words that the first one needs; None: the text has a pause
+            between them.
     """
     loud = loud_frames(loudness_dbfs(sound, FRAME_S))
     begins = np.array(after_pauses(sound), dtype=np.int64)
@@ -178,11 +180,28 @@ def in_pauses(
         before, border = int(round(moved[k - 1][0] / FRAME_S)), int(round(start / FRAME_S))
         late = begins[(begins < border) & (begins > border - OVER_S / FRAME_S)]
         if k == 1 and (border - before) * FRAME_S > LONG_WORD_S:
-            late = late[[phrase_ends and loud[before:at].sum() * FRAME_S <= LONG_WORD_S for at in late]]
+            late = late[[first_share is None and loud[before:at].sum() * FRAME_S <= LONG_WORD_S for at in late]]
         if late.size and loud[before : late[-1]].sum() >= border - late[-1]:
             begin = int(late[-1]) * FRAME_S
             moved[k - 1], moved[k] = (moved[k - 1][0], min(moved[k - 1][1], begin)), (begin, end)
+    if len(moved) > 1 and first_share is not None:
+        moved[:2] = _beside_the_next(moved[0], moved[1], loud, first_share)
     return moved
+
+
+def _beside_the_next(
+    first: tuple[float, float], second: tuple[float, float], loud: np.ndarray, share: float
+) -> list[tuple[float, float]]:
+    """Move a first word (s) that has the sound of more than a word, and a pause after it, to the one it belongs to."""
+    start, border, end = (int(round(s / FRAME_S)) for s in (first[0], first[1], second[1]))
+    sounds = np.flatnonzero(loud[border:end]) + border
+    if not sounds.size or loud[start:border].sum() * FRAME_S <= LONG_SOUND_S:
+        return [first, second]
+    begin = int(sounds[0])
+    if loud[max(start, begin - int(WORD_GAP_S / FRAME_S)) : begin].any():
+        return [first, second]
+    middle = begin * FRAME_S + share * (second[1] - begin * FRAME_S)
+    return [(begin * FRAME_S, middle), (middle, second[1])]
 
 
 def after_pauses(sound: np.ndarray) -> list[int]:

@@ -22,6 +22,7 @@ from msa_core.features.alone import alone
 from msa_core.features.loops import repeats, said_twice, too_little
 from msa_core.features.loudness import SAMPLE_RATE_HZ, is_silent, loud_seconds, near_loud
 from msa_core.features.openai_whisper import Tokenizer, Whisper
+from msa_core.features.phrases import unsure, without_others
 from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined, pieces, refused_loop
 from msa_core.features.second_opinion import Opinion, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.spoken import Speech, spoken
@@ -116,8 +117,8 @@ class SpeechReader:
             for some in batches(windows, batch):
                 heard = self._heard(some, poll, any_language)
                 for window, words in zip(some, heard, strict=True):
-                    parts = [(k, p, self._heard([p], poll, any_language)[0]) for k, p in unread(window, words)]
-                    found.setdefault(window.clip, []).append((window, with_parts(window, words, parts)))
+                    whole = self._whole(window, words, poll, any_language)
+                    found.setdefault(window.clip, []).append((window, whole))
             nothing = [np.zeros((0, self.dim), np.float32)] * len(waveforms)
             frames = self.encode_many(waveforms, batch, poll) if self.reads_voice else nothing
         return [self._speech(sorted(found[i], key=lambda f: f[0].start_s), own) for i, own in enumerate(frames)]
@@ -175,6 +176,19 @@ class SpeechReader:
         poll()
         _, encoded = self.encode(mel(windows, self.model, windows[0].padded_s))
         return self._judged(windows, encoded, self._listen(windows, encoded, poll), poll, any_language)
+
+    def _whole(
+        self, window: Window, heard: DecodedWindow, poll: Callable[[], None], any_language: bool
+    ) -> DecodedWindow:
+        """Leave out the phrases of a window in another language, or hear the sound that no word takes once more."""
+        some = [] if any_language else unsure(window, heard)
+        second = self.second() if some else None
+        if second is not None:
+            english = without_others(heard, [p for p, _ in some], second.opinions([w for _, w in some], poll))
+            if english is not heard:
+                return english
+        parts = [(k, part, self._heard([part], poll, any_language)[0]) for k, part in unread(window, heard)]
+        return with_parts(window, heard, parts)
 
     def _listen(
         self,

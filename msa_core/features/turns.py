@@ -64,8 +64,10 @@ def word_times(words: Sequence[tuple[str, float, float]], sound: np.ndarray) -> 
     texts = [text for text, _, _ in words]
     spans = turn_by_turn(texts, [(start, end) for _, start, end in words], sound)
     spans = evenly([plain(text) for text in texts], spans)
-    phrase_ends = bool(words) and not words[0][0].strip()[-1:].isalnum()
-    return trimmed(in_pauses(spans, sound, phrase_ends), sound)
+    share = None
+    if len(words) > 1 and texts[0].strip()[-1:].isalnum():  # no comma or full stop: one phrase
+        share = len(plain(texts[0])) / len(plain(texts[0]) + plain(texts[1]))
+    return trimmed(in_pauses(spans, sound, share), sound)
 
 
 def evenly(said: Sequence[str], spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

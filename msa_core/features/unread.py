@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from msa_core.errors import message
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loud_frames, loudness_dbfs
 from msa_core.features.pieces import chained
-from msa_core.features.second_opinion import left_out
+from msa_core.features.second_opinion import NOT_ENGLISH, left_out
 from msa_core.features.turns import plain, word_times
-from msa_core.features.whisper_decoding import Aligned
+from msa_core.features.whisper_decoding import kept_words
 from msa_core.features.windows import DecodedWindow, Window
 
 UNREAD_S = 1.2  # loud sound between two words, from which it is heard again
@@ -54,21 +55,22 @@ def with_parts(
         return heard
     for k, part, alone in found:
         if alone.aligned is not None and _is_new(heard.aligned.words, k, alone.aligned.words):
-            chain += [(_words(heard.aligned, at, k), 0.0), (alone.aligned, part.start_s - window.start_s)]
+            chain += [(kept_words(heard.aligned, range(at, k)), 0.0), (alone.aligned, part.start_s - window.start_s)]
             certainty, at = min(certainty, alone.log_probability), k
-        note = note or alone.note or left_out(alone.reason)
-    aligned = chained([*chain, (_words(heard.aligned, at, len(heard.aligned.words)), 0.0)])
+        note = note or alone.note or _not_read(part, alone)
+    aligned = chained([*chain, (kept_words(heard.aligned, range(at, len(heard.aligned.words))), 0.0)])
     return replace(heard, aligned=aligned, log_probability=certainty, note=note)
 
 
-def _words(aligned: Aligned, first: int, stop: int) -> Aligned:
-    """Take some of the words of a window, with their tokens."""
-    kept = (aligned.token_words >= first) & (aligned.token_words < stop)
-    return Aligned(
-        aligned.words[first:stop],
-        aligned.states[kept],
-        aligned.token_times_s[kept],
-        aligned.token_words[kept] - first,
+def _not_read(part: Window, alone: DecodedWindow) -> str | None:
+    """Word the note on a stretch without words that may be speech, or None."""
+    if alone.reason != NOT_ENGLISH:
+        return left_out(alone.reason)
+    end_s = part.start_s + len(part.sound) / SAMPLE_RATE_HZ
+    return message(
+        "From {start} to {end} s no words were understood (another language, singing or noise).",
+        start=f"{part.start_s:.1f}",
+        end=f"{end_s:.1f}",
     )
 
 

@@ -7,7 +7,7 @@ hidden states and the cross-attention.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ class Decoded:
     no_speech: float  # probability of <|nospeech|>
     runaway: bool  # decoding did not end by itself, or everything was said twice
     loop: bool = False  # a runaway that repeats a phrase; the tokens hold it once
+    values: tuple[float, ...] = ()  # log-probability of each token, where it is known
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class Aligned:
     states: np.ndarray  # (K, D) float32, final layer norm at the step that says token k
     token_times_s: np.ndarray  # (K, 2) start, end
     token_words: np.ndarray  # (K,) index of the word that token k belongs to
+
+
+def kept_words(aligned: Aligned, words: Collection[int]) -> Aligned:
+    """Keep some of the words of a window, by number, with their tokens."""
+    order = sorted(words)
+    tokens = np.isin(aligned.token_words, order)
+    return Aligned(
+        tuple(aligned.words[k] for k in order),
+        aligned.states[tokens],
+        aligned.token_times_s[tokens],
+        np.searchsorted(order, aligned.token_words[tokens]),
+    )
 
 
 def tokenizers(model: Whisper, encoded: Tensor, language: str | None, task: str = "transcribe") -> list[Tokenizer]:
@@ -189,7 +202,7 @@ def _decoded(tokens: Sequence[int], values: Sequence[float], no_speech: float, e
     kept = tokens[: len(tokens) - loop]
     counted = values[: len(kept)] if loop else values
     mean = sum(counted) / max(len(counted), 1)
-    return Decoded(tuple(kept), mean, no_speech, endless or said_twice(tokens), loop > 0)
+    return Decoded(tuple(kept), mean, no_speech, endless or said_twice(tokens), loop > 0, tuple(values[: len(kept)]))
 
 
 @torch.inference_mode()

@@ -94,8 +94,18 @@ def test_the_noise_of_a_loud_speaker_is_no_soft_one() -> None:
 def test_a_first_word_within_a_phrase_is_not_in_the_noise_before_a_pause() -> None:
     sound = bursts([(0.2, 1.0), (2.0, 3.4)], 4.0)
     spans = [(0.0, 2.1), (2.1, 3.4)]
-    assert loudness.in_pauses(spans, sound, phrase_ends=False) == spans, "ha ha ... That was"
+    assert loudness.in_pauses(spans, sound, 0.5) == spans, "ha ha ... That was"
     assert loudness.in_pauses(spans, sound) == [(0.0, 2.0), (2.0, 3.4)], "Yes. ... That was"
     unread = bursts([(0.2, 2.0), (3.0, 4.4)], 5.0)
     assert loudness.in_pauses([(0.0, 3.1), (3.1, 4.4)], unread) == [(0.0, 3.1), (3.1, 4.4)], "too long for a word"
     assert loudness.trimmed([(0.0, 3.1), (3.1, 4.4)], unread)[0] == (3.0, 3.1)
+
+
+def test_a_first_word_is_beside_the_rest_of_its_phrase_and_not_in_speech_before_it() -> None:
+    """As "(two seconds of Spanish) ... I really": the alignment ends "I" in the pause."""
+    sound = bursts([(0.2, 1.0), (1.2, 2.0), (2.6, 3.4)], 4.0)
+    spans = [(0.0, 2.3), (2.3, 3.4)]
+    moved = loudness.in_pauses(spans, sound, 0.25)
+    assert np.allclose(moved, [(2.6, 2.8), (2.8, 3.4)])
+    assert loudness.in_pauses(spans, sound) == [(0.0, 2.3), (2.3, 3.4)], "Hola. ... I"
+    assert loudness.in_pauses(spans, bursts([(1.4, 2.0), (2.6, 3.4)], 4.0), 0.25) == spans, "no longer than a word"
