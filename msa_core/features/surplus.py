@@ -98,10 +98,13 @@ def surplus_words(
 
 def _again(texts: Sequence[str], said: Sequence[str], inside: Sequence[int], width: int) -> bool:
     """Tell whether the last `width` words repeat those before them, without the sound for it."""
-    if said[-width:] != said[-2 * width : -width]:
+    turn = list(said[-width:])
+    if turn != list(said[-2 * width : -width]):
         return False
-    nothing = max(inside[-width:]) <= SHORT_FRAMES
-    return nothing or too_much("".join(texts[-width:]), sum(inside[-width:]) * FRAME_S)
+    if max(inside[-width:]) <= SHORT_FRAMES:
+        return True
+    several = any(turn == turn[:w] * (width // w) for w in range(1, width))  # of which each has its own time
+    return not several and too_much("".join(texts[-width:]), sum(inside[-width:]) * FRAME_S)
 
 
 def _too_fast(

@@ -76,3 +76,6 @@ def test_a_turn_with_less_sound_than_anybody_needs_is_surplus() -> None:
     once = [(0.2, 0.5), (0.5, 0.8), (0.8, 1.1), (1.1, 1.2)]
     sound = bursts([(0.2, 1.3)], 2.0)
     assert surplus_words(LOVE * 2, [*once, *[(1.2, 1.2)] * 3, (1.2, 1.3)], sound) == {4, 5, 6, 7}
+    texts, once = [" I", " know"], [(0.2, 0.4), (0.4, 0.8)]
+    turns = [*once, (0.8, 1.0), (1.0, 1.4), (1.4, 1.4), (1.4, 1.7), (1.7, 1.7), (1.7, 2.0)]
+    assert surplus_words(texts * 4, turns, bursts([(0.2, 2.2)], 2.4)) == set(), "two turns at once are no turn"
