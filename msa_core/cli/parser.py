@@ -154,7 +154,7 @@ def _add_training_commands(add: Add) -> None:
     p.add_argument("--dtype", choices=DTYPES, help="of the frozen models; default: bf16 on a GPU, else fp32")
     p.add_argument("--cache", metavar="DIR", help="keep the speech frames of every clip")
     p = add("train", commands.train, "train a method on a corpus; the best epoch and seed are chosen on validation")
-    p.add_argument("method", help="baseline, sdumc, corrkd, promma, or one that MSA_METHODS brings")
+    p.add_argument("method", help="baseline, sdumc, corrkd, promma, lnln, or one that MSA_METHODS brings")
     p.add_argument("--corpus", required=True)
     p.add_argument("--out", required=True, help="folder for runs")
     p.add_argument("--name", help="ship the best seed as checkpoints/NAME")
