@@ -114,7 +114,14 @@ class MediaLimits:
 
 
 def choose_device(device: str | None = None) -> str:
-    """Return `device`, or "cuda" or "cpu" by what this computer has when none is given."""
+    """Return `device`, or "cuda" or "cpu" by what this computer has when none is given. Raises: MsaError."""
     import torch  # here: settings are read without it, and its import takes seconds
 
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+    found = torch.cuda.is_available()
+    if not device:
+        return "cuda" if found else "cpu"
+    kind = str(device).split(":")[0]
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not found):
+        here = "" if found else " (there is no GPU here that torch can use)"
+        raise MsaError(f"The device is {device!r}; give cpu or cuda{here}, or leave it out.")
+    return device

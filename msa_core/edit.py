@@ -7,9 +7,10 @@ comes from the voice.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from numbers import Integral
 
 import numpy as np
 
@@ -125,16 +126,16 @@ def split(transcript: str) -> list[str]:
     return [word for word in "".join(kept).split() if word.strip(JOINERS)]
 
 
-def _strike(words: Sequence[Word], struck: Collection[int]) -> tuple[Word, ...]:
+def _strike(words: Sequence[Word], struck: Iterable[int]) -> tuple[Word, ...]:
     """Mark the words number `struck`. Raises: MsaError."""
-    wrong = [i for i in struck if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < len(words)]
+    chosen = tuple(struck)
+    wrong = [i for i in chosen if isinstance(i, bool) or not isinstance(i, Integral) or not 0 <= i < len(words)]
     if wrong:
         raise MsaError(
             "There is no word number {number}: the text has {n} words, counted from 0.",
             number=repr(wrong[0]),
             n=len(words),
         )
-    chosen = set(struck)
     return tuple(replace(w, struck=True) if i in chosen else w for i, w in enumerate(words))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 import torch
@@ -95,13 +96,14 @@ def nothing_left(utterance: Utterance) -> Message:
     )
 
 
-def switches(dropped: Collection[str], text_source: str) -> set[str]:
+def switches(dropped: Iterable[str], text_source: str) -> set[str]:
     """Return the modalities that are switched off. Raises: MsaError for unknown names.
 
     >>> sorted(switches(["audio"], "simulated"))
     ['audio', 'text']
     """
-    for name in dropped:
+    off = tuple(dropped)
+    for name in off:
         _check_modality(name)
     if text_source not in TEXT_SOURCES:
         raise MsaError(
@@ -109,7 +111,7 @@ def switches(dropped: Collection[str], text_source: str) -> set[str]:
             name=repr(text_source),
             names=", ".join(TEXT_SOURCES),
         )
-    return set(dropped) | (set() if text_source == "transcript" else {"text"})
+    return set(off) | (set() if text_source == "transcript" else {"text"})
 
 
 def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, float]:
@@ -126,7 +128,7 @@ def frame_rates(frame_missing_rate: Mapping[str, float] | None) -> dict[str, flo
         raise MsaError(f"frame_missing_rate is {given!r}; give a rate for each modality, such as {{'text': 0.5}}.")
     for name, rate in given.items():
         _check_modality(name)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MAX_FRAME_RATE:
+        if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate <= MAX_FRAME_RATE:
             raise MsaError(
                 "The frame rate of {name} is {rate}; give a share from 0 to {limit}.",
                 name=name,

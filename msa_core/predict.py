@@ -186,6 +186,7 @@ class Analyser:
         """
         start = time.perf_counter()
         # 1. Check the request.
+        dropped = tuple(dropped)
         loaded, gone, rates = self._method(method), switches(dropped, text_source), frame_rates(frame_missing_rate)
         rate = torch.tensor([rates.get(m, 0.0) for m in MODALITIES], dtype=torch.float64)
         # 2. Remove what is switched off; the full scores keep everything that was heard.

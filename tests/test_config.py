@@ -21,3 +21,8 @@ def test_settings_are_built_from_plain_values() -> None:
 def test_the_gpu_is_taken_when_there_is_one(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     assert choose_device() == ("cuda" if gpu else "cpu") and choose_device("cpu") == "cpu"
+    with pytest.raises(MsaError, match="The device is 'tpu'; give cpu or cuda"):
+        choose_device("tpu")
+    if not gpu:
+        with pytest.raises(MsaError, match="The device is 'cuda'; .*no GPU here"):
+            choose_device("cuda")

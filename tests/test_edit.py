@@ -173,3 +173,10 @@ def test_a_long_text_is_read_to_its_end(analyser: Any, happy: Utterance) -> None
 def test_bad_edits_are_refused(analyser: Any, happy: Utterance, transcript: Any, struck: Any, message: str) -> None:
     with pytest.raises(MsaError, match=message):
         analyser.edit(happy, transcript, struck)
+
+
+def test_numpy_indices_and_one_time_iterators_strike_as_a_list_does(analyser: Any, happy: Utterance) -> None:
+    asked = analyser.edit(happy, struck=[0, 1])
+    assert [w.struck for w in asked.words] == [True, True, False, False, False]
+    for struck in (np.array([0, 1]), iter([0, 1]), {np.int64(1), np.int64(0)}):
+        assert analyser.edit(happy, struck=struck).words == asked.words

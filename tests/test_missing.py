@@ -105,6 +105,11 @@ def test_modality_rate_is_met(rate):
     assert abs(np.mean(realised) - rate) < 0.035
 
 
+def test_switches_and_rates_are_read_from_any_collection():
+    assert missing.switches(filter(None, ["text", "audio"]), "transcript") == {"text", "audio"}
+    assert missing.frame_rates({"audio": np.float32(0.25), "text": np.int64(0)}) == {"audio": 0.25}
+
+
 def test_rates_outside_their_range_are_refused():
     with pytest.raises(MsaError, match=r"missing_rate is 0.7; one modality is always kept"):
         missing.modality_rate(BATCH, 0.7, 0)

@@ -246,3 +246,9 @@ def test_an_absent_modality_stays_absent(analyser, happy):
 def test_bad_frame_rates_are_refused(analyser, happy, rates, message):
     with pytest.raises(MsaError, match=message):
         analyser.predict(happy, frame_missing_rate=rates)
+
+
+def test_a_one_time_iterator_switches_off_as_a_list_does(analyser, happy):
+    off = ["text", "audio"]
+    listed, once = (analyser.predict(happy, "sdumc", dropped) for dropped in (off, filter(None, off)))
+    assert once.scores == listed.scores and once.dropped == listed.dropped == ("text", "audio")
