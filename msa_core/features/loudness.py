@@ -81,15 +81,21 @@ def is_silent(sound: np.ndarray) -> bool:
     return bool(loudness_dbfs(sound).max() < SILENT_DBFS)
 
 
-def loud_frames(level: np.ndarray) -> np.ndarray:
+def loud_frames(level: np.ndarray, one_speaker: bool = False) -> np.ndarray:
     """Tell loud frames from pauses and steady noise, by levels (T,) in dB: (T,) bool.
 
     The threshold lies QUIET_DB below the loudest frames, and above the noise floor where there is one: a word
     after a long silence or in room noise is measured against itself, not against the whole window. So is a softer
     speaker, after a bang or a near speaker, by the loudest frames and the noise around him.
+
+    Args:
+        level: of frames of FRAME_S.
+        one_speaker: nobody is softer than the loudest.
     """
     top = float(np.sort(level)[-LOUDEST_FRAMES:].mean())
     above_floor = min(_floor(level) + ABOVE_FLOOR_DB, top - BELOW_LOUD_DB)
+    if one_speaker:
+        return level > max(top - QUIET_DB, above_floor)
     near_top, near_floor = _around(level)
     above_near_floor = np.minimum(near_floor + ABOVE_FLOOR_DB, near_top - BELOW_LOUD_DB)
     softer = np.maximum(near_top + SOFTER_DB - QUIET_DB, above_near_floor)

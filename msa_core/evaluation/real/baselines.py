@@ -47,7 +47,7 @@ def pitch_hz(sound: np.ndarray) -> np.ndarray:
     strength = np.where(peak, inner, -np.inf)
     best = strength.max(1)
     first = (strength >= NEARLY * best[:, None]).argmax(1)
-    loud = loud_frames(10 * np.log10(np.maximum((frames**2).mean(1), 1e-20)))
+    loud = loud_frames(10 * np.log10(np.maximum((frames**2).mean(1), 1e-20)), one_speaker=True)
     return np.where((best >= VOICED) & loud, SAMPLE_RATE_HZ / (low + first), np.nan)
 
 
@@ -58,7 +58,7 @@ def prosody(sound: np.ndarray) -> np.ndarray:
     its loud frames with a pitch, the change of its pitch from frame to frame, and its loud seconds.
     """
     level = loudness_dbfs(sound, STEP_S)
-    loud = level[loud_frames(level)]
+    loud = level[loud_frames(level, one_speaker=True)]
     octaves = np.log2(pitch_hz(sound) / 100)
     voiced = octaves[np.isfinite(octaves)]
     steps = np.abs(np.diff(octaves))
