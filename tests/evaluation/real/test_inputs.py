@@ -114,6 +114,7 @@ def test_labels_of_ones_own(tmp_path):
         ("file,label\n,1\n", "line 2: there is no file '' in the folder"),
         ("file,label\na.mp4,good\n", "line 2: the label 'good' is no number. Give one from -3 to 3"),
         ("file,label\na.mp4,nan\n", "line 2: the label 'nan' is no number"),
+        ("file,label\n\na.mp4,0,5\n", "line 3: 3 cells for 2 columns: 'a.mp4', '0', '5'. Put a cell"),
         ("file,label\na.mp4\n", "line 2: the label '' is no number"),
         ("file,label\na.mp4,3.1\n", "line 2: the label 3.1 is outside the scale"),
         ("file,label\na.mp4,1\n./a.mp4,2\n", "line 3: a.mp4 has a label already"),
