@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -25,11 +26,13 @@ VOTES = "cremad_votes/votes.csv"
 class LabelledClip:
     """A clip with a label in [-3, 3] for every pattern that is judged.
 
+    name: unique in its set.
     one_person: by pattern, the mean distance of a single vote from the mean of the others; empty without votes.
     spread: standard deviations of the votes, one a channel.
     """
 
     path: Path
+    name: str
     labels: Mapping[str, float]
     one_person: Mapping[str, float] = field(default_factory=dict)
     spread: tuple[float, ...] = ()
@@ -50,10 +53,12 @@ def cremad(data: Path, media: Path) -> list[LabelledClip]:
         counts = [int(row[name]) for name in POINTS]
         given = np.repeat(list(POINTS.values()), counts)
         votes.setdefault(row["fileName"], {})[row["channel"]] = given
-    return [_voted(path, votes[path.stem]) for path in _files(media / "cremad") if path.stem in votes]
+    found = [path for path in _files(media / "cremad") if path.stem in votes]
+    names = _names(found, media / "cremad")
+    return [_voted(path, name, votes[path.stem]) for path, name in zip(found, names, strict=True)]
 
 
-def _voted(path: Path, votes: Mapping[str, np.ndarray]) -> LabelledClip:
+def _voted(path: Path, name: str, votes: Mapping[str, np.ndarray]) -> LabelledClip:
     """Make a clip of its votes (n,) by channel."""
     labels: dict[str, float] = {}
     one_person: dict[str, float] = {}
@@ -66,17 +71,20 @@ def _voted(path: Path, votes: Mapping[str, np.ndarray]) -> LabelledClip:
         labels |= dict.fromkeys(patterns, float(given.mean()))
         one_person |= dict.fromkeys(patterns, float(np.abs(given - others).mean()))
         spread.append(float(given.std(ddof=1)))
-    return LabelledClip(path, labels, one_person, tuple(spread))
+    return LabelledClip(path, name, labels, one_person, tuple(spread))
 
 
 def grid(media: Path) -> list[LabelledClip]:
     """List the clips of GRID below MEDIA: commands without a feeling, such as "bin blue at f two now"."""
     neutral = dict.fromkeys(PATTERNS, 0.0)
-    return [LabelledClip(path, neutral) for path in _files(media) if path.name.startswith("grid_")]
+    found = [path for path in _files(media) if path.name.startswith("grid_")]
+    return [LabelledClip(path, name, neutral) for path, name in zip(found, _names(found, media), strict=True)]
 
 
 def labelled(folder: Path) -> list[LabelledClip]:
     """Read a folder of clips with a table `labels.csv`: columns file and label, labels in [-3, 3].
+
+    A clip is called as the table writes its path below the folder.
 
     Raises:
         MsaError: the table is missing or empty, or a line of it is wrong; the message names the line.
@@ -89,8 +97,10 @@ def labelled(folder: Path) -> list[LabelledClip]:
     for number, row in read_csv(table, ("file", "label"), f"{LABELS} of {folder.name}"):
         path, label = _line(folder, number, row["file"], row["label"])
         if path in found:
-            raise MsaError(f"{LABELS} of {folder.name}, line {number}: {path.name} has a label already. Keep one line.")
-        found[path] = LabelledClip(path, dict.fromkeys(PATTERNS, label))
+            raise MsaError(
+                f"{LABELS} of {folder.name}, line {number}: {row['file']} has a label already. Keep one line."
+            )
+        found[path] = LabelledClip(path, PurePath(row["file"]).as_posix(), dict.fromkeys(PATTERNS, label))
     return list(found.values())
 
 
@@ -113,3 +123,9 @@ def _line(folder: Path, number: int, name: str, text: str) -> tuple[Path, float]
 def _files(folder: Path) -> Sequence[Path]:
     """List the media files below a folder, sorted."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Name files below a folder: the bare name, or the path below the folder where another file has the name too."""
+    times = Counter(path.name for path in paths)
+    return [path.name if times[path.name] == 1 else path.relative_to(folder).as_posix() for path in paths]
