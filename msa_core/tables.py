@@ -89,3 +89,11 @@ def _numbered(file: TextIO) -> list[tuple[int, list[str]]]:
             found.append((start, cells))
         start = reader.line_num + 1
     return found
+
+
+def names_file(path: Path) -> bool:
+    """Tell whether a path from a table is a file; one that no file can have, such as a long one, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

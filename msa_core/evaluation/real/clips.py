@@ -11,14 +11,15 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, shortened
 from msa_core.media import SUFFIXES
 from msa_core.missing import PATTERNS
 from msa_core.people import CHANNELS, POINTS
 from msa_core.schema import SCORE_LIMIT
-from msa_core.tables import read_csv
+from msa_core.tables import names_file, read_csv
 
 LABELS = "labels.csv"
+SHOWN = 100  # characters of a name in a message
 VOTES = "cremad_votes/votes.csv"
 
 
@@ -106,9 +107,10 @@ def labelled(folder: Path) -> list[LabelledClip]:
 
 def _line(folder: Path, number: int, name: str, text: str) -> tuple[Path, float]:
     """Check a line of a table of labels. Raises: MsaError naming it."""
-    where, path = f"{LABELS} of {folder.name}, line {number}", folder / name.strip()
-    if not name.strip() or not path.is_file():
-        raise MsaError(f"{where}: there is no file {name.strip()!r} in the folder. Correct the name, or add the clip.")
+    where, path = f"{LABELS} of {folder.name}, line {number}", folder / name
+    if not name or not names_file(path):
+        seen = shortened(name, SHOWN)
+        raise MsaError(f"{where}: there is no file {seen!r} in the folder. Correct the name, or add the clip.")
     try:
         label = float(text)
     except ValueError:

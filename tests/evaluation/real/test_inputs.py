@@ -120,6 +120,7 @@ def test_labels_of_ones_own(tmp_path):
         ("clip,score\na.mp4,1\n", "has no column 'file' but 'clip', 'score'. Give the columns file, label"),
         ("file,label\na.mp4,1\nc.mp4,1\n", "line 3: there is no file 'c.mp4' in the folder"),
         ("file,label\n,1\n", "line 2: there is no file '' in the folder"),
+        (f"file,label\n{'x' * 300}.mp4,1\n", f"line 2: there is no file '{'x' * 75} [...] {'x' * 16}.mp4' in"),
         ("file,label\na.mp4,good\n", "line 2: the label 'good' is no number. Give one from -3 to 3"),
         ("file,label\na.mp4,nan\n", "line 2: the label 'nan' is no number"),
         ("file,label\n\na.mp4,0,5\n", "line 3: 3 cells for 2 columns: 'a.mp4', '0', '5'. Put a cell"),
