@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import TextIO
 
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, shortened
 
 Row = dict[str, str]
+SHOWN = 200  # characters of a line in a message
 
 
 def markdown_table(head: Sequence[str | None], rows: Iterable[Sequence[str | None]], rule: str = "---") -> str:
@@ -34,7 +37,7 @@ def _line(cells: Sequence[str | None]) -> str:
 
 
 def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple[int, Row]]:
-    """Read the rows of a CSV table, each with its line number.
+    """Read the rows of a CSV table, each with the number of the line where it begins.
 
     Args:
         path: of a file in UTF-8, with or without a byte order mark.
@@ -45,22 +48,52 @@ def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple
         Cells by column, without the blanks around them; empty where a line is short.
 
     Raises:
-        MsaError: it cannot be read, lacks a column or has one twice, or has no rows.
+        MsaError: it cannot be read, lacks a column or has one twice, has no rows, or a line has more cells than
+            columns.
     """
     called = called or path.name
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            head, rows = Counter(reader.fieldnames or ()), list(reader)
+            lines = _numbered(file)
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise MsaError(f"Cannot read the table {called} ({e}). Give a CSV in UTF-8.") from e
-    twice = [c for c, times in head.items() if c and times > 1]
+    head, rows = (lines[0][1], lines[1:]) if lines else ([], [])
+    twice = [c for c, times in Counter(head).items() if c and times > 1]
     if twice:
         raise MsaError(f"{called} has the column {twice[0]!r} more than once. Keep one of them.")
-    found = [c for c in (rows[0] if rows else {}) if c]
+    found = [c for c in head if c] if rows else []
     lost = [c for c in columns if c not in found]
     if lost:
         there = ", ".join(map(repr, found)) or "no rows"
         raise MsaError(f"{called} has no column {lost[0]!r} but {there}. Give the columns {', '.join(columns)}.")
-    cells = [{k: (v or "").strip() for k, v in row.items() if k and not isinstance(v, list)} for row in rows]
-    return list(enumerate(cells, start=2))
+    for number, cells in rows:
+        if len(cells) > len(head):
+            seen = shortened(", ".join(map(repr, cells)), SHOWN)
+            raise MsaError(
+                f"{called}, line {number}: {len(cells)} cells for {len(head)} columns: {seen}. Put a cell that has "
+                'a comma in it in quotes, "like, this", and write numbers with a point, 0.5.'
+            )
+    return [(n, {k: v for k, v in zip_longest(head, cells, fillvalue="") if k}) for n, cells in rows]
+
+
+def _numbered(file: TextIO) -> list[tuple[int, list[str]]]:
+    """List the lines that are not empty, without empty cells at their end, by the number where each begins."""
+    reader = csv.reader(file)
+    found: list[tuple[int, list[str]]] = []
+    start = 1
+    for row in reader:
+        cells = [cell.strip() for cell in row] if found else row
+        while cells and not cells[-1]:
+            cells.pop()
+        if cells:
+            found.append((start, cells))
+        start = reader.line_num + 1
+    return found
+
+
+def names_file(path: Path) -> bool:
+    """Tell whether a path from a table is a file; one that no file can have, such as a long one, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

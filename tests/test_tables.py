@@ -25,12 +25,43 @@ def test_a_bar_in_a_cell_does_not_end_it():
 
 def test_a_table_is_read_with_its_line_numbers(tmp_path):
     table = tmp_path / "t.csv"
-    table.write_bytes("\ufeffclip, more ,,score\r\n a.mp4 ,x,,1\r\nb.mp4\r\nc,1,2,3,4,5\r\n".encode())
+    table.write_bytes("\ufeffclip, more ,,score\r\n a.mp4 ,x,,1\r\nb.mp4\r\nc,1,2,3\r\n".encode())
     assert read_csv(table, ["clip", "score"]) == [
         (2, {"clip": "a.mp4", " more ": "x", "score": "1"}),
         (3, {"clip": "b.mp4", " more ": "", "score": ""}),
         (4, {"clip": "c", " more ": "1", "score": "3"}),
     ]
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text('clip,text\n\na,"one\ntwo\nthree"\n\n,\nb,four\n')
+    assert read_csv(table, ["clip", "text"]) == [
+        (3, {"clip": "a", "text": "one\ntwo\nthree"}),
+        (8, {"clip": "b", "text": "four"}),
+    ]
+
+
+@pytest.mark.parametrize("head", ["clip,score", "clip,score,,"])
+def test_empty_cells_at_the_end_of_a_line_are_fine(tmp_path, head):
+    table = tmp_path / "t.csv"
+    table.write_text(f"{head}\na,1,\nb,-0.5,, ,\n,,,\n")
+    assert read_csv(table, ["clip", "score"]) == [
+        (2, {"clip": "a", "score": "1"}),
+        (3, {"clip": "b", "score": "-0.5"}),
+    ]
+
+
+@pytest.mark.parametrize("head", ["clip,score", "clip,score,"])
+def test_a_comma_that_splits_a_cell_is_refused(tmp_path, head):
+    table = tmp_path / "t.csv"
+    table.write_text(f'{head}\na,"0,5"\n\nb,0,5\n')
+    with pytest.raises(MsaError) as error:
+        read_csv(table, ["clip", "score"])
+    assert error.value.message == (
+        "t.csv, line 4: 3 cells for 2 columns: 'b', '0', '5'. Put a cell that has a comma in it in quotes, "
+        '"like, this", and write numbers with a point, 0.5.'
+    )
 
 
 @pytest.mark.parametrize(

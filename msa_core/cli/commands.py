@@ -259,6 +259,7 @@ def evaluate_real(args: Namespace) -> None:
     from msa_core.evaluation.real import tables
     from msa_core.evaluation.real.command import NAME, command
 
+    output.needs_blocks(args, NAME)
     folders, media = [Path(folder) for folder in args.clips], args.media and Path(args.media)
     result = command(Path(args.data), media, folders, output.folder(args.out), args.device)
     output.table(args, NAME, tables.markdown(result))
@@ -268,6 +269,7 @@ def seeds(args: Namespace) -> None:
     """Choose among the trainings of a setting by validation and real people."""
     from msa_core.evaluation.real import seeds
 
+    output.needs_blocks(args, seeds.NAME)
     labels, data, media = args.label, Path(args.data), Path(args.media)
     result = seeds.command(Path(args.runs), labels, data, media, output.folder(args.out), args.ship)
     output.table(args, seeds.NAME, seeds.markdown(result))
@@ -277,8 +279,9 @@ def clips(args: Namespace) -> None:
     """Print a table of the scores of real clips."""
     from msa_core.evaluation import sample_clips
 
+    output.needs_blocks(args, block := f"clips-{args.method}")
     text = sample_clips.table([Path(f) for f in args.folders], args.method, args.device)
-    output.table(args, f"clips-{args.method}", text)
+    output.table(args, block, text)
 
 
 def benchmark(args: Namespace) -> None:
@@ -287,10 +290,15 @@ def benchmark(args: Namespace) -> None:
     from msa_core.views.answer import answer
 
     json_file, svg_file = (None if f is None else Path(f) for f in (args.json, args.svg))
+    parts, earlier = args.only or PARTS, command.earlier(json_file)
+    written = [part for part in PARTS if part in parts or part in earlier]
+    if svg_file is not None and "growth" not in written:
+        raise MsaError("--svg draws the part growth, which is not measured. Add --only growth, or leave --svg out.")
+    output.needs_blocks(args, *(f"benchmark-{part}" for part in written))
     found = command.run(
-        args.only or PARTS,
+        parts,
         args.repeats,
-        command.earlier(json_file),
+        earlier,
         answer,
         lambda part: print(f"measuring: {part}", file=sys.stderr),
     )
@@ -303,6 +311,7 @@ def scale(args: Namespace) -> None:
     """Measure rates of one and two workers over many clips, and plan a large run from them."""
     from msa_core.cli.many import command
 
+    output.needs_blocks(args, "scale-rates", "scale-plan")
     for block, text in command.scale(args).items():
         output.table(args, block, text)
 
@@ -313,12 +322,14 @@ def speech_check(args: Namespace) -> None:
 
     if args.data is not None and (args.before is not None or args.kind):
         raise MsaError("--data has sounds of its own. Leave out --before and --kind, or --data.")
+    block = "speech-cost" if args.before is not None else "speech" if args.data is None else "voices"
+    output.needs_blocks(args, block)
     if args.before is not None:
-        output.table(args, "speech-cost", reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
+        output.table(args, block, reading_cost.table(Path(args.before), args.pairs, args.seed, args.kind))
     elif args.data is None:
-        output.table(args, "speech", speech_comparison.table(args.seed, args.kind))
+        output.table(args, block, speech_comparison.table(args.seed, args.kind))
     else:
-        output.table(args, "voices", emotional_speech.table(Path(args.data), args.seed))
+        output.table(args, block, emotional_speech.table(Path(args.data), args.seed))
 
 
 def checkpoints(args: Namespace) -> None:
@@ -358,6 +369,7 @@ def soak(args: Namespace) -> int:
         raise MsaError("The page is not installed here. Install it: pip install .[page]")
     from msa_core.soak import command
 
+    output.needs_blocks(args, "soak")
     found = command.soak(args.visitors, args.minutes, shipped("examples"), args.url)
     output.table(args, "soak", command.table(found))
     print("".join(f"\nwrong: {fault}" for fault in found.faults), end="\n" if found.faults else "")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import tempfile
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 from msa_core import atomic
@@ -14,8 +18,11 @@ OTHER_FILES = {"analyse": "out", "extract": "table"}  # one more of these comman
 
 
 def check(args: Namespace) -> None:
-    """Check that no file to write is one that is read, or that another option writes. Raises: MsaError."""
-    outputs = [name for name in (*FILES, OTHER_FILES.get(args.command)) if name and getattr(args, name, None)]
+    """Check that files can be written, and that none is one that is read, or that another option writes.
+
+    Raises: MsaError.
+    """
+    outputs = [n for n in (*FILES, OTHER_FILES.get(args.command)) if n and getattr(args, n, None) is not None]
     if args.command in PRINTED and args.json == "-":
         outputs.remove("json")
     if dashed := next((name for name in outputs if getattr(args, name) == "-"), None):
@@ -31,6 +38,32 @@ def check(args: Namespace) -> None:
                 if isinstance(path, str) and _same(path, getattr(args, name), there=other not in outputs):
                     what = f"--{other} writes too" if other in outputs else "is read"
                     raise MsaError(f"--{name} is {getattr(args, name)!r}, which {what}. Give --{name} another file.")
+    for name in outputs:
+        if name in FILES:  # the tables of many clips make their folder
+            _needs_place(getattr(args, name), f"--{name}")
+    for page in getattr(args, "readme", ()):
+        if not Path(page).is_file():
+            raise MsaError(f"--readme is {page!r}, which is no file. Give a page that has a block for the table.")
+        _needs_place(page, "--readme")
+
+
+def _needs_place(path: str, option: str) -> None:
+    """Check that a file that an option names can be written. Raises: MsaError naming the option."""
+    try:
+        target, kind, why = Path(os.path.realpath(path)), stat.S_IFREG, None
+        with suppress(FileNotFoundError, NotADirectoryError):
+            kind = stat.S_IFMT(target.stat().st_mode)
+        if kind == stat.S_IFDIR:
+            why = "it is a folder"
+        elif not target.parent.is_dir():
+            why = f"there is no folder {str(target.parent)!r}"
+        elif kind == stat.S_IFREG:  # a device or a pipe is written in place, all else beside it first
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
+    except OSError as e:
+        why = e.strerror
+    if why is not None:
+        raise MsaError(f"Cannot write {path!r} ({why}). Give {option} a file in a folder that exists.")
 
 
 def _same(one: str, other: str, there: bool) -> bool:
@@ -52,13 +85,22 @@ def folder(path: str, option: str = "--out") -> Path:
     return Path(path)
 
 
-def table(args: Namespace, block: str, text: str) -> None:
-    """Put a table into its block of the files of --readme, then print it."""
-    from msa_core.evaluation.readme import insert
+def needs_blocks(args: Namespace, *blocks: str) -> None:
+    """Check that the files of --readme have the blocks that will be written. Raises: MsaError."""
+    from msa_core.evaluation.readme import around
 
     for file in args.readme:
-        insert(Path(file), block, text)
+        for block in blocks:
+            around(Path(file), block)
+
+
+def table(args: Namespace, block: str, text: str) -> None:
+    """Print a table, then put it into its block of the files of --readme."""
+    from msa_core.evaluation.readme import insert
+
     print(text)
+    for file in args.readme:
+        insert(Path(file), block, text)
 
 
 def write(path: Path, text: str, option: str = "--json") -> None:

@@ -13,8 +13,8 @@ def has_block(page: Path, block: str) -> bool:
     return page.is_file() and f"<!-- {block}:begin -->" in page.read_text()
 
 
-def insert(page: Path, block: str, text: str) -> None:
-    """Replace the text of a block, so that no number is typed.
+def around(page: Path, block: str) -> tuple[str, str]:
+    """Return what stands before and after the text of a block.
 
     Raises: MsaError when the page has no such block.
     """
@@ -23,4 +23,13 @@ def insert(page: Path, block: str, text: str) -> None:
     _, closed, tail = rest.partition(end)
     if not (found and closed):
         raise MsaError(f"{page.name} has no block {begin} .. {end}. Add the two lines, or leave --readme out.")
-    atomic.write_text(page, f"{head}{begin}\n{text}\n{end}{tail}")
+    return head + begin, end + tail
+
+
+def insert(page: Path, block: str, text: str) -> None:
+    """Replace the text of a block, so that no number is typed.
+
+    Raises: MsaError when the page has no such block.
+    """
+    head, tail = around(page, block)
+    atomic.write_text(page, f"{head}\n{text}\n{tail}")

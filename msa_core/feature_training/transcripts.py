@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from msa_core.errors import MsaError
-from msa_core.tables import read_csv
+from msa_core.errors import MsaError, shortened
+from msa_core.tables import names_file, read_csv
 
 COLUMNS = ("clip", "text")
 SPLITS = ("train", "valid")
+SHOWN = 100  # characters of a name in a message
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def read(folder: str | Path, table_csv: str | Path) -> list[Spoken]:
             raise MsaError(f"{table.name}, line {line}: give a clip that no other line names, and its words.")
         if "split" in row and part not in SPLITS:
             raise MsaError(f"{table.name}, line {line}: split {part!r}. Valid splits: {', '.join(SPLITS)}.")
-        if not (folder / name).is_file():
-            raise MsaError(f"{table.name}, line {line}: {name} is not in {folder.name}. Correct its name.")
+        if not names_file(folder / name):
+            seen = shortened(name, SHOWN)
+            raise MsaError(f"{table.name}, line {line}: {seen} is not in {folder.name}. Correct its name.")
         found[name] = Spoken(name, folder / name, text, part)
     return list(found.values())

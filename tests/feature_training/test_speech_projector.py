@@ -169,6 +169,8 @@ def test_tables(clips: Path, tmp_path: Path) -> None:
         "clip,text\na.wav,x\na.wav,y\n": "line 3: give a clip that no other",
         "clip,text,split\na.wav,x,test\n": "line 2: split 'test'. Valid splits: train, valid",
         "clip,text\nz.wav,x\n": "line 2: z.wav is not in clips",
+        f"clip,text\n{'z' * 300},x\n": r"line 2: z{75} \[...\] z{20} is not in clips",
+        "clip,text\na.wav,well, now\n": "line 2: 3 cells for 2 columns: 'a.wav', 'well', 'now'",
     }
     for content, sentence in wrong.items():
         with pytest.raises(MsaError, match=sentence):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
-from msa_core.errors import MsaError
+from msa_core.errors import MsaError, shortened
 from msa_core.media import SUFFIXES
 from msa_core.missing import PATTERNS
 from msa_core.people import CHANNELS, POINTS
 from msa_core.schema import SCORE_LIMIT
-from msa_core.tables import read_csv
+from msa_core.tables import names_file, read_csv
 
 LABELS = "labels.csv"
+SHOWN = 100  # characters of a name in a message
 VOTES = "cremad_votes/votes.csv"
 
 
@@ -25,11 +27,13 @@ VOTES = "cremad_votes/votes.csv"
 class LabelledClip:
     """A clip with a label in [-3, 3] for every pattern that is judged.
 
+    name: unique in its set.
     one_person: by pattern, the mean distance of a single vote from the mean of the others; empty without votes.
     spread: standard deviations of the votes, one a channel.
     """
 
     path: Path
+    name: str
     labels: Mapping[str, float]
     one_person: Mapping[str, float] = field(default_factory=dict)
     spread: tuple[float, ...] = ()
@@ -50,10 +54,12 @@ def cremad(data: Path, media: Path) -> list[LabelledClip]:
         counts = [int(row[name]) for name in POINTS]
         given = np.repeat(list(POINTS.values()), counts)
         votes.setdefault(row["fileName"], {})[row["channel"]] = given
-    return [_voted(path, votes[path.stem]) for path in _files(media / "cremad") if path.stem in votes]
+    found = [path for path in _files(media / "cremad") if path.stem in votes]
+    names = _names(found, media / "cremad")
+    return [_voted(path, name, votes[path.stem]) for path, name in zip(found, names, strict=True)]
 
 
-def _voted(path: Path, votes: Mapping[str, np.ndarray]) -> LabelledClip:
+def _voted(path: Path, name: str, votes: Mapping[str, np.ndarray]) -> LabelledClip:
     """Make a clip of its votes (n,) by channel."""
     labels: dict[str, float] = {}
     one_person: dict[str, float] = {}
@@ -66,17 +72,20 @@ def _voted(path: Path, votes: Mapping[str, np.ndarray]) -> LabelledClip:
         labels |= dict.fromkeys(patterns, float(given.mean()))
         one_person |= dict.fromkeys(patterns, float(np.abs(given - others).mean()))
         spread.append(float(given.std(ddof=1)))
-    return LabelledClip(path, labels, one_person, tuple(spread))
+    return LabelledClip(path, name, labels, one_person, tuple(spread))
 
 
 def grid(media: Path) -> list[LabelledClip]:
     """List the clips of GRID below MEDIA: commands without a feeling, such as "bin blue at f two now"."""
     neutral = dict.fromkeys(PATTERNS, 0.0)
-    return [LabelledClip(path, neutral) for path in _files(media) if path.name.startswith("grid_")]
+    found = [path for path in _files(media) if path.name.startswith("grid_")]
+    return [LabelledClip(path, name, neutral) for path, name in zip(found, _names(found, media), strict=True)]
 
 
 def labelled(folder: Path) -> list[LabelledClip]:
     """Read a folder of clips with a table `labels.csv`: columns file and label, labels in [-3, 3].
+
+    A clip is called as the table writes its path below the folder.
 
     Raises:
         MsaError: the table is missing or empty, or a line of it is wrong; the message names the line.
@@ -89,16 +98,19 @@ def labelled(folder: Path) -> list[LabelledClip]:
     for number, row in read_csv(table, ("file", "label"), f"{LABELS} of {folder.name}"):
         path, label = _line(folder, number, row["file"], row["label"])
         if path in found:
-            raise MsaError(f"{LABELS} of {folder.name}, line {number}: {path.name} has a label already. Keep one line.")
-        found[path] = LabelledClip(path, dict.fromkeys(PATTERNS, label))
+            raise MsaError(
+                f"{LABELS} of {folder.name}, line {number}: {row['file']} has a label already. Keep one line."
+            )
+        found[path] = LabelledClip(path, PurePath(row["file"]).as_posix(), dict.fromkeys(PATTERNS, label))
     return list(found.values())
 
 
 def _line(folder: Path, number: int, name: str, text: str) -> tuple[Path, float]:
     """Check a line of a table of labels. Raises: MsaError naming it."""
-    where, path = f"{LABELS} of {folder.name}, line {number}", folder / name.strip()
-    if not name.strip() or not path.is_file():
-        raise MsaError(f"{where}: there is no file {name.strip()!r} in the folder. Correct the name, or add the clip.")
+    where, path = f"{LABELS} of {folder.name}, line {number}", folder / name
+    if not name or not names_file(path):
+        seen = shortened(name, SHOWN)
+        raise MsaError(f"{where}: there is no file {seen!r} in the folder. Correct the name, or add the clip.")
     try:
         label = float(text)
     except ValueError:
@@ -113,3 +125,9 @@ def _line(folder: Path, number: int, name: str, text: str) -> tuple[Path, float]
 def _files(folder: Path) -> Sequence[Path]:
     """List the media files below a folder, sorted."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Name files below a folder: the bare name, or the path below the folder where another file has the name too."""
+    times = Counter(path.name for path in paths)
+    return [path.name if times[path.name] == 1 else path.relative_to(folder).as_posix() for path in paths]

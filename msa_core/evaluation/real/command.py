@@ -105,12 +105,12 @@ class Measure:
         place = np.full((len(patterns), len(found)), -1)
         said, heard, left_out = [], [], {}
         for clip in found:
-            progress(f"{name}: {clip.path.name}")
+            progress(f"{name}: {clip.name}")
             try:
                 utterance = self.analyser.extract(clip.path, MediaLimits.command_line())
                 by_pattern = scoring.left_by_pattern(self.analyser, utterance, clip.labels)
             except MsaError as e:
-                left_out[clip.path.name] = str(e)
+                left_out[clip.name] = str(e)
                 continue
             for p, one in by_pattern.items():
                 place[patterns.index(p), len(kept)] = len(left[p])
@@ -138,7 +138,7 @@ class Measure:
         rows += self._rows(left, patterns, labels, place)
         spread = [s for clip in kept for s in clip.spread]
         return Scored(
-            kind, name, patterns, tuple(clip.path.name for clip in kept), rows, labels,
+            kind, name, patterns, tuple(clip.name for clip in kept), rows, labels,
             np.array([str(clip.path) for clip in kept]),
             neutral=np.ones(len(kept), bool) if kind == "grid" else None,
             facts={"constant": 0.0} | ({"spread": round(float(np.mean(spread)), 5)} if spread else {}),
@@ -198,7 +198,7 @@ def command(
         MsaError: nothing is there, or a file is not what it should be; found before any model is loaded.
     """
     # 1. Read what is there; every fault of a table is found before minutes of work.
-    labelled = [(_named(folders, i), clips.labelled(folder)) for i, folder in enumerate(folders)]
+    labelled = [(name, clips.labelled(folder)) for name, folder in zip(_names(folders), folders, strict=True)]
     missing = {name: lost[0] for name, files in NEEDS.items() if (lost := [f for f in files if not _there(data / f)])}
     rated = {
         name: read(data) for name, read in (("meld", texts.meld), ("emobank", texts.emobank)) if name not in missing
@@ -286,7 +286,13 @@ def _there(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
-def _named(folders: Sequence[Path], i: int) -> str:
-    """Name a folder, with its number where another has the same name."""
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Name folders, each with its number where another, or a set of research data, has the same name."""
     names = [folder.resolve().name for folder in folders]
-    return names[i] if names.count(names[i]) == 1 else f"{names[i]} ({i + 1})"
+    found: list[str] = []
+    for i, name in enumerate(names):
+        taken = {*NEEDS, "grid", "VADER", *names[:i], *names[i + 1 :], *found}
+        while name in taken:
+            name += f" ({i + 1})"
+        found.append(name)
+    return found

@@ -113,6 +113,36 @@ def test_a_folder_without_a_usable_clip_does_not_lose_the_others(data, own, quic
 
 
 @pytest.mark.slow
+def test_clips_of_one_name_in_several_folders_stay_apart(quickly, tmp_path):
+    lines = {"sub/a.mp4": 2, "s2/a.mp4": -1, "sub/bad.mp4": 1, "./s2/bad.mp4": 0}
+    folders = [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]
+    for folder in folders:
+        for name in lines:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if "bad" in name:
+                (folder / name).write_bytes(b"nothing")
+            else:
+                shutil.copy(EXAMPLES / "crema_happy.mp4", folder / name)
+        (folder / clips.LABELS).write_text("".join(f"{k},{v}\n" for k, v in {"file": "label", **lines}.items()))
+    seen: list[Scored] = []
+    report = Scored.report
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scored, "report", lambda self: seen.append(self) or report(self))
+        result = command.command(tmp_path / "none", None, folders, tmp_path / "out", progress=lambda said: None)
+    first, second, whole = result["sets"]
+    assert [first["name"], second["name"]] == ["mine (1)", "mine (2)"]
+    assert {item["id"]: item["labels"]["text"] for item in first["items"]} == {"sub/a.mp4": 2, "s2/a.mp4": -1}
+    assert list(first["left_out"]) == ["sub/bad.mp4", "s2/bad.mp4"]
+    assert list(whole["left_out"]) == [f"mine ({n})/{f}/bad.mp4" for n in (1, 2) for f in ("sub", "s2")]
+    assert whole["n"] == len(set(seen[-1].clusters)) == 4
+
+
+def test_sets_are_named_apart():
+    folders = [Path(f"/{k}/{name}") for k, name in enumerate(["mine", "grid", "mine", "mine (1)", "own"])]
+    assert command._names(folders) == ["mine (1) (1)", "grid (2)", "mine (3)", "mine (1)", "own"]
+
+
+@pytest.mark.slow
 def test_what_is_absent_is_named_and_the_rest_is_measured(data, quickly, tmp_path, monkeypatch):
     monkeypatch.setattr(baselines, "vader", lambda: None)
     shutil.rmtree(data / "ravdess")

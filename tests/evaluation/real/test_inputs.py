@@ -89,7 +89,15 @@ def test_votes_become_labels_of_what_the_voters_had(tmp_path):
     assert found.labels == {"audio": -0.5, "text+audio": -0.5, "vision": 2, "audio+vision": 0, "text+audio+vision": 0}
     # voice: the angry one is 2 from three zeros, each zero is 2/3 from the mean of the others
     assert found.one_person["audio"] == pytest.approx((2 + 3 * 2 / 3) / 4) and found.one_person["vision"] == 0
+    assert found.name == f"{name}.mp4"
     assert found.spread == pytest.approx((np.std([-2, 0, 0, 0], ddof=1), 0, np.std([2, -2], ddof=1)))
+
+
+def test_clips_of_one_name_are_called_by_their_path(tmp_path):
+    for name in ("one/grid_a.mp4", "two/grid_a.mp4", "two/grid_b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [c.name for c in clips.grid(tmp_path)] == ["one/grid_a.mp4", "two/grid_a.mp4", "grid_b.mp4"]
 
 
 def labels(folder: Path, text: str | bytes) -> Path:
@@ -101,7 +109,7 @@ def labels(folder: Path, text: str | bytes) -> Path:
 
 def test_labels_of_ones_own(tmp_path):
     found = clips.labelled(labels(tmp_path, "\ufefffile,label\na.mp4,-3\nb.mp4, 1.5\n"))
-    assert [c.path.name for c in found] == ["a.mp4", "b.mp4"]
+    assert [c.name for c in found] == ["a.mp4", "b.mp4"]
     assert set(found[0].labels.values()) == {-3.0} and found[1].labels["text+vision"] == 1.5
 
 
@@ -112,11 +120,13 @@ def test_labels_of_ones_own(tmp_path):
         ("clip,score\na.mp4,1\n", "has no column 'file' but 'clip', 'score'. Give the columns file, label"),
         ("file,label\na.mp4,1\nc.mp4,1\n", "line 3: there is no file 'c.mp4' in the folder"),
         ("file,label\n,1\n", "line 2: there is no file '' in the folder"),
+        (f"file,label\n{'x' * 300}.mp4,1\n", f"line 2: there is no file '{'x' * 75} [...] {'x' * 16}.mp4' in"),
         ("file,label\na.mp4,good\n", "line 2: the label 'good' is no number. Give one from -3 to 3"),
         ("file,label\na.mp4,nan\n", "line 2: the label 'nan' is no number"),
+        ("file,label\n\na.mp4,0,5\n", "line 3: 3 cells for 2 columns: 'a.mp4', '0', '5'. Put a cell"),
         ("file,label\na.mp4\n", "line 2: the label '' is no number"),
         ("file,label\na.mp4,3.1\n", "line 2: the label 3.1 is outside the scale"),
-        ("file,label\na.mp4,1\n./a.mp4,2\n", "line 3: a.mp4 has a label already"),
+        ("file,label\na.mp4,1\n./a.mp4,2\n", "line 3: ./a.mp4 has a label already"),
         (b"file,label\n\xff.mp4,1\n", "Cannot read the table labels.csv of"),
     ],
 )
