@@ -72,9 +72,9 @@ def _errors(group: Group, scores: Sequence[Scores]) -> np.ndarray:
     return np.stack([np.abs(np.mean([s.get(p, nothing) for s in scores], 0) - group.label) for p in group.patterns])
 
 
-def _difference(errors: np.ndarray, masked: np.ndarray | None, drawn: Drawn) -> list[float] | None:
-    """Compute the difference of incomplete_mae from that of a masked model with the ends of its interval."""
+def _difference(errors: np.ndarray, masked: np.ndarray | None, drawn: Drawn) -> list[float | None] | None:
+    """Compute the difference of incomplete_mae from that of a masked model, with its interval's ends if it has one."""
     if masked is None:
         return None
-    low, high = bootstrap.difference_interval(errors, masked, drawn[0], few=drawn[1])
-    return [incomplete_mae(errors) - incomplete_mae(masked), low, high]
+    interval = bootstrap.difference_interval(errors, masked, drawn[0], few=drawn[1])
+    return [incomplete_mae(errors) - incomplete_mae(masked), *(interval or (None, None))]

@@ -7,7 +7,8 @@ Errors are means over seeds: an interval speaks of these trained runs on new utt
 
 A bootstrap of few clusters is too sure: of four actors its 95 % interval holds the truth in 76 % of cases. The part of
 the uncertainty that comes from a direction with few clusters is therefore widened by what separates Student's t from
-the normal law (Hesterberg 2015, The American Statistician 69(4)).
+the normal law (Hesterberg 2015, The American Statistician 69(4)). One cluster tells nothing of others: it has no
+interval.
 """
 
 from __future__ import annotations
@@ -62,6 +63,22 @@ def few_clusters(clusters: Sequence[np.ndarray], level: float = LEVEL) -> Few:
     return found
 
 
+def alike(weights: np.ndarray, there: np.ndarray | slice = slice(None)) -> bool:
+    """Tell whether utterances weigh alike in every resample: they are of one cluster, or there are none.
+
+    Args:
+        weights: (n, U), see `cluster_weights`.
+        there: the utterances, bool (U,); default: all.
+    """
+    return all((row[there] == row[there][:1]).all() for row in weights)
+
+
+def _one_cluster(errors: np.ndarray, weights: np.ndarray, few: Few) -> bool:
+    """Tell whether the utterances of an incomplete pattern are of one cluster. Arguments as of `gap_interval`."""
+    drawn = [weights, *(alone for alone, _ in few)]
+    return any(alike(each, there) for there in np.isfinite(errors[:-1]) for each in drawn)
+
+
 def widening(n: int, level: float = LEVEL) -> float:
     """Compute by how much an interval of n clusters, at least 2, is widened: 1 for many."""
     from scipy.special import ndtri, stdtrit  # here: the page reads intervals without it
@@ -93,17 +110,20 @@ def gap_interval(
     level: float = LEVEL,
     few: Few = (),
 ) -> tuple[float, float] | None:
-    """Compute the interval of (N - M) / (N - S); None when N - S may well be 0 or less.
+    """Compute the interval of (N - M) / (N - S); None when N - S may well be 0 or less, or of one cluster.
 
     Args:
         naive, method, specialists: errors (P, U) of N, M and S.
         weights: (n, U), see `cluster_weights`.
         few: directions with few clusters, see `few_clusters`.
     """
+    reference = difference_interval(naive, specialists, weights, level, few)
+    if reference is None or reference[0] <= 0 or _one_cluster(method, weights, few):
+        return None
     # The three means of every resample: paired, because all are weighted alike.
     n, m, s = (pattern_means(errors, weights) for errors in (naive, method, specialists))
     gap = n - s
-    if (gap <= 0).mean() > (1 - level) / 2 or difference_interval(naive, specialists, weights, level, few)[0] <= 0:
+    if (gap <= 0).mean() > (1 - level) / 2:
         return None  # the few resamples below are left out of the quantiles
     low, high = np.nanquantile((n - m) / np.where(gap > 0, gap, np.nan), [(1 - level) / 2, (1 + level) / 2])
     if not few:
@@ -118,8 +138,13 @@ def gap_interval(
 
 def difference_interval(
     method: np.ndarray, other: np.ndarray, weights: np.ndarray, level: float = LEVEL, few: Few = ()
-) -> tuple[float, float]:
-    """Compute the interval of the difference of two incomplete_mae, paired. Arguments as of `gap_interval`."""
+) -> tuple[float, float] | None:
+    """Compute the interval of the difference of two incomplete_mae, paired; None of one cluster.
+
+    Arguments as of `gap_interval`. A pattern in which only one cluster has something left counts as one cluster.
+    """
+    if _one_cluster(method - other, weights, few):
+        return None
     difference = pattern_means(method, weights) - pattern_means(other, weights)
     low, high = np.nanquantile(difference, [(1 - level) / 2, (1 + level) / 2])
     if not few:

@@ -115,6 +115,7 @@ def compared(tested: Tested, groups: Sequence[Group]) -> dict[str, Any]:
         "statement": corpus.manifest.get("statement", ""),
         "split": tested.split,
         "n": len(tested.rows),
+        **({"one_cluster": True} if bootstrap.alike(drawn.weights) else {}),
         "folds": corpus.n_folds,
         "scale": tested.scale,
         "metrics": list(metrics.on_scale(tested.scale)[0]),
@@ -297,15 +298,15 @@ def _changed(group: Group, groups: Sequence[Group]) -> Group | None:
     return next((g for g in groups if g.run_name == group.recipe.changes and g.recipe.kind != "variant"), None)
 
 
-def _difference(group: Group, other: Group | None, drawn: Resamples) -> list[float] | None:
-    """Compute the difference of a group's incomplete_mae from that of another, with the ends of its interval.
+def _difference(group: Group, other: Group | None, drawn: Resamples) -> list[float | None] | None:
+    """Compute the difference of a group's incomplete_mae from that of another, with its interval's ends if it has one.
 
     None without the other, for the other itself, and for a group that was not tested on every pattern.
     """
     if other is None or group is other or group.recipe.kind == "specialist":
         return None
-    low, high = bootstrap.difference_interval(group.errors, other.errors, drawn.weights, few=drawn.few)
-    return [group.incomplete_mae - other.incomplete_mae, low, high]
+    interval = bootstrap.difference_interval(group.errors, other.errors, drawn.weights, few=drawn.few)
+    return [group.incomplete_mae - other.incomplete_mae, *(interval or (None, None))]
 
 
 def _own_complete(group: Group, groups: Sequence[Group], naive: Group | None) -> tuple[str, float] | None:

@@ -2,12 +2,14 @@
 
 Two rows count as apart only when their difference is larger than both deviations over seeds together, and when the
 stored bootstrap intervals do not leave it open: that of the difference from one masked model where both rows have it,
-else that of the gap closed between the naive model and the specialists of the same input. A method is said to beat the
-masked model of its own input: one that reads simulated text, the masked model that reads it too.
+else that of the gap closed between the naive model and the specialists of the same input. On one speaker or video no
+two rows do. A method is said to beat the masked model of its own input: one that reads simulated text, the masked model
+that reads it too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +79,7 @@ def find(result: Result, everything: bool) -> Finding | None:
     """
     patterns = patterns_of(result)
     conditions = tuple(patterns[:-1] or patterns)
+    told = (lambda near, far: False) if _one_cluster(result) else apart
     found = [_standing(result, row, conditions) for row in rows_of(result, everything)]
     rows = sorted((row for row in found if row is not None), key=lambda row: row.error)
     if len(rows) < 2:
@@ -91,8 +94,8 @@ def find(result: Result, everything: bool) -> Finding | None:
     return Finding(
         conditions,
         best,
-        tuple(row for row in rows[1:] if not apart(best, row)),
-        None if constant is None else any(row.error < constant.error and apart(row, constant) for row in rows),
+        tuple(row for row in rows[1:] if not told(best, row)),
+        None if constant is None else any(row.error < constant.error and told(row, constant) for row in rows),
         masked if measured else (),
         better,
         tuple(row for row in measured if row not in better and row not in worse),
@@ -147,6 +150,10 @@ def sentences(result: Result, everything: bool) -> tuple[str, str] | None:
             more.append(say("Reliably worse: {rows}.", rows=_names(found.worse)))
     else:
         first += say(".")
+    if _one_cluster(result):
+        more.append(
+            say("The test set is one speaker or video, so that there are no intervals and no rows are told apart.")
+        )
     more.append(
         say(
             "Rows count as told apart when they differ by more than their standard deviations over seeds together, "
@@ -213,11 +220,9 @@ def _standing(result: Result, row: EvaluationRow, conditions: Sequence[str]) -> 
         spread = sum(c.sd or 0.0 for c in cells) / len(cells)
     # Intervals of the row; the masked model, the naive one and the specialists are the fixed points of the two scales.
     kind = str(row.get("kind") or "")
-    difference = row.get("against_masked")
-    against = interval_of(list(difference)[1:]) if isinstance(difference, Sequence) and len(difference) == 3 else None
+    against = _around(row.get("against_masked"))
     gap = interval_of(row.get("gap_interval"))
-    simulated, plain = bool(row.get("reads_simulated_text")), row.get("against_plain")
-    common = interval_of(list(plain)[1:]) if isinstance(plain, Sequence) and len(plain) == 3 else None
+    simulated, common = bool(row.get("reads_simulated_text")), _around(row.get("against_plain"))
     if kind == "masked":
         against = (0.0, 0.0)
         common = common if simulated else (0.0, 0.0)
@@ -226,6 +231,19 @@ def _standing(result: Result, row: EvaluationRow, conditions: Sequence[str]) -> 
     elif row["label"] in (naive.get("label") for naive in _naive(result)):
         gap = (0.0, 0.0)
     return Standing(title_of(row), kind, sum(errors) / len(errors), spread, against, gap, common, simulated)
+
+
+def _around(difference: Any) -> Interval | None:
+    """Read the interval of a stored difference; of one that has none, because of one cluster, it is unbounded."""
+    if not isinstance(difference, Sequence) or len(difference) != 3:
+        return None
+    ends = list(difference)[1:]
+    return (-math.inf, math.inf) if ends == [None, None] else interval_of(ends)
+
+
+def _one_cluster(result: Result) -> bool:
+    """Tell whether the test set is one speaker or video, which has no intervals."""
+    return result.get("one_cluster") is True
 
 
 def _naive(result: Result) -> list[Mapping[str, Any]]:

@@ -64,7 +64,7 @@ def cosines(model: Method, corpus: Corpus, rows: np.ndarray, pattern: str) -> np
 
 
 def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
-    """Report mean cosines by split and pattern, with the 95 % interval of what MIA changes.
+    """Report mean cosines by split and pattern, with the 95 % interval of what MIA changes, None without one.
 
     Args:
         name: of the checkpoint.
@@ -84,11 +84,11 @@ def report(model: Method, corpus: Corpus, name: str) -> dict[str, Any]:
                 raise MsaError(f"{corpus.name}, {split}: no clip has text that is also simulated from its voice.")
             # Two rows each, because an interval over patterns leaves the last one out.
             one, other = np.stack([after, after]), np.stack([before, before])
-            low, high = difference_interval(one, other, drawn.weights, few=drawn.few)
+            ends = difference_interval(one, other, drawn.weights, few=drawn.few) or (None, None)
             mean = np.nanmean(found, 1).tolist()
             lines.append(
                 {"split": split, "pattern": pattern, "n": int(known.sum()), "before": mean[0], "after": mean[1]}
-                | {"change": [mean[1] - mean[0], low, high], "nearer": float((after > before)[known].mean())}
+                | {"change": [mean[1] - mean[0], *ends], "nearer": float((after > before)[known].mean())}
                 | {"other": np.nanmean(elsewhere, 1).tolist()}
             )
     return {"corpus": corpus.name, "checkpoint": name, "rows": lines}
@@ -106,7 +106,7 @@ def _tabulated(result: Mapping[str, Any]) -> str:
     rows: list[Sequence[str]] = []
     for row in result["rows"]:
         change, low, high = row["change"]
-        told = f"{change:+.3f} ({low:+.3f} to {high:+.3f})"
+        told = f"{change:+.3f}" + ("" if low is None else f" ({low:+.3f} to {high:+.3f})")
         cells = [f"{row['n']:,}", f"{row['before']:.3f}", f"{row['after']:.3f}", told, f"{100 * row['nearer']:.1f} %"]
         cells.append(" and ".join(f"{value:.3f}" for value in row["other"]))
         rows.append([row["split"], row["pattern"], *cells])

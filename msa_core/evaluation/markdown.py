@@ -45,7 +45,7 @@ def headline(result: Result, ablations: bool = False) -> str:
 def ablations(result: Result) -> str:
     """Tabulate ablations and variants, and say which of them answer otherwise than what they change beyond chance."""
     table, rows = headline(result, ablations=True), _chosen(result, ablations=True)
-    known = [(f"*{row['title']}*", row["against_changed"]) for row in rows if row.get("against_changed")]
+    known = [(f"*{row['title']}*", row["against_changed"]) for row in rows if _has_interval(row.get("against_changed"))]
     if not known:
         return table
     farther = "; ".join(title for title, (_, low, _) in known if low > 0) or "none"
@@ -136,7 +136,7 @@ def averages(result: Result) -> str:
         ends = [_interval(row["against_masked"]), _interval(row["against_average"])]
         rows.append([row["title"], str(row["networks"]), *reads, *cells, _number(row["six"]), *ends])
     table = markdown_table([*head, "mean of incomplete", *against], rows)
-    others = [row for row in result.get("averages", ()) if row["against_average"]]
+    others = [row for row in result.get("averages", ()) if _has_interval(row["against_average"])]
     if not others:
         return table
     once, often = (_nearer(others, key) for key in ("against_masked", "against_average"))
@@ -148,7 +148,7 @@ def averages(result: Result) -> str:
 
 def _nearer(rows: Sequence[EvaluationRow], key: str) -> str:
     """List the averages whose whole interval is below 0, in quotes."""
-    return "; ".join(f"*{row['title']}*" for row in rows if row[key] and row[key][2] < 0) or "none"
+    return "; ".join(f"*{row['title']}*" for row in rows if _has_interval(row[key]) and row[key][2] < 0) or "none"
 
 
 def slices(result: Result) -> str:
@@ -229,9 +229,16 @@ def _against(row: EvaluationRow) -> str:
     return _interval(row.get("against_masked"))
 
 
-def _interval(found: Sequence[float] | None) -> str:
-    """Write a difference with its interval; nothing for none."""
-    return f"{found[0]:+.3f} ({found[1]:+.3f} to {found[2]:+.3f})" if found else ""
+def _interval(found: Sequence[float | None] | None) -> str:
+    """Write a difference with its interval, alone without one; nothing for none."""
+    if not found:
+        return ""
+    return f"{found[0]:+.3f}" + (f" ({found[1]:+.3f} to {found[2]:+.3f})" if _has_interval(found) else "")
+
+
+def _has_interval(found: Sequence[float | None] | None) -> bool:
+    """Tell whether a difference is there and has an interval: that of one speaker or video has none."""
+    return bool(found) and None not in found  # type: ignore[operator]
 
 
 def _gap(row: EvaluationRow) -> str:

@@ -3,6 +3,8 @@
 has0: negative (y < 0) against non-negative, every sample. non0: negative against positive (y > 0), samples whose
 true score is 0 left out. F1 is the support-weighted mean over the two classes, arguments (true, predicted).
 CH-SIMS has a scale of its own, [-1, 1], and other cuts: see `sims_scores`.
+
+Every metric takes two arrays (N,), computes in float64, and raises MsaError where the shapes are others.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+
+from msa_core.errors import MsaError
 
 NAMES = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc7", "acc5", "acc3")
 SIMS_NAMES = ("mae", "pearson", "acc2", "f1", "acc3", "acc5")
@@ -25,7 +29,7 @@ def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     >>> found["mae"], round(found["pearson"], 4), found["acc2_has0"], round(found["acc2_non0"], 4), found["acc7"]
     (0.5, 0.8915, 0.5, 0.6667, 1.0)
     """
-    predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
+    predicted, true = _paired(predicted, true, np.float64)
     keep = true != 0
     return {
         "mae": mae(predicted, true),
@@ -50,7 +54,7 @@ def sims_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     >>> round(found["mae"], 4), found["acc2"], round(found["acc3"], 4), round(found["acc5"], 4)
     (0.2667, 1.0, 0.6667, 0.3333)
     """
-    predicted, true = (np.clip(np.asarray(v, np.float64), -1, 1) for v in (predicted, true))
+    predicted, true = (np.clip(v, -1, 1) for v in _paired(predicted, true, np.float64))
     result = {"mae": mae(predicted, true), "pearson": pearson(predicted, true)}
     for name, cuts in {"acc2": (0.0,), "acc3": (-0.1, 0.1), "acc5": (-0.7, -0.1, 0.1, 0.7)}.items():
         classes = [np.searchsorted(cuts, v, side="left") for v in (predicted, true)]
@@ -71,6 +75,7 @@ def mae(predicted: np.ndarray, true: np.ndarray) -> float:
     >>> mae(np.array([1.0, -1.0]), np.array([2.0, -1.0]))
     0.5
     """
+    predicted, true = _paired(predicted, true, np.float64)
     return float(np.mean(np.abs(predicted - true))) if len(true) else math.nan
 
 
@@ -80,6 +85,7 @@ def pearson(predicted: np.ndarray, true: np.ndarray) -> float:
     >>> pearson(np.array([0.0, 1.0, 2.0]), np.array([3.0, 5.0, 7.0])), pearson(np.zeros(3), np.arange(3.0))
     (1.0, nan)
     """
+    predicted, true = _paired(predicted, true, np.float64)
     if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
         return math.nan
     a, b = predicted - np.mean(predicted), true - np.mean(true)
@@ -92,6 +98,7 @@ def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
     >>> accuracy(np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0]))
     0.75
     """
+    predicted, true = _paired(predicted, true)
     return float(np.mean(predicted == true)) if len(true) else math.nan
 
 
@@ -101,6 +108,7 @@ def weighted_f1(predicted: np.ndarray, true: np.ndarray) -> float:
     >>> round(weighted_f1(np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0])), 4)  # .25 * 2/3 + .75 * 4/5
     0.7667
     """
+    predicted, true = _paired(predicted, true)
     if not len(true):
         return math.nan
     total = 0.0
@@ -108,6 +116,17 @@ def weighted_f1(predicted: np.ndarray, true: np.ndarray) -> float:
         hit, n = np.sum((predicted == c) & (true == c)), np.sum(true == c)
         total += 2 * hit / (np.sum(predicted == c) + n) * n
     return float(total / len(true))
+
+
+def _paired(predicted: np.ndarray, true: np.ndarray, dtype: type | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read predicted and true values as arrays (N,) of a type. Raises: MsaError where the shapes are others."""
+    predicted, true = np.asarray(predicted, dtype), np.asarray(true, dtype)
+    if predicted.ndim != 1 or predicted.shape != true.shape:
+        raise MsaError(
+            f"Predicted values of shape {predicted.shape} cannot be measured against true ones of shape {true.shape}. "
+            "Give one value of each utterance on both sides, shape (N,): reshape(-1) makes it of (N, 1)."
+        )
+    return predicted, true
 
 
 def _classes(values: np.ndarray, limit: int) -> np.ndarray:

@@ -15,15 +15,17 @@ VOICED = ("audio", "audio+vision")  # patterns in which text can be simulated fr
 WITHOUT_SIMULATED_TEXT = ", nothing imagined"  # ending of a calibration key: the voice is there, simulated text is not
 
 
-def half_width(residuals: np.ndarray, level: float) -> float:
+def half_width(residuals: np.ndarray, level: float) -> float | None:
     """Compute the half-width: the ceil((n + 1) level)-th smallest residual (Lei et al., JASA 2018).
+
+    None where there are fewer residuals than that: no width of so few promises the level.
 
     Args:
         residuals: absolute errors (n,) on validation data.
         level: share of scores that the interval shall hold.
     """
-    rank = min(len(residuals), math.ceil((len(residuals) + 1) * level))
-    return float(np.sort(residuals)[rank - 1])
+    rank = math.ceil((len(residuals) + 1) * level)
+    return float(np.sort(residuals)[rank - 1]) if rank <= len(residuals) else None
 
 
 def interval(manifest: Mapping[str, Any], left: Utterance, score: float) -> dict[str, float] | None:

@@ -84,8 +84,8 @@ def calibrate(model: Method, corpus: Corpus, team: Processes | None = None) -> d
     """Compute split-conformal half-widths on validation per pattern, where text can be simulated also without it.
 
     Returns:
-        {"level", "half_width": {pattern: w, pattern + WITHOUT_SIMULATED_TEXT: w}}; see `conformal.half_width`. An
-        emotion has no interval.
+        {"level", "half_width": {pattern: w, pattern + WITHOUT_SIMULATED_TEXT: w}}; see `conformal.half_width`. A
+        pattern of too few utterances has none, nor has an emotion.
     """
     if corpus.emotions:
         return {"level": LEVEL, "half_width": {}}
@@ -93,7 +93,8 @@ def calibrate(model: Method, corpus: Corpus, team: Processes | None = None) -> d
     scores = pattern_scores(model, corpus, rows, tuple(missing.PATTERNS), team)
     bare = pattern_scores(model, corpus, rows, VOICED, team, simulated=False)
     scores |= {p + WITHOUT_SIMULATED_TEXT: s for p, s in bare.items()}
-    return {"level": LEVEL, "half_width": {p: half_width(r, LEVEL) for p, r in errors_of(scores, corpus).items()}}
+    widths = {p: half_width(r, LEVEL) for p, r in errors_of(scores, corpus).items()}
+    return {"level": LEVEL, "half_width": {p: width for p, width in widths.items() if width is not None}}
 
 
 def errors_of(scores: Mapping[str, np.ndarray], corpus: Corpus) -> dict[str, np.ndarray]:

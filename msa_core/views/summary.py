@@ -248,7 +248,8 @@ def likeness() -> str | None:
     if row is None:
         return None
     values = {"n": f"{row['n']:,}", "before": row["before"], "after": row["after"]}
-    if row["change"][2] < 0:
+    high = row["change"][2]
+    if high is not None and high < 0:
         return say(
             "On {n} test clips with the voice alone, MIA takes the mean cosine to the real text from {before:.2f} to "
             "{after:.2f}: it was trained for the score and moves the text away from the real one.",

@@ -11,7 +11,7 @@ from msa_core.methods import METHODS, Recipe
 
 PATTERNS = ("text", "audio", "text+audio")
 LABEL = np.array([0.0, 1.0])
-DRAWN = (np.ones((20, 2), np.float32), ())
+DRAWN = (np.array(10 * [[1.0, 1.0001], [1.0001, 1.0]]), ())  # two utterances that are drawn almost alike
 
 
 def group(title: str, kind: str, hears: bool, *trainings: tuple[float, float]) -> Group:
@@ -69,3 +69,10 @@ def test_the_table_says_what_was_averaged():
     nearer = "*One, 2 trainings*; *Two, 2 trainings*; *One, Two, one training each*; *One, Two, 2 trainings each*"
     assert lines[8].endswith(f"trained once, beyond chance: {nearer}. Than that model averaged: {nearer}.")
     assert lines[3].endswith("| -0.250 (-0.250 to -0.250) | -0.250 (-0.250 to -0.250) |")
+
+
+def test_one_cluster_has_no_interval_and_no_verdict():
+    rows = averages.report(GROUPS, (np.ones((20, 2)), ()))
+    assert rows[1]["against_masked"] == [pytest.approx(-0.25), None, None]
+    lines = markdown.averages({"patterns": PATTERNS, "averages": rows, "rows": [{"reads_simulated_text": 1}]})
+    assert "-0.250 | -0.250 |" in lines and "beyond chance" not in lines

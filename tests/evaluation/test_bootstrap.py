@@ -71,4 +71,25 @@ def test_the_gap_widens_with_its_difference_and_many_clusters_change_nothing() -
     doubtful = special + 0.05 + 0.1 * np.array([-1.0, -0.2, 0.6, 0.6])[speaker]  # N - S of four actors may be 0
     assert bootstrap.gap_interval(doubtful, method, special, weights, few=few) is None
     assert bootstrap.few_clusters([np.arange(120), np.arange(120) // 4]) == []
-    assert bootstrap.few_clusters([np.zeros(120)]) == []  # one cluster tells nothing of others
+
+
+@pytest.mark.parametrize("clusters", [[np.zeros(6)], [np.arange(6), np.zeros(6)], [np.arange(6) // 2, np.zeros(6)]])
+def test_one_cluster_has_no_interval(clusters: list[np.ndarray]) -> None:
+    drawn, few = bootstrap.cluster_weights(clusters), bootstrap.few_clusters(clusters)
+    special = np.linspace(0.1, 0.6, 6) * np.ones((3, 1))
+    assert bootstrap.alike(drawn)
+    assert bootstrap.difference_interval(special + 0.2, special, drawn, few=few) is None
+    assert bootstrap.gap_interval(special + 0.3, special + 0.1, special, drawn, few=few) is None
+
+
+def test_a_pattern_of_one_cluster_has_no_interval() -> None:
+    row, speaker = np.arange(40) // 4, np.arange(40) % 4  # crossed
+    drawn, few = bootstrap.cluster_weights([row, speaker]), bootstrap.few_clusters([row, speaker])
+    errors = np.random.default_rng(0).uniform(size=(3, 40))
+    zero = np.zeros_like(errors)
+    assert not bootstrap.alike(drawn) and bootstrap.difference_interval(errors, zero, drawn, few=few) is not None
+    for there in (speaker == 2, row == 2, np.zeros(40, bool)):  # of the first pattern, in which nothing else is left
+        some = errors.copy()
+        some[0, ~there] = np.nan
+        assert bootstrap.difference_interval(some, zero, drawn, few=few) is None
+        assert bootstrap.gap_interval(some + 1, some, zero - 1, drawn, few=few) is None

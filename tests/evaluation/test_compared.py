@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,3 +164,19 @@ def test_a_teacher_that_was_trained_otherwise_since_gives_no_price(
     assert student()["complete_model"] is None and student()["price"] is None
     said = "warning: s has no price: it learned from other weights than those that are now in t-seed0. Train it again"
     assert said in capsys.readouterr().err
+
+
+def test_one_speaker_has_no_interval_and_no_verdict(tmp_path: Path) -> None:
+    alone = replace(CORPUS, columns={**CORPUS.columns, "speaker": np.zeros(len(CORPUS))})
+    for regime in ("complete", "subset", *INCOMPLETE):
+        trained(tmp_path / f"{regime}-seed0", regime, data=alone)
+    trained(tmp_path / "sdumc-seed0", "subset", "sdumc", data=alone, use_simulated=False)
+    result = json.loads(json.dumps(evaluate.report(alone, sorted(tmp_path.iterdir())), allow_nan=False))
+    row, masked = (next(r for r in result["rows"] if r["label"] == label) for label in ("sdumc", "subset"))
+    assert result["one_cluster"] is True and row["gap_interval"] is None
+    assert row["against_masked"] == [pytest.approx(row["six"] - masked["six"]), None, None]
+    written, told = markdown.markdown(result), finding.sentences(result, everything=True)
+    assert f"| {row['against_masked'][0]:+.3f} |" in written and "beyond chance" not in written
+    assert told is not None and "reliably beat the" not in told[0] and "one row is clearly" not in told[0]
+    shown = results.table(result, "headline")
+    assert all(cell.interval is None for line in shown.lines for cell in line.cells)

@@ -141,3 +141,16 @@ def test_the_shipped_corpora_say_what_was_measured() -> None:
     assert better["mosi"] == set() and better["mosei-922"] == {"Support vector regression"}
     assert better["mmmo-120"] >= {"Support vector regression", "ProMMA (reconstruction)", "CorrKD"}
     assert better["composite"] == set()  # of the same input; their simulated text is what beats the plain baseline
+
+
+def test_of_one_cluster_nothing_is_told_apart() -> None:
+    none = [-0.5, None, None]
+    result = made(CONSTANT, MASKED, row("a", "method", 0.5, against_masked=none, against_plain=none))
+    found = finding.find(result, False)  # one pattern had one cluster: the test set has several
+    assert found is not None and names(found.unclear) == ["A"] and names(found.tied) == ["MASKED"]
+    told = finding.sentences(result | {"one_cluster": True}, False)
+    assert told is not None and told[0] == (
+        "On made-up, over the 6 incomplete patterns, no model is clearly nearer to the labels than the constant "
+        "(not told apart from it: A; MASKED), and no method reliably beats the masked baseline."
+    )
+    assert "The test set is one speaker or video, so that there are no intervals" in told[1]

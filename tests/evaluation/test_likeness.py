@@ -97,3 +97,9 @@ def test_the_command_writes_what_the_table_says(tmp_path: Path) -> None:
 def test_runs_and_their_names_go_together(tmp_path: Path, runs: Path | None, labels: list[str]) -> None:
     with pytest.raises(MsaError, match="Give both, or neither"):
         likeness.command(tmp_path, "sdumc", tmp_path, runs, labels)
+
+
+def test_a_change_without_an_interval_is_tabulated_alone() -> None:
+    row = {"split": "test", "pattern": "audio", "n": 2, "before": 0.1, "after": 0.3, "change": [0.2, None, None]}
+    result = {"checkpoint": "c", "corpus": "k", "rows": [row | {"nearer": 1.0, "other": [0.1, 0.2]}]}
+    assert "| 0.300 | +0.200 | 100.0 % |" in likeness.markdown(result)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from msa_core.errors import MsaError
 from msa_core.evaluation import metrics
+
+EVERY = [metrics.scores, metrics.sims_scores, metrics.mae, metrics.pearson, metrics.accuracy, metrics.weighted_f1]
 
 
 def test_hand_table():
@@ -66,3 +69,29 @@ def test_sims_by_hand_and_against_scikit_learn():
         metrics.SIMS_NAMES
     ) == set(m)
     assert metrics.on_scale("mosi") == (metrics.NAMES, metrics.scores, 1.0)
+
+
+@pytest.mark.parametrize("metric", EVERY)
+@pytest.mark.parametrize(
+    ("predicted", "true"), [((3, 1), (3,)), ((3,), (3, 1)), ((3, 1), (3, 1)), ((2,), (3,)), ((0,), (3,)), ((), ())]
+)
+def test_other_shapes_are_refused(metric, predicted, true):
+    with pytest.raises(MsaError, match="Give one value of each utterance on both sides") as error:
+        metric(np.zeros(predicted), np.zeros(true))
+    assert f"of shape {predicted} " in str(error.value) and f"of shape {true}." in str(error.value)
+
+
+@pytest.mark.parametrize("metric", EVERY)
+def test_the_type_of_the_numbers_changes_nothing(metric):
+    predicted, true = [0, 1, 3, 1], [1, 2, 2, 0]
+    expected = metric(np.array(predicted, float), np.array(true, float))
+    for dtype in (np.uint8, np.uint64, np.int8, np.float32):
+        assert metric(np.array(predicted, dtype), np.array(true, dtype)) == pytest.approx(expected)
+    assert metric(predicted, true) == pytest.approx(expected)
+    assert metrics.mae(np.array([1], np.uint8), np.array([2], np.uint8)) == 1.0
+    assert metrics.mae(np.array([127], np.int8), np.array([-128], np.int8)) == 255.0
+
+
+def test_classes_may_be_names():
+    assert metrics.accuracy(np.array(["a", "b"]), np.array(["a", "a"])) == 0.5
+    assert metrics.weighted_f1(np.array(["a", "b"]), np.array(["a", "a"])) == pytest.approx(2 / 3)

@@ -14,7 +14,12 @@ def happy(analyser):
 
 def test_half_width_by_hand():
     residuals = np.arange(1.0, 10.0)[::-1]  # 9 of them: ceil(10 * 0.8) = the 8th smallest
-    assert conformal.half_width(residuals, 0.8) == 8.0 and conformal.half_width(residuals[:3], 0.99) == 9.0
+    assert conformal.half_width(residuals, 0.8) == 8.0
+
+
+@pytest.mark.parametrize(("n", "level", "width"), [(0, 0.8, None), (3, 0.8, None), (4, 0.8, 4.0), (9, 0.95, None)])
+def test_too_few_residuals_promise_nothing(n, level, width):
+    assert conformal.half_width(np.arange(1.0, n + 1), level) == width
 
 
 def test_an_interval_stays_within_the_scores(happy):

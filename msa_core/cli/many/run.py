@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from msa_core.cli.many import cluster, workers
 from msa_core.cli.many.rows import Journal, check_table, write_table
-from msa_core.cli.many.work import Row, Task
+from msa_core.cli.many.work import Row, Task, clip_of
 from msa_core.errors import MsaError
 
 
@@ -98,6 +98,8 @@ def run(
                 journal.add(row)
                 told(row)
                 bar.update()
-        write_table(table, journal.rows(names), task.columns)
+        named = ({**row, "clip": clip_of(row["clip"])} for row in journal.rows(names))
+        write_table(table, named, task.columns)
         there = {name: done for name, done in aside.items() if done is not None}
-        return Outcome(len(names), journal.reasons(names), len(left), there)
+        bad = {clip_of(name): why for name, why in journal.reasons(names).items()}
+        return Outcome(len(names), bad, len(left), there)

@@ -285,6 +285,11 @@ def answered(work: Work, source: Path, name: str) -> Row:
     return row | {"seconds": time.perf_counter() - start, "finished_s": time.time()}
 
 
+def clip_of(name: str) -> str:
+    """Name the clip that a file of a run is of: features are called as their clip is, with .npz after it."""
+    return name.removesuffix(".npz")
+
+
 def unanswered(source: Path, name: str, why: str) -> Row:
     """Make the row of a clip that ended the processes that worked on it."""
     reason = f"the process that worked on it ended, twice ({why})"

@@ -93,9 +93,10 @@ def difference(one: np.ndarray, other: np.ndarray, clusters: np.ndarray, level: 
     """
     mean = mean_error(one) - mean_error(other)
     n = min(len(np.unique(clusters[np.isfinite(row)])) for row in one - other)
-    if n < 2:
+    interval = difference_interval(_closed(one), _closed(other), cluster_weights([clusters]), level)
+    if interval is None or n < 2:
         return Difference(mean, math.nan, math.nan)
-    low, high = difference_interval(_closed(one), _closed(other), cluster_weights([clusters]), level)
+    low, high = interval
     wider = widening(n, level)
     return Difference(mean, mean - wider * max(mean - low, 0.0), mean + wider * max(high - mean, 0.0))
 

@@ -79,3 +79,30 @@ def test_a_folder_without_clips_and_no_folder(tmp_path):
             run(QuickExtraction(place, tmp_path / "out"), place, tmp_path / "t.csv")
     with pytest.raises(MsaError, match="give a file that ends in .parquet, .csv, .jsonl"):
         run(QuickExtraction(tmp_path, tmp_path / "out"), tmp_path, tmp_path / "t.xlsx")
+
+
+class OfFeatures(Doubled):
+    """Numbers in files that are called as features are."""
+
+    def clips(self, source):
+        return sorted(source.rglob("*.npz"))
+
+
+@pytest.fixture
+def features(tmp_path):
+    """The features of two clips, one in a folder, and of one that is no number."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "features" / "x").mkdir(parents=True)
+    for name, text in {"a.mp4": "1", "x/c.mp4": "2", "b.flac": "bad"}.items():
+        (tmp_path / "features" / f"{name}.npz").write_text(text)
+    return tmp_path / "features"
+
+
+def test_features_have_the_names_of_their_clips_and_are_read_once(features, tmp_path):
+    task, table = OfFeatures(tmp_path / "log"), tmp_path / "t.jsonl"
+    found = run(task, features, table)
+    assert values(table) == {"a.mp4": 2, "b.flac": None, "x/c.mp4": 4}
+    assert found.bad == {"b.flac": "b.flac.npz holds no number."} and found.worked_on == 3
+    assert run(task, features, table, TWO).worked_on == 0 and values(table)["x/c.mp4"] == 4
+    (features / "x" / "c.mp4.npz").write_text("30")
+    assert run(task, features, table).worked_on == 1 and values(table)["x/c.mp4"] == 60
