@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,8 @@ from msa_core.evaluation.runs import Run, has_simulated_text, recipe_of, setting
 from msa_core.evaluation.scoring import Request, Scores
 from msa_core.methods import Method, Recipe
 from msa_core.missing import PATTERNS
+
+LENGTH = ("epochs", "warmup_epochs")  # settings of the training loop that go with the size of a fold
 
 
 @dataclass(frozen=True)
@@ -164,16 +165,24 @@ def _teachers(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
 
 
 def need_one_setting(runs: Sequence[Run]) -> None:
-    """Check that runs of one run name were trained alike, but for the seed. Raises: MsaError."""
+    """Check that runs of one run name were trained alike, but for the seed. Raises: MsaError.
 
-    def setting(run: Run) -> str:
-        loop = {k: v for k, v in settings_of(run.manifest, "train").items() if k != "seed"}
-        return json.dumps([run.manifest["method"], settings_of(run.manifest, "config"), loop], sort_keys=True)
+    Folds may have other numbers of epochs: `study` gives a smaller fold more, for as many updates.
+    """
 
-    other = next((r for r in runs if setting(r) != setting(runs[0])), None)
-    if other is not None:
+    def alike(one: Run, other: Run) -> bool:
+        fold = one.manifest["corpus"].get("fold") == other.manifest["corpus"].get("fold")
+        free = ("seed",) if fold else ("seed", *LENGTH)
+        loops = [{k: v for k, v in settings_of(r.manifest, "train").items() if k not in free} for r in (one, other)]
+        configs = [settings_of(r.manifest, "config") for r in (one, other)]
+        return one.manifest["method"] == other.manifest["method"] and loops[0] == loops[1] and configs[0] == configs[1]
+
+    first = {run.manifest["corpus"].get("fold"): run for run in reversed(runs)}  # the first of each fold
+    pairs = [(one, r) for r in runs for one in (runs[0], first[r.manifest["corpus"].get("fold")])]
+    unlike = next(((one, r) for one, r in pairs if not alike(one, r)), None)
+    if unlike is not None:
         raise MsaError(
-            f"{runs[0].folder.name} and {other.folder.name} have one run name but other settings: they are "
+            f"{unlike[0].folder.name} and {unlike[1].folder.name} have one run name but other settings: they are "
             "no seeds of one row. Rename one of them."
         )
 

@@ -1,6 +1,8 @@
 import json
 import math
 from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from synthetic import AS_TEACHER, corpus
 from msa_core import checkpoint, methods, missing
 from msa_core.corpora.ragged import Ragged
 from msa_core.errors import MsaError
-from msa_core.evaluation import bootstrap, evaluate, markdown, metrics, protocols, runs, subsets
+from msa_core.evaluation import bootstrap, evaluate, groups, markdown, metrics, protocols, runs, subsets
 from msa_core.evaluation.compared import gap_closed
 from msa_core.evaluation.scoring import Request, kept, predict
 from msa_core.methods import METHODS, Recipe
@@ -288,6 +290,20 @@ def test_an_absent_modality_is_no_error_of_zero():
     alone = np.where(np.arange(40) < 1, 1.0, np.nan) * np.ones((2, 1))
     means = bootstrap.pattern_means(alone, weights)
     assert np.isnan(means).any() and np.allclose(means[np.isfinite(means)], 1.0)
+
+
+def test_folds_may_have_other_numbers_of_epochs_and_seeds_of_a_fold_may_not():
+    """`study` gives the smallest of five folds one epoch more, and `evaluate` refused its runs."""
+
+    def run(seed, fold, **loop):
+        manifest = {"method": "baseline", "config": {}, "train": {"seed": seed, **loop}, "corpus": {"fold": fold}}
+        return SimpleNamespace(folder=Path(f"a-seed{seed}"), manifest=manifest)
+
+    folds = [run(0, 0, epochs=21), run(1, 1, epochs=22), run(2, 0, epochs=21), run(3, 1, epochs=22)]
+    groups.need_one_setting(folds)
+    for other in (run(3, 1, epochs=21), run(3, 1, epochs=22, lr=0.1)):
+        with pytest.raises(MsaError, match="and a-seed3 have one run name but other settings"):
+            groups.need_one_setting([*folds[:3], other])
 
 
 @pytest.mark.slow
