@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from msa_core import atomic
-from msa_core.cli.many.work import COMMON, JOURNAL, Row, Task, stamp
+from msa_core.cli.many.work import COMMON, EXTRACTED, JOURNAL, Row, Task, stamp
 from msa_core.cli.output import OTHER_FILES
 from msa_core.errors import MsaError, shortened
-from msa_core.views.csv_safe import harmless
+from msa_core.views.csv_safe import given, harmless
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 CHUNK = 10_000  # rows of a table that are in memory together
@@ -183,6 +183,27 @@ def _columns(table: Path) -> list[str]:
         return []
 
 
+def unread(features: Path) -> dict[str, str]:
+    """Read the clips that `extract` could not read, with their reasons, from its newest table in a folder of features.
+
+    Raises:
+        MsaError: the table cannot be read.
+    """
+    tables = [file for file in features.iterdir() if file.suffix in SUFFIXES and file.is_file()]
+    if any(table.suffix == ".parquet" for table in tables):
+        _pyarrow()
+    ours = [table for table in tables if _columns(table) == [*COMMON, *EXTRACTED]]
+    if not ours:
+        return {}
+    newest = max(ours, key=lambda table: table.stat().st_mtime_ns)
+    try:
+        return {row["clip"]: row["reason"] for row in _READERS[newest.suffix](newest) if row["reason"]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as e:
+        raise MsaError(
+            f"{newest} cannot be read ({type(e).__name__}). Write it again with extract, or delete it."
+        ) from e
+
+
 def write_table(table: Path, rows: Iterator[Row], columns: Mapping[str, str]) -> None:
     """Write rows as the table that its suffix names, whole or not at all.
 
@@ -234,6 +255,32 @@ _WRITERS: dict[str, Callable[[Path, Iterator[Row], Mapping[str, str]], None]] = 
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _jsonl,
+}
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    """Read CSV that `_csv` wrote."""
+    with open(path, newline="", encoding="utf-8") as file:
+        yield from ({column: given(value) for column, value in row.items()} for row in csv.DictReader(file))
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    """Read one JSON object a line."""
+    with open(path, encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    """Read the clips and reasons of Parquet."""
+    import pyarrow.parquet as pq
+
+    yield from pq.read_table(path, columns=["clip", "reason"]).to_pylist()
+
+
+_READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from msa_core.cli.many import cluster, workers
-from msa_core.cli.many.rows import Journal, check_table, write_table
-from msa_core.cli.many.work import Row, Task, clip_of
+from msa_core.cli.many.rows import Journal, check_table, unread, write_table
+from msa_core.cli.many.work import COMMON, FEATURES, Row, Task, clip_of
 from msa_core.errors import MsaError
 
 
@@ -64,7 +65,7 @@ def run(
 
     A run that was ended goes on where it stopped. A clip is finished when it has a row in the journal beside the
     table and was not changed since; one that could not be read is finished, too. Files that earlier runs left of a
-    clip that is gone or cannot be read are set aside.
+    clip that is gone or cannot be read are set aside. Of features, clips that `extract` could not read are rows too.
 
     Args:
         task: what is done with a clip.
@@ -84,6 +85,9 @@ def run(
     if not source.is_dir():
         raise MsaError(f"There is no folder {source.name}. Check its path and name.")
     names = [clip.relative_to(source).as_posix() for clip in task.clips(source)]
+    reasons = unread(source) if any(name.endswith(FEATURES) for name in names) else {}
+    for name in map(clip_of, names):
+        reasons.pop(name, None)
     with Journal(table, task, renew) as journal:
         left = [name for name in names if not journal.finished(name, source, again)]
         kept = {*names}.difference(journal.reasons(names))
@@ -99,7 +103,8 @@ def run(
                 told(row)
                 bar.update()
         named = ({**row, "clip": clip_of(row["clip"])} for row in journal.rows(names))
-        write_table(table, named, task.columns)
+        others = ({**dict.fromkeys([*COMMON, *task.columns]), "clip": n, "reason": reasons[n]} for n in sorted(reasons))
+        write_table(table, heapq.merge(named, others, key=lambda row: row["clip"]), task.columns)
         there = {name: done for name, done in aside.items() if done is not None}
-        bad = {clip_of(name): why for name, why in journal.reasons(names).items()}
-        return Outcome(len(names), bad, len(left), there)
+        bad = reasons | {clip_of(name): why for name, why in journal.reasons(names).items()}
+        return Outcome(len(names) + len(reasons), bad, len(left), there)

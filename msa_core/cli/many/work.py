@@ -30,6 +30,7 @@ COMMON |= {"worker": "text", "finished_s": "number"}  # host and process; second
 SEEN = {"duration_s": "number", "transcript": "text"} | {f"{m}_absent": "text" for m in MODALITIES}
 SCORES = ("complete_model_full", "complete_model_left", "missing_model_full", "missing_model_left")
 EXTRACTED = {**SEEN, "features_bytes": "whole"}
+FEATURES = ".npz"  # after the name of a clip, the file of its features
 ASIDE = ".aside"  # after the name of features that no clip stands for any more
 INTERVAL = ("low", "high", "level")
 READING = ("blur", "noise_db", "spoken", "any_language", "whisper")  # settings of how a clip is read
@@ -107,8 +108,8 @@ class Extraction:
         """List the clips of all features in the folder but those of other runs in folders below it."""
         journals = (file for file in self.out.rglob(f"*{JOURNAL}") if _command(file) == "extract")
         nested = {file.parent for file in journals} - {self.out}
-        found = (file for file in self.out.rglob("[!.]*.npz") if nested.isdisjoint(file.parents))
-        return sorted(file.relative_to(self.out).as_posix().removesuffix(".npz") for file in found)
+        found = (file for file in self.out.rglob(f"[!.]*{FEATURES}") if nested.isdisjoint(file.parents))
+        return sorted(file.relative_to(self.out).as_posix().removesuffix(FEATURES) for file in found)
 
     def set_aside(self, name: str) -> bool | None:
         """Rename the features of a clip, which come back with it. Raises: MsaError when they cannot be renamed."""
@@ -127,7 +128,7 @@ class Extraction:
 
     def target(self, name: str) -> Path:
         """Return the file of a clip's features."""
-        return self.out / f"{name}.npz"
+        return self.out / f"{name}{FEATURES}"
 
     def load(self) -> Work:
         """Load the extractors when the first clip needs them."""
@@ -207,7 +208,7 @@ class Analysis:
         try:
             return media.files(source)
         except MediaError:
-            features = sorted(source.rglob("*.npz"))
+            features = sorted(source.rglob(f"*{FEATURES}"))
             if not features:
                 raise
         self._need_no_reading(source)
@@ -248,7 +249,7 @@ class Analysis:
         from msa_core.degrade import Degradation
         from msa_core.features import store
 
-        if clip.suffix == ".npz":
+        if clip.suffix == FEATURES:
             read = store.load(clip)
         else:
             how = {"degradation": Degradation(self.blur, self.noise_db), "spoken": self.spoken}
@@ -286,8 +287,8 @@ def answered(work: Work, source: Path, name: str) -> Row:
 
 
 def clip_of(name: str) -> str:
-    """Name the clip that a file of a run is of: features are called as their clip is, with .npz after it."""
-    return name.removesuffix(".npz")
+    """Name the clip that a file of a run is of: the clip itself, or its features."""
+    return name.removesuffix(FEATURES)
 
 
 def unanswered(source: Path, name: str, why: str) -> Row:

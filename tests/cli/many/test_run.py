@@ -1,11 +1,14 @@
 """Runs over many clips on this computer: every clip a row, whatever ends, and a restart does only what is left."""
 
 import json
+import os
 
 import pytest
 from counted import Doubled, QuickExtraction, numbers, tries
 
+from msa_core.cli.many.rows import SUFFIXES, write_table
 from msa_core.cli.many.run import Place, run
+from msa_core.cli.many.work import COMMON, EXTRACTED
 from msa_core.errors import MediaError, MsaError
 
 TWO = Place(jobs=2)
@@ -106,3 +109,32 @@ def test_features_have_the_names_of_their_clips_and_are_read_once(features, tmp_
     assert run(task, features, table, TWO).worked_on == 0 and values(table)["x/c.mp4"] == 4
     (features / "x" / "c.mp4.npz").write_text("30")
     assert run(task, features, table).worked_on == 1 and values(table)["x/c.mp4"] == 60
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_clips_that_extract_could_not_read_are_rows_with_their_reason(features, tmp_path, suffix):
+    stale, written, columns = features / "old.csv", features / f"clips{suffix}", {**COMMON, **EXTRACTED}
+    reasons = {"-d.mp4": "-d.mp4 is not a media file", "a.mp4": None, "b.flac": "read since", "x/c.mp4": None}
+    for table, clips in ((stale, {"gone.mp4": "broken"}), (written, reasons)):
+        rows = ({**dict.fromkeys(columns), "clip": name, "reason": why} for name, why in clips.items())
+        write_table(table, rows, EXTRACTED)
+    os.utime(stale, (1, 1))
+    task, table = OfFeatures(tmp_path / "log"), tmp_path / "t.jsonl"
+    found = run(task, features, table)
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert [row["clip"] for row in rows] == ["-d.mp4", "a.mp4", "b.flac", "x/c.mp4"]
+    assert all(list(row) == list(rows[0]) for row in rows) and rows[0]["value"] is None
+    assert rows[0]["reason"] == found.bad["-d.mp4"] == "-d.mp4 is not a media file"
+    assert found.bad["b.flac"] == "b.flac.npz holds no number." and (found.clips, found.worked_on) == (4, 3)
+    (features / "-d.mp4.npz").write_text("7")  # it was extracted since
+    found = run(task, features, table)
+    assert found.worked_on == 1 and list(found.bad) == ["b.flac"] and values(table)["-d.mp4"] == 14
+
+
+def test_a_table_of_extract_that_cannot_be_read_is_named(features, tmp_path):
+    (features / "clips.csv").write_bytes(",".join([*COMMON, *EXTRACTED]).encode() + b"\n\xff\n")
+    with pytest.raises(MsaError, match=r"clips.csv cannot be read \(UnicodeDecodeError\). Write it again with extract"):
+        run(OfFeatures(tmp_path / "log"), features, tmp_path / "t.jsonl")
+    (features / "clips.csv").write_text(",".join([*COMMON, *EXTRACTED]) + "\ncut off\n")
+    with pytest.raises(MsaError, match="clips.csv cannot be read"):
+        run(OfFeatures(tmp_path / "log"), features, tmp_path / "t.jsonl")
