@@ -23,6 +23,7 @@ NAMED = 4  # rows named in a sentence; the others are counted
 CORPORA = {  # names of the shipped tables' corpora within a sentence
     "composite": "the composed corpus",
     "mosi": "CMU-MOSI",
+    "mosi-cv": "CMU-MOSI (31 videos)",
     "mosei-922": "CMU-MOSEI (922 videos)",
     "mmmo-120": "MMMO",
     "ravdess": "RAVDESS",

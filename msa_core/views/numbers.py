@@ -31,6 +31,7 @@ MISSING = {"text": "the words", "audio": "the voice", "vision": "the face"}
 CORPORA = {  # names for people, the shipped networks' own first
     "composite": "Composed: words, voice and face put together",
     "mosi": "Real: CMU-MOSI, opinions on YouTube",
+    "mosi-cv": "Real: CMU-MOSI, 31 videos that no extractor saw",
     "mosei-922": "Real: CMU-MOSEI, 922 whole videos",
     "mmmo-120": "Real: MMMO, 120 film reviews",
     "ravdess": "Acted: RAVDESS, voice and face",
