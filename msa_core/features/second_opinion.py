@@ -29,6 +29,10 @@ SPEECH = 0.6  # probability of a language that only speech has; of 200 sounds th
 SHORT_S, SURE_OF_SHORT = 1.2, 0.9  # single English words had English 0.07-0.99 and another language up to 0.76
 LIKELY = -1.0  # mean log-probability of words that are kept when the other model is sure of English
 NOT_ENGLISH = message(f"{NOT_UNDERSTOOD} (only English is recognised)")
+LEFT_OUT = message("Part of the speech was left out: {reason}.")
+NOT_READ = message("From {start} to {end} s no words were understood (another language, singing or noise).")
+USED_ALL_THE_SAME = message("The words were used although they sound like {language}.")
+NOTES = (LEFT_OUT, NOT_READ, USED_ALL_THE_SAME)  # what is said of the words of a clip, before its values
 NOT_CHOSEN = message(f"{NOT_UNDERSTOOD} (it sounds like Chinese, which can be chosen as the speech in the clip)")
 
 
@@ -118,14 +122,14 @@ def used_all_the_same(second: Opinion | None) -> str | None:
     """Word the note on words that are used though they are not understood, or None without an opinion."""
     if second is None or second.named is None:
         return None
-    return message("The words were used although they sound like {language}.", language=second.named)
+    return message(USED_ALL_THE_SAME, language=second.named)
 
 
 def left_out(reason: str | None) -> str | None:
     """Word the note on a part of the speech whose words were left out, or None when nothing was."""
     if reason is None or not reason.startswith(NOT_UNDERSTOOD):
         return None
-    return message("Part of the speech was left out: {reason}.", reason=reason)
+    return message(LEFT_OUT, reason=reason)
 
 
 def not_english(second: Opinion) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from msa_core.errors import message
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loud_frames, loudness_dbfs
 from msa_core.features.pieces import chained
-from msa_core.features.second_opinion import NOT_ENGLISH, left_out
+from msa_core.features.second_opinion import NOT_ENGLISH, NOT_READ, left_out
 from msa_core.features.turns import plain, word_times
 from msa_core.features.whisper_decoding import kept_words
 from msa_core.features.windows import DecodedWindow, Window
@@ -67,11 +67,7 @@ def _not_read(part: Window, alone: DecodedWindow) -> str | None:
     if alone.reason != NOT_ENGLISH:
         return left_out(alone.reason)
     end_s = part.start_s + len(part.sound) / SAMPLE_RATE_HZ
-    return message(
-        "From {start} to {end} s no words were understood (another language, singing or noise).",
-        start=f"{part.start_s:.1f}",
-        end=f"{end_s:.1f}",
-    )
+    return message(NOT_READ, start=f"{part.start_s:.1f}", end=f"{end_s:.1f}")
 
 
 def _is_new(words: Sequence[tuple[str, float, float]], k: int, more: Sequence[tuple[str, float, float]]) -> bool:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from msa_core.edit import TYPED, VOICE_STAYS
+from msa_core.features.second_opinion import NOTES
 from msa_core.i18n import known, say
 from msa_core.schema import MODALITIES, SCORE_LIMIT, Prediction, Thumbnail, Utterance, Word
 from msa_core.views import summary
@@ -72,8 +73,8 @@ def _words_hint(prediction: Prediction) -> str:
         )
     else:
         told = say("Text is off: no model sees these words. Nothing takes their place.")
-    notes = [escape(known(n)) for n in prediction.notes if n in (TYPED, VOICE_STAYS)]
-    return " ".join([told, *notes])
+    of_words = [n for n in prediction.notes if n in (TYPED, VOICE_STAYS) or getattr(n, "template", None) in NOTES]
+    return " ".join([told, *(escape(known(n)) for n in of_words)])
 
 
 def sentence(reason: object) -> str:

@@ -11,6 +11,8 @@ from parsed import Parsed
 from predictions import WORDS, prediction, second, utterance, whole
 
 from msa_core.edit import VOICE_STAYS
+from msa_core.errors import message
+from msa_core.features.second_opinion import LEFT_OUT, NOT_READ
 from msa_core.i18n import STATIC
 from msa_core.schema import MODALITIES, Stream, Thumbnail
 from msa_core.views import clip
@@ -29,6 +31,13 @@ def test_words_are_buttons_and_struck_ones_are_pressed() -> None:
     assert (buttons[2]["data-from"], buttons[2]["data-to"]) == ("1.00", "1.60")
     assert "data-seek" not in html and VOICE_STAYS in html
     assert re.findall(r"--w:([\d.]+)", html) == ["0.333", "1.000", "0.000"]  # a struck word has no attention
+
+
+def test_what_was_left_out_of_the_words_is_said_beside_them():
+    notes = (message(LEFT_OUT, reason="it sounds like <French>"), message(NOT_READ, start="1.6", end="3.8"), "A track.")
+    html = clip.transcript(prediction(notes=notes))
+    assert "left out: it sounds like &lt;French&gt;." in html and "From 1.6 to 3.8 s no words" in html
+    assert "A track." not in html, "how the clip was read stands in the details"
 
 
 def test_without_any_word_left_the_reason_stands_over_the_words() -> None:
