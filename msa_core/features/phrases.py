@@ -12,7 +12,6 @@ import numpy as np
 
 from msa_core.features.loudness import SAMPLE_RATE_HZ
 from msa_core.features.second_opinion import Opinion, left_out, not_english
-from msa_core.features.turns import word_times
 from msa_core.features.whisper_decoding import kept_words
 from msa_core.features.windows import DecodedWindow, Window
 
@@ -25,16 +24,20 @@ ENDS = ".?!。？！"
 Phrase = tuple[int, int]  # its first word, and the word after it
 
 
-def unsure(window: Window, heard: DecodedWindow) -> list[tuple[Phrase, Window]]:
+def unsure(window: Window, heard: DecodedWindow, spans: Sequence[tuple[float, float]]) -> list[tuple[Phrase, Window]]:
     """List the phrases of a window that are unlikely, each with its sound; a window of one phrase has none.
 
     A sentence that goes on after its first word did not begin in what the alignment gives to that: such a phrase has
     sound, but no words to leave out.
+
+    Args:
+        window: the window.
+        heard: its words.
+        spans: their times in it (s), by `turns.word_times`.
     """
     aligned, decoded = heard.aligned, heard.decoded
     if aligned is None or decoded is None or len(decoded.values) != len(aligned.token_words):
         return []  # words were left out or put in
-    spans = word_times(aligned.words, window.sound)
     texts = [text.strip() for text, _, _ in aligned.words]
     ends = [k + 1 for k, (a, b) in enumerate(zip(spans, spans[1:], strict=False)) if _ends(texts[k], b[0] - a[1])]
     edges = [0, *ends, len(texts)]

@@ -27,6 +27,7 @@ from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined,
 from msa_core.features.second_opinion import Opinion, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.spoken import Speech, spoken
 from msa_core.features.surplus import without_surplus
+from msa_core.features.turns import word_times
 from msa_core.features.unread import unread, with_parts
 from msa_core.features.whisper_decoding import (
     NO_SPEECH,
@@ -181,13 +182,16 @@ class SpeechReader:
         self, window: Window, heard: DecodedWindow, poll: Callable[[], None], any_language: bool
     ) -> DecodedWindow:
         """Leave out the phrases of a window in another language, or hear the sound that no word takes once more."""
-        some = [] if any_language else unsure(window, heard)
+        if heard.aligned is None:
+            return heard
+        spans = word_times(heard.aligned.words, window.sound)
+        some = [] if any_language else unsure(window, heard, spans)
         second = self.second() if some else None
         if second is not None:
             english = without_others(heard, [p for p, _ in some], second.opinions([w for _, w in some], poll))
             if english is not heard:
                 return english
-        parts = [(k, part, self._heard([part], poll, any_language)[0]) for k, part in unread(window, heard)]
+        parts = [(k, part, self._heard([part], poll, any_language)[0]) for k, part in unread(window, heard, spans)]
         return with_parts(window, heard, parts)
 
     def _listen(

@@ -14,7 +14,7 @@ from msa_core.errors import message
 from msa_core.features.loudness import FRAME_S, SAMPLE_RATE_HZ, loud_frames, loudness_dbfs
 from msa_core.features.pieces import chained
 from msa_core.features.second_opinion import NOT_ENGLISH, NOT_READ, left_out
-from msa_core.features.turns import plain, word_times
+from msa_core.features.turns import plain
 from msa_core.features.whisper_decoding import kept_words
 from msa_core.features.windows import DecodedWindow, Window
 
@@ -23,17 +23,22 @@ BESIDE_S = 0.2  # sound kept before and after it
 KNOWN = 0.5  # share of its words that are those beside it, from which they were read and have late times
 
 
-def unread(window: Window, heard: DecodedWindow) -> Iterator[tuple[int, Window]]:
+def unread(window: Window, heard: DecodedWindow, spans: Sequence[tuple[float, float]]) -> Iterator[tuple[int, Window]]:
     """List the stretches of a window that no word takes, each with the number of words before it.
 
     A window that was translated has none: its English words have times of their own.
+
+    Args:
+        window: the window.
+        heard: its words.
+        spans: their times in it (s), by `turns.word_times`.
     """
     if heard.aligned is None or heard.english:
         return
     loud = loud_frames(loudness_dbfs(window.sound, FRAME_S))
-    spans = np.rint(np.array(word_times(heard.aligned.words, window.sound)) / FRAME_S).astype(int)
+    edges = np.rint(np.array(spans) / FRAME_S).astype(int)
     size, beside = int(FRAME_S * SAMPLE_RATE_HZ), int(BESIDE_S / FRAME_S)
-    for k, (begin, stop) in enumerate(zip([0, *spans[:, 1]], [*spans[:, 0], len(loud)], strict=True)):
+    for k, (begin, stop) in enumerate(zip([0, *edges[:, 1]], [*edges[:, 0], len(loud)], strict=True)):
         inside = np.flatnonzero(loud[begin:stop]) + begin
         if len(inside) * FRAME_S >= UNREAD_S:
             first, last = max(begin, int(inside[0]) - beside), min(stop, int(inside[-1]) + 1 + beside)

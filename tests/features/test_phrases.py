@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bursts import RATE, bursts
-from heard_words import heard
+from heard_words import heard, times
 
 from msa_core.evaluation import spoken_cases
 from msa_core.features.phrases import unsure, without_others
@@ -28,13 +28,15 @@ def said(*texts: str, values: tuple[float, ...]) -> DecodedWindow:
 
 
 def test_an_unlikely_sentence_beside_a_likely_one_is_unsure() -> None:
-    [(phrase, sound)] = unsure(WINDOW, said(" Good", " day.", " You", " sleep", values=(-0.1, -0.2, -0.9, -1.5)))
+    both = said(" Good", " day.", " You", " sleep", values=(-0.1, -0.2, -0.9, -1.5))
+    spans = times(WINDOW, both)
+    [(phrase, sound)] = unsure(WINDOW, both, spans)
     assert phrase == (2, 4) and np.isclose(sound.start_s, 11.1) and np.isclose(len(sound.sound) / RATE, 1.5, atol=0.05)
-    assert unsure(WINDOW, said(" Good", " day.", " You", " sleep", values=(-0.1, -0.2, -0.3, -0.9))) == []
+    assert unsure(WINDOW, said(" Good", " day.", " You", " sleep", values=(-0.1, -0.2, -0.3, -0.9)), spans) == []
     one = said(" Good", " day", " you", " sleep", values=(-0.1, -0.2, -0.9, -1.5))
-    assert unsure(WINDOW, one) == [], "a single phrase is the window, which was judged"
+    assert unsure(WINDOW, one, spans) == [], "a single phrase is the window, which was judged"
     fewer = replace(one, decoded=Decoded((1,) * 5, -0.6, 0.1, False, values=(-2.0,) * 5))
-    assert unsure(WINDOW, fewer) == [], "words were left out"
+    assert unsure(WINDOW, fewer, spans) == [], "words were left out"
 
 
 def test_a_first_word_that_a_sentence_goes_on_from_is_kept() -> None:
@@ -42,7 +44,7 @@ def test_a_first_word_that_a_sentence_goes_on_from_is_kept() -> None:
     spans = [(0.2, 1.1), (1.5, 1.7), (1.7, 2.0), (2.0, 2.2)]
     words = heard(*((t, *s) for t, s in zip([" I", " love", " this", " place."], spans, strict=True)))
     words = replace(words, decoded=Decoded((1,) * 4, -0.4, 0.1, False, values=(-1.5, -0.1, -0.1, -0.1)))
-    [(phrase, _)] = unsure(window, words)
+    [(phrase, _)] = unsure(window, words, times(window, words))
     whole = without_others(words, [phrase], [GERMAN])
     assert whole.aligned is not None and len(whole.aligned.words) == 4 and whole.note is not None
 

@@ -96,7 +96,7 @@ def test_a_loop_that_never_ends_is_not_understood(
         return [Decoded(phrase, -0.3, 0.1, True, True)] * len(limits)
 
     monkeypatch.setattr(speech, "greedy", greedy)
-    monkeypatch.setattr(speech, "unread", lambda window, words: [])
+    monkeypatch.setattr(speech, "unread", lambda window, words, spans: [])
     found = reader.read(np.tile(sound("jfk.flac"), 3)[: 25 * RATE])
     if drawn:
         assert plain(found.transcript) == "something else" and found.log_probability <= speech.DOUBTFUL

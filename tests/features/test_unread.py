@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bursts import RATE, bursts
-from heard_words import heard
+from heard_words import heard, times
 
 from msa_core.evaluation import spoken_cases
 from msa_core.features.speech import SpeechReader
@@ -21,17 +21,17 @@ WORDS = heard((" I", 2.6, 3.0), (" know.", 3.4, 3.8))
 
 
 def test_only_long_sound_between_words_is_unread() -> None:
-    found = list(unread(WINDOW, WORDS))
+    found = list(unread(WINDOW, WORDS, times(WINDOW, WORDS)))
     assert [k for k, _ in found] == [0, 2]
     spans = [(p.clip, round(p.start_s, 2), round(p.start_s + len(p.sound) / RATE, 2)) for _, p in found]
     assert spans == [(3, 7.2, 9.2), (3, 11.0, 13.2)], "with a little of the pauses beside it"
     more = heard((" I", 2.6, 3.0), (" know.", 3.4, 3.8), (" Yes.", 4.2, 5.0))
-    assert [k for k, _ in unread(WINDOW, more)] == [0], "0.6 s is not enough"
-    assert list(unread(WINDOW, DecodedWindow(reason=NO_SPEECH))) == []
+    assert [k for k, _ in unread(WINDOW, more, times(WINDOW, more))] == [0], "0.6 s is not enough"
+    assert list(unread(WINDOW, DecodedWindow(reason=NO_SPEECH), [])) == []
 
 
 def test_words_of_a_part_stand_where_they_were_said() -> None:
-    (_, first), (_, last) = unread(WINDOW, WORDS)
+    (_, first), (_, last) = unread(WINDOW, WORDS, times(WINDOW, WORDS))
     no, french = heard((" No,", 0.2, 0.8), (" no.", 0.9, 1.7)), DecodedWindow(reason=NOT_UNDERSTOOD)
     whole = with_parts(WINDOW, WORDS, [(0, first, no), (2, last, french)])
     assert whole.aligned is not None and [w[0] for w in whole.aligned.words] == [" No,", " no.", " I", " know."]
@@ -45,7 +45,7 @@ def test_words_of_a_part_stand_where_they_were_said() -> None:
 
 
 def test_words_that_were_read_already_are_not_read_twice() -> None:
-    (_, first), _ = unread(WINDOW, WORDS)
+    (_, first), _ = unread(WINDOW, WORDS, times(WINDOW, WORDS))
     again = with_parts(WINDOW, WORDS, [(0, first, heard((" I", 0.2, 0.6), (" know.", 0.7, 1.7)))])
     assert again.aligned is not None and len(again.aligned.words) == 2, "they have late times"
 
