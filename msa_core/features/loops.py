@@ -29,6 +29,17 @@ def loop_length(tokens: Sequence[int]) -> int:
 
     The phrase may have any length.
     """
+    start, width = _loop(tokens)
+    return len(tokens) - start - width
+
+
+def turn_length(tokens: Sequence[int]) -> int:
+    """Count the tokens of one turn of the repetition at the end; 0 when there is none."""
+    return _loop(tokens)[1]
+
+
+def _loop(tokens: Sequence[int]) -> tuple[int, int]:
+    """Find the first token of the repetition at the end, and the tokens of one turn: all of them, and 0, for none."""
     for width in range(1, len(tokens) // LOOP_TIMES + 1):
         times = 1
         while tokens[-width * (times + 1) : -width * times or None] == tokens[-width:] != []:
@@ -37,8 +48,8 @@ def loop_length(tokens: Sequence[int]) -> int:
             start = len(tokens) - width * times
             while start > 0 and tokens[start - 1] == tokens[start - 1 + width]:  # it may end within a turn
                 start -= 1
-            return len(tokens) - start - width
-    return 0
+            return start, width
+    return len(tokens), 0
 
 
 def letters(text: str) -> int:

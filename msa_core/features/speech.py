@@ -23,10 +23,11 @@ from msa_core.features.loops import repeats, said_twice, too_little
 from msa_core.features.loudness import SAMPLE_RATE_HZ, is_silent, loud_seconds, near_loud
 from msa_core.features.openai_whisper import Tokenizer, Whisper
 from msa_core.features.phrases import unsure, without_others
-from msa_core.features.pieces import CONFIRMED, brief_pieces, confirmed, joined, pieces, refused_loop
-from msa_core.features.second_opinion import Opinion, opinions, used_all_the_same, verdict, wanted
+from msa_core.features.pieces import CONFIRMED, LIKELY, brief_pieces, confirmed, joined, pieces, refused_loop
+from msa_core.features.second_opinion import SPEECH, Opinion, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.spoken import Speech, spoken
 from msa_core.features.surplus import without_surplus
+from msa_core.features.turn_count import counted, unrolled
 from msa_core.features.turns import word_times
 from msa_core.features.unread import unread, with_parts
 from msa_core.features.whisper_decoding import (
@@ -218,6 +219,9 @@ class SpeechReader:
         # 2. Keep the words that are believed.
         said, again = [], []
         for k, (i, found) in enumerate(zip(loud, decoded, strict=True)):
+            likely = found.loop and found.log_probability > LIKELY
+            known = unrolled(found, tokenizer[k], windows[i].sound) if likely else None
+            decoded[k] = found = known or found
             text = tokenizer[k].decode(list(found.tokens))
             reason = self.doubt(found, text, self.measured_s(windows[i].sound))
             letters = any(c.isalnum() for c in text)
@@ -227,6 +231,9 @@ class SpeechReader:
                 again += [i] if answers[i].reason == NOT_UNDERSTOOD and short else []
                 continue
             said.append(k)
+            if known is not None:
+                answers[i] = replace(answers[i], log_probability=DOUBTFUL, counted=True)
+                continue
             lost = too_little(text, seconds[k]) if found.loop else repeats(text)
             cut = found.runaway and not found.loop and not said_twice(found.tokens)
             certainty = min(found.log_probability, DOUBTFUL if cut or temperature > 0 else 0.0)
@@ -236,8 +243,9 @@ class SpeechReader:
         if said:
             kept = [loud[k] for k in said]
             texts, chosen = [decoded[k].tokens for k in said], [tokenizer[k] for k in said]
+            turns = [answers[i].counted for i in kept]
             for i, words in zip(
-                kept, self._aligned([windows[i] for i in kept], encoded[kept], chosen, texts), strict=True
+                kept, self._aligned([windows[i] for i in kept], encoded[kept], chosen, texts, turns), strict=True
             ):
                 answers[i] = replace(answers[i], aligned=words)
         # 4. Hear runaways again, with a longer silence.
@@ -264,10 +272,11 @@ class SpeechReader:
         return None
 
     def _transcribed(
-        self, window: Window, encoded: Tensor, found: DecodedWindow, poll: Callable[[], None]
+        self, window: Window, encoded: Tensor, found: DecodedWindow, opinion: Opinion | None, poll: Callable[[], None]
     ) -> DecodedWindow:
         """Hear a doubtful window as openai-whisper does, encoder output (1, T, D), and keep the likelier words."""
-        other = transcribed.better(self.model, window.sound, encoded, found, poll)
+        english = opinion is not None and opinion.english >= SPEECH
+        other = transcribed.better(self.model, window.sound, encoded, found, poll, english)
         if other is None:
             return found
         if found.reason is not None:
@@ -293,7 +302,7 @@ class SpeechReader:
         for i, opinion in zip(asked, said, strict=True):
             found = heard[i]
             if opinion is None or not opinion.not_english:
-                found = answers[i] = self._transcribed(windows[i], encoded[i : i + 1], found, poll)
+                found = answers[i] = self._transcribed(windows[i], encoded[i : i + 1], found, opinion, poll)
             reason = verdict(found.reason, found.log_probability, opinion)
             if reason is None and found.reason is None:
                 continue
@@ -338,23 +347,47 @@ class SpeechReader:
         return answers
 
     def _aligned(
-        self, windows: Sequence[Window], encoded: Tensor, tokenizer: Sequence[Tokenizer], said: Sequence[Sequence[int]]
+        self,
+        windows: Sequence[Window],
+        encoded: Tensor,
+        tokenizer: Sequence[Tokenizer],
+        said: Sequence[Sequence[int]],
+        known: Sequence[bool] | None = None,
     ) -> list[Aligned]:
-        """Align tokens with the loud parts of their windows, and once more without the words that are too many."""
-        heard, frames = [near_loud(w.sound) for w in windows], [w.n_frames for w in windows]
-        aligned = force(self.model, encoded, tokenizer, said, frames, heard)
+        """Align tokens with the loud parts of their windows, and once more without the words that are too many.
+
+        Args:
+            windows: B of them.
+            encoded: encoder output (B, T, D).
+            tokenizer: B of them.
+            said: tokens of each.
+            known: whether the turns of their phrases were counted; None: not yet.
+        """
+        heard = [near_loud(w.sound) for w in windows]
+        texts = [list(tokens) for tokens in said]
+
+        def align(some: Sequence[int]) -> list[Aligned]:
+            frames, near = [windows[i].n_frames for i in some], [heard[i] for i in some]
+            chosen, wanted = [tokenizer[i] for i in some], [texts[i] for i in some]
+            return force(self.model, encoded[list(some)], chosen, wanted, frames, near)
+
+        def changed(better: Sequence[Sequence[int]]) -> None:
+            some = [i for i, tokens in enumerate(better) if list(tokens) != texts[i]]
+            texts[:] = [list(tokens) for tokens in better]
+            for i, words in zip(some, align(some) if some else [], strict=True):
+                aligned[i] = words
+
+        # 1. Phrases that are repeated are said as often as the sound says them.
+        aligned = align(range(len(windows)))
+        sure = [frozenset(range(len(a.words))) if known and known[i] else frozenset() for i, a in enumerate(aligned)]
+        turns = [(texts[i], s) if s else counted(aligned[i], texts[i], windows[i].sound) for i, s in enumerate(sure)]
+        changed([tokens for tokens, _ in turns])
+        # 2. Words that have no sound were not said.
         left = []
         for i, window in enumerate(windows):
             score = partial(log_probability, self.model, encoded[i : i + 1], tokenizer[i])
-            left.append(without_surplus(aligned[i], said[i], window.sound, score))
-        fewer = [i for i, tokens in enumerate(left) if len(tokens) < len(said[i])]
-        if fewer:
-            chosen, texts = [tokenizer[i] for i in fewer], [left[i] for i in fewer]
-            rest = force(
-                self.model, encoded[fewer], chosen, texts, [frames[i] for i in fewer], [heard[i] for i in fewer]
-            )
-            for i, words in zip(fewer, rest, strict=True):
-                aligned[i] = words
+            left.append(without_surplus(aligned[i], texts[i], window.sound, score, turns[i][1]))
+        changed(left)
         return aligned
 
     def _speech(self, parts: Sequence[tuple[Window, DecodedWindow]], frames: np.ndarray) -> Speech:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -19,7 +19,11 @@ PLAUSIBLE, HURRIED = 12.0, 23.0  # letters a second of loud sound: all turns hav
 
 
 def without_surplus(
-    aligned: Aligned, tokens: Sequence[int], sound: np.ndarray, log_probability: Callable[[Sequence[int]], float]
+    aligned: Aligned,
+    tokens: Sequence[int],
+    sound: np.ndarray,
+    log_probability: Callable[[Sequence[int]], float],
+    sure: Collection[int] = (),
 ) -> Sequence[int]:
     """Return the tokens of one window without those of surplus words; at least one word is left.
 
@@ -28,6 +32,7 @@ def without_surplus(
         tokens: of all words.
         sound: (N,) of the window.
         log_probability: of fewer or all tokens, by the model.
+        sure: words, by number, that were said for sure.
     """
 
     def left(words: set[int]) -> Sequence[int]:
@@ -36,7 +41,8 @@ def without_surplus(
     def likelier(more: set[int], fewer: set[int]) -> bool:
         return log_probability(left(fewer)) > log_probability(left(more))
 
-    return left(surplus_words([w[0] for w in aligned.words], [w[1:] for w in aligned.words], sound, likelier))
+    texts, spans = [w[0] for w in aligned.words], [w[1:] for w in aligned.words]
+    return left(surplus_words(texts, spans, sound, likelier, sure))
 
 
 def surplus_words(
@@ -44,6 +50,7 @@ def surplus_words(
     spans: Sequence[tuple[float, float]],
     sound: np.ndarray,
     likelier: Callable[[set[int], set[int]], bool] = lambda more, fewer: False,
+    sure: Collection[int] = (),
 ) -> set[int]:
     """Find the words that were not said, by their texts and their spans (s) before any trimming.
 
@@ -58,6 +65,7 @@ def surplus_words(
         spans: of each, by the alignment.
         sound: (N,) of the window.
         likelier: tells whether the words without the second set are likelier than those without the first.
+        sure: words, by number, that were said for sure.
     """
     loud = loud_frames(loudness_dbfs(sound, FRAME_S))
     edges = [(int(start / FRAME_S + 0.5), int(end / FRAME_S + 0.5)) for start, end in spans]
@@ -67,7 +75,7 @@ def surplus_words(
     surplus: set[int] = set()
     # 1. Words at the end, in silence.
     for k in range(len(texts) - 1, 0, -1):
-        if loud[max(0, edges[k][0] - BESIDE_FRAMES) : edges[k][1] + BESIDE_FRAMES].any():
+        if k in sure or loud[max(0, edges[k][0] - BESIDE_FRAMES) : edges[k][1] + BESIDE_FRAMES].any():
             break
         surplus.add(k)
     if surplus:
@@ -80,7 +88,11 @@ def surplus_words(
     while end > 1:
         width = next((w for w in range(1, end // 2 + 1) if _again(texts[:end], said[:end], inside[:end], w)), 0)
         turn = set(range(end - width, end))
-        if width and (hurried or _too_fast(texts, edges, inside, loud, sounding, surplus, turn, likelier)):
+        if (
+            turn.isdisjoint(sure)
+            and width
+            and (hurried or _too_fast(texts, edges, inside, loud, sounding, surplus, turn, likelier))
+        ):
             surplus |= turn
         end -= max(width, 1)
     # 3. Turns that share the time of one.
@@ -90,8 +102,9 @@ def surplus_words(
     while end > 1:
         some = range(1, end // 2 + 1)
         width = next((w for w in some if _shared([said[k] for k in left], places, sounds, end, w)), 0)
-        surplus |= {left[k] for k in range(end - width, end)}
-        del left[end - width : end], places[end - width : end]
+        if not width or {left[k] for k in range(end - width, end)}.isdisjoint(sure):
+            surplus |= {left[k] for k in range(end - width, end)}
+            del left[end - width : end], places[end - width : end]
         end -= max(width, 1)
     return surplus
 

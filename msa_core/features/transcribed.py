@@ -45,11 +45,17 @@ def doubtful(found: DecodedWindow) -> bool:
     A single word has little likelihood because its punctuation may be any, and is hardly ever heard otherwise.
     """
     used = found.aligned is not None and found.log_probability < DOUBTED and len(found.aligned.words) > 1
-    return found.decoded is not None and not found.decoded.loop and (used or found.reason == NOT_UNDERSTOOD)
+    own = found.decoded is not None and not found.decoded.loop and not found.counted
+    return own and (used or found.reason == NOT_UNDERSTOOD)
 
 
 def better(
-    model: Whisper, sound: np.ndarray, encoded: Tensor, found: DecodedWindow, poll: Callable[[], None]
+    model: Whisper,
+    sound: np.ndarray,
+    encoded: Tensor,
+    found: DecodedWindow,
+    poll: Callable[[], None],
+    english: bool = False,
 ) -> Decoded | None:
     """Hear a window once more if it is doubtful. Returns: likelier words, or those of a loop; None: keep the words.
 
@@ -59,8 +65,10 @@ def better(
         encoded: encoder output (1, T, D) that `found` was decoded from.
         found: what our own decoding says.
         poll: see `heard`.
+        english: whether it is English for sure, so that an unlikely loop may be worth it.
     """
-    loop = refused_loop(found)
+    unlikely = found.reason == NOT_UNDERSTOOD and found.decoded is not None and found.decoded.loop
+    loop = refused_loop(found) or (english and unlikely)
     if model.is_multilingual or found.decoded is None or not (loop or doubtful(found)):
         return None
     other = heard(model, sound, poll, ALL if loop else LIKELIEST)

@@ -43,16 +43,16 @@ def _shared(one: Stretch, other: Stretch) -> int:
     return min(one[1], other[1]) - max(one[0], other[0])
 
 
-def runs(words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Give the first word, the words of a turn, and the number of turns, of each phrase said TURNS times in a row."""
+def runs(words: Sequence[str], least: int = TURNS) -> Iterator[tuple[int, int, int]]:
+    """Give the first word, the words of a turn, and the number of turns, of each phrase said `least` times in a row."""
     at = 0
     while at < len(words):
         best = (0, 0)  # words in all, of a turn
-        for width in range(1, (len(words) - at) // TURNS + 1):
+        for width in range(1, (len(words) - at) // least + 1):
             n = 1
             while list(words[at + n * width : at + (n + 1) * width]) == list(words[at : at + width]):
                 n += 1
-            if n >= TURNS and n * width > best[0]:
+            if n >= least and n * width > best[0]:
                 best = (n * width, width)
         if best[0]:
             yield at, best[1], best[0] // best[1]

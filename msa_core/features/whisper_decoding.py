@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from msa_core.features.loops import loop_length, repeats, said_twice, too_much
+from msa_core.features.loops import loop_length, repeats, said_twice, too_much, turn_length
 from msa_core.features.loudness import FRAME_S
 from msa_core.features.openai_whisper import Tokenizer, Whisper, disable_sdpa, get_tokenizer, median_filter
 
@@ -38,6 +38,7 @@ class Decoded:
     runaway: bool  # decoding did not end by itself, or everything was said twice
     loop: bool = False  # a runaway that repeats a phrase; the tokens hold it once
     values: tuple[float, ...] = ()  # log-probability of each token, where it is known
+    turn: int = 0  # tokens at the end that a loop repeats
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,8 @@ def _decoded(tokens: Sequence[int], values: Sequence[float], no_speech: float, e
     kept = tokens[: len(tokens) - loop]
     counted = values[: len(kept)] if loop else values
     mean = sum(counted) / max(len(counted), 1)
-    return Decoded(tuple(kept), mean, no_speech, endless or said_twice(tokens), loop > 0, tuple(values[: len(kept)]))
+    turn, runaway = turn_length(tokens) if loop else 0, endless or said_twice(tokens)
+    return Decoded(tuple(kept), mean, no_speech, runaway, loop > 0, tuple(values[: len(kept)]), turn)
 
 
 @torch.inference_mode()

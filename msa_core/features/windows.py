@@ -60,6 +60,7 @@ class DecodedWindow:
     unfinished: bool = False  # a loop that never ended, and says too little for the sound
     decoded: Decoded | None = None  # what was decoded, also where it is not believed; None: no letters
     note: str | None = None
+    counted: bool = False  # the sound told how often the phrase of a loop is said
 
 
 def checked(waveform: np.ndarray) -> np.ndarray:
