@@ -164,7 +164,7 @@ class Analyser:
     def predict(
         self,
         utterance: Utterance,
-        method: str = "sdumc",
+        method: str | None = None,
         dropped: Collection[str] = (),
         text_source: str = "transcript",
         frame_missing_rate: Mapping[str, float] | None = None,
@@ -175,7 +175,7 @@ class Analyser:
 
         Args:
             utterance: the extracted clip.
-            method: one of `methods`.
+            method: one of `methods`; None takes the first of them.
             dropped: modalities that are switched off.
             text_source: "transcript"; "simulated" switches the transcript off and leaves the simulated text to
                 methods that read it; "none" switches both off. A dropped text is simulated unless it is "none".
@@ -186,7 +186,7 @@ class Analyser:
         """
         start = time.perf_counter()
         # 1. Check the request.
-        dropped = tuple(dropped)
+        dropped, method = tuple(dropped), method or self.methods[0]
         loaded, gone, rates = self._method(method), switches(dropped, text_source), frame_rates(frame_missing_rate)
         rate = torch.tensor([rates.get(m, 0.0) for m in MODALITIES], dtype=torch.float64)
         # 2. Remove what is switched off; the full scores keep everything that was heard.

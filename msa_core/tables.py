@@ -54,8 +54,8 @@ def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple
     called = called or path.name
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = _numbered(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
+            lines = _numbered(file, called)
+    except (OSError, UnicodeDecodeError) as e:
         raise MsaError(f"Cannot read the table {called} ({e}). Give a CSV in UTF-8.") from e
     head, rows = (lines[0][1], lines[1:]) if lines else ([], [])
     twice = [c for c, times in Counter(head).items() if c and times > 1]
@@ -76,19 +76,30 @@ def read_csv(path: Path, columns: Sequence[str], called: str = "") -> list[tuple
     return [(n, {k: v for k, v in zip_longest(head, cells, fillvalue="") if k}) for n, cells in rows]
 
 
-def _numbered(file: TextIO) -> list[tuple[int, list[str]]]:
-    """List the lines that are not empty, without empty cells at their end, by the number where each begins."""
-    reader = csv.reader(file)
+def _numbered(file: TextIO, called: str) -> list[tuple[int, list[str]]]:
+    """List the lines that are not empty, without empty cells at their end, by the number where each begins.
+
+    Raises: MsaError for quotes that nothing closes, or with text behind them, which would swallow lines.
+    """
+    reader = csv.reader(file, strict=True)
     found: list[tuple[int, list[str]]] = []
     start = 1
-    for row in reader:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return found
+        except csv.Error as e:
+            raise MsaError(
+                f"{called}, line {start}: the cells cannot be told apart ({e}). Put a cell in quotes as a whole, and "
+                'double the quotes in it: "he said ""no"", twice".'
+            ) from e
         cells = [cell.strip() for cell in row] if found else row
         while cells and not cells[-1]:
             cells.pop()
         if cells:
             found.append((start, cells))
         start = reader.line_num + 1
-    return found
 
 
 def names_file(path: Path) -> bool:

@@ -144,6 +144,13 @@ def test_unknown_names(analyser, happy, arguments, message):
         analyser.predict(happy, **arguments)
 
 
+def test_without_a_name_the_first_method_that_is_loaded_answers(analyser, happy):
+    assert analyser.predict(happy).scores == analyser.predict(happy, "sdumc").scores
+    alone = Analyser(analyser.reader, analyser.complete, {"corrkd": analyser._by_method["corrkd"]})
+    assert alone.predict(happy).method == "corrkd"
+    assert alone.predict(happy).scores == analyser.predict(happy, "corrkd").scores
+
+
 def test_unknown_checkpoint_lists_what_there_is():
     with pytest.raises(CheckpointError, match="No checkpoint 'nope'. Available: .*sdumc-composite-v1"):
         Analyser.load(method="nope")

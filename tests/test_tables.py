@@ -65,6 +65,20 @@ def test_a_comma_that_splits_a_cell_is_refused(tmp_path, head):
 
 
 @pytest.mark.parametrize(
+    "lines",
+    ['a,"1\nb,2\n', 'a,"1\nb,"2"\n', 'a,"1" or 2\nb,2\n', 'a,"he said "no""\nb,2\n'],
+    ids=["never closed", "closed in the next line", "text behind", "quotes inside"],
+)
+def test_quotes_that_would_swallow_lines_are_refused(tmp_path, lines):
+    table = tmp_path / "t.csv"
+    table.write_text(f"clip,text\nz,0\n{lines}")
+    with pytest.raises(MsaError) as error:
+        read_csv(table, ["clip", "text"])
+    assert error.value.message.startswith("t.csv, line 3: the cells cannot be told apart (")
+    assert error.value.message.endswith('double the quotes in it: "he said ""no"", twice".')
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "t.csv has no column 'clip' but no rows. Give the columns clip, score."),

@@ -149,6 +149,13 @@ def test_a_page_has_the_blocks_before_anything_is_measured(own, capsys, monkeypa
     assert f"page.md has no block <!-- {block}:begin -->" in refused(capsys, *argv, "--readme", "page.md")
 
 
+@pytest.mark.parametrize("content", ["\u00e9".encode("latin-1"), "\u00e9".encode("utf-16")])
+def test_a_page_of_another_encoding_is_refused(own, capsys, content):
+    Path("page.md").write_bytes(content)
+    said = refused(capsys, "scale", "--readme", "page.md")
+    assert "Cannot read the page page.md (" in said and "Give a page in UTF-8." in said
+
+
 def test_a_chart_needs_the_part_that_it_draws(own, capsys, monkeypatch):
     monkeypatch.setattr("msa_core.evaluation.benchmark.command.run", lambda *given: pytest.fail("measured"))
     said = refused(capsys, "benchmark", "--only", "clip", "--json", "new.json", "--svg", "a.svg")

@@ -30,6 +30,12 @@ def extract(args: Namespace) -> int:
     table = Path(args.table) if args.table else out / ("clips.parquet" if args.ray else "clips.csv")
     check_table(table, EXTRACTED, "extract")
     task = _extraction(args, Path(args.folder).absolute(), out)
+    others = task.of_other_clips()
+    if others:
+        raise MsaError(
+            f"{args.out} holds the features of {len(others)} other clips, such as {others[0]}, and of none of those in "
+            f"{args.folder}. Give each folder of clips an --out of its own, or delete them."
+        )
     found = run(task, args.folder, table, _place(args), args.again, renew=True)
     return _said(found, f"{found.clips - len(found.bad)} clips extracted to {args.out}", table, args.folder)
 

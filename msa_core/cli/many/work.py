@@ -111,6 +111,16 @@ class Extraction:
         found = (file for file in self.out.rglob(f"[!.]*{FEATURES}") if nested.isdisjoint(file.parents))
         return sorted(file.relative_to(self.out).as_posix().removesuffix(FEATURES) for file in found)
 
+    def of_other_clips(self) -> list[str]:
+        """List the clips of the features that are there, where none of them is in the source: it was another folder."""
+        from msa_core.features import store
+
+        if not self.source.is_dir():
+            return []
+        names = {clip.relative_to(self.source).as_posix() for clip in self.clips(self.source)}
+        found = [name for name in self.left() if store.stored_key(self.target(name))]
+        return [] if names & {*found} else found
+
     def set_aside(self, name: str) -> bool | None:
         """Rename the features of a clip, which come back with it. Raises: MsaError when they cannot be renamed."""
         from msa_core.features import store

@@ -287,8 +287,14 @@ def _there(path: Path) -> bool:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Name folders, each with its number where another, or a set of research data, has the same name."""
-    names = [folder.resolve().name for folder in folders]
+    """Name folders, each with its number where another, or a set of research data, has the same name.
+
+    Raises: MsaError for a folder that is given twice: its clips would count twice.
+    """
+    whole = [folder.resolve() for folder in folders]
+    if twice := next((f for f in whole if whole.count(f) > 1), None):
+        raise MsaError(f"--clips names the folder {twice.name!r} more than once. Leave one of them out.")
+    names = [folder.name for folder in whole]
     found: list[str] = []
     for i, name in enumerate(names):
         taken = {*NEEDS, "grid", "VADER", *names[:i], *names[i + 1 :], *found}

@@ -138,3 +138,11 @@ def test_features_of_another_run_below_the_folder_stay(two):
     assert again(two).aside == {"own": False} and inner.target("b.mp4").exists()
     (inner.out / "clips.rows.jsonl").unlink()
     assert again(two).aside == {"own": False, "deep/inner/b.mp4": True}
+
+
+def test_features_of_another_folder_are_told_from_those_of_clips_that_are_gone(two):
+    assert two.of_other_clips() == []
+    (two.source / "a.flac").rename(two.source / "c.flac")
+    assert two.of_other_clips() == [], "b.mp4 is still there"
+    (two.source / "deep" / "b.mp4").unlink()
+    assert two.of_other_clips() == ["a.flac", "deep/b.mp4"], "own.npz is of no clip"

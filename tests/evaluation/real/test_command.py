@@ -142,6 +142,15 @@ def test_sets_are_named_apart():
     assert command._names(folders) == ["mine (1) (1)", "grid (2)", "mine (3)", "mine (1)", "own"]
 
 
+@pytest.mark.parametrize("other", ["mine", "mine/../mine", "link"])
+def test_a_folder_given_twice_is_refused(tmp_path, monkeypatch, other):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("link").symlink_to("mine")
+    with pytest.raises(MsaError, match="--clips names the folder 'mine' more than once. Leave one of them out."):
+        command._names([Path("mine"), Path(other)])
+
+
 @pytest.mark.slow
 def test_what_is_absent_is_named_and_the_rest_is_measured(data, quickly, tmp_path, monkeypatch):
     monkeypatch.setattr(baselines, "vader", lambda: None)
