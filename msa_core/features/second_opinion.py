@@ -70,6 +70,11 @@ class Opinion:
             return self.probability >= SURE_OF_SHORT
         return self.english < HARDLY or (self.english < SELDOM and self.probability >= NAMED)
 
+    @property
+    def clearly_english(self) -> bool:
+        """Whether it is clearly English."""
+        return self.english >= SURE
+
 
 @torch.inference_mode()
 def opinions(model: Whisper, encoded: Tensor, loud_s: Sequence[float]) -> list[Opinion]:
@@ -99,13 +104,14 @@ def wanted(heard: DecodedWindow) -> bool:
     return heard.reason == NOT_UNDERSTOOD or maybe
 
 
-def verdict(reason: str | None, log_probability: float, second: Opinion | None) -> str | None:
+def verdict(reason: str | None, log_probability: float, second: Opinion | None, counted: bool = False) -> str | None:
     """Return the reason for not using the words of a window, after the second opinion; None uses them.
 
     Args:
         reason: that of the English model, or None.
         log_probability: mean over its tokens.
         second: None when there is none.
+        counted: the words are a phrase that the decoder said for ever, which is often a guess.
     """
     if second is None:
         return NOT_ENGLISH if reason == NOT_UNDERSTOOD else reason
@@ -113,9 +119,11 @@ def verdict(reason: str | None, log_probability: float, second: Opinion | None) 
         return NO_SPEECH
     if second.not_english:
         return not_english(second)
+    if reason is None and counted and second.english < SPEECH:
+        return NOT_ENGLISH
     if reason is None or (second.speech and second.english >= SPEECH and log_probability > LIKELY):
         return None
-    return NOT_UNDERSTOOD if second.english >= SURE else NOT_ENGLISH
+    return NOT_UNDERSTOOD if second.clearly_english else NOT_ENGLISH
 
 
 def used_all_the_same(second: Opinion | None) -> str | None:

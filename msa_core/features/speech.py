@@ -24,10 +24,10 @@ from msa_core.features.loudness import SAMPLE_RATE_HZ, is_silent, loud_seconds, 
 from msa_core.features.openai_whisper import Tokenizer, Whisper
 from msa_core.features.phrases import unsure, without_others
 from msa_core.features.pieces import CONFIRMED, LIKELY, brief_pieces, confirmed, joined, pieces, refused_loop
-from msa_core.features.second_opinion import SPEECH, Opinion, opinions, used_all_the_same, verdict, wanted
+from msa_core.features.second_opinion import Opinion, opinions, used_all_the_same, verdict, wanted
 from msa_core.features.spoken import Speech, spoken
 from msa_core.features.surplus import without_surplus
-from msa_core.features.turn_count import counted, unrolled
+from msa_core.features.turn_count import counted, timed, unrolled
 from msa_core.features.turns import word_times
 from msa_core.features.unread import unread, with_parts
 from msa_core.features.whisper_decoding import (
@@ -275,7 +275,7 @@ class SpeechReader:
         self, window: Window, encoded: Tensor, found: DecodedWindow, opinion: Opinion | None, poll: Callable[[], None]
     ) -> DecodedWindow:
         """Hear a doubtful window as openai-whisper does, encoder output (1, T, D), and keep the likelier words."""
-        english = opinion is not None and opinion.english >= SPEECH
+        english = opinion is not None and opinion.clearly_english
         other = transcribed.better(self.model, window.sound, encoded, found, poll, english)
         if other is None:
             return found
@@ -303,7 +303,7 @@ class SpeechReader:
             found = heard[i]
             if opinion is None or not opinion.not_english:
                 found = answers[i] = self._transcribed(windows[i], encoded[i : i + 1], found, opinion, poll)
-            reason = verdict(found.reason, found.log_probability, opinion)
+            reason = verdict(found.reason, found.log_probability, opinion, found.counted)
             if reason is None and found.reason is None:
                 continue
             usable = found.decoded is not None and not found.unfinished and reason != NO_SPEECH
@@ -388,7 +388,7 @@ class SpeechReader:
             score = partial(log_probability, self.model, encoded[i : i + 1], tokenizer[i])
             left.append(without_surplus(aligned[i], texts[i], window.sound, score, turns[i][1]))
         changed(left)
-        return aligned
+        return [timed(a, w.sound) if s else a for a, w, (_, s) in zip(aligned, windows, turns, strict=True)]
 
     def _speech(self, parts: Sequence[tuple[Window, DecodedWindow]], frames: np.ndarray) -> Speech:
         """Join the windows of one clip, and add its frames (T, D)."""

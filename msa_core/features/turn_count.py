@@ -21,14 +21,13 @@ from msa_core.features.whisper_decoding import Aligned, Decoded
 LEAST = 2  # turns of a phrase in the words, from which they are counted
 N_MELS, CEPSTRA, PARTS = 80, 13, 8  # bands and coefficients of a frame; parts of a stretch, by which it is compared
 STEP = 2  # frames from one possible border to the next
-ALIKE, SURE = (
-    0.4,
-    0.6,
-)  # correlation of a stretch with the one before it: of a turn; of all turns of a count, on average
-FASTEST, HURRIED, SLOWEST = 34.0, 23.0, 5.0  # letters a second: nobody is faster; a count may have halved turns; slower
+ALIKE, SURE = 0.5, 0.65  # correlation of a turn with the one before it, at least; of all turns, on average
+FASTEST, SLOWEST = 34.0, 5.0  # letters a second of a turn
+HURRIED = 28.0  # letters a second of all turns, from which a count may have halved them
 SPARE_S = 0.15  # longer than the slowest turn, for the shortest phrases
 OUTSIDE_S = 0.1  # sound at either end that belongs to no turn, at most
 BESIDE_S = 0.15  # by which words beside the turns may have late or early times
+SHARED_S = 0.5  # sound at the end of the turns that the word after them may have, at most
 CLEAR_DB, SOFTEST = 18.0, 2.0  # between the loudest and the softest sound (percentile); nearer noise looks like turns
 
 
@@ -58,10 +57,10 @@ def unrolled(decoded: Decoded, tokenizer: Tokenizer, sound: np.ndarray) -> Decod
             texts, words = [*texts, text], [*words, group]
     # 2. As many turns as the sound has.
     found = [run for run in runs_of(texts) if run.after > len(texts) - run.width] if decoded.turn else []
-    n = turns_said(sound, texts, found[-1]) if found else None
-    if n is None:
+    turns = turns_said(sound, texts, found[-1]) if found else None
+    if turns is None:
         return None
-    kept = [*range(found[-1].first), *with_turns(found[-1], n)]
+    kept = [*range(found[-1].first), *with_turns(found[-1], len(turns))]
     return replace(
         decoded, tokens=tuple(t for w in kept for t in words[w]), runaway=False, loop=False, values=(), turn=0
     )
@@ -76,16 +75,39 @@ def counted(aligned: Aligned, tokens: Sequence[int], sound: np.ndarray) -> tuple
     texts, spans = [w[0] for w in aligned.words], [w[1:] for w in aligned.words]
     kept, sure, at = list[int](), set[int](), 0
     for run in runs_of(texts):
-        n = turns_said(sound, texts, run, spans)
-        if n is not None:
-            kept += [*range(at, run.first), *with_turns(run, n)]
-            sure |= set(range(len(kept) - n * run.width, len(kept)))
+        turns = turns_said(sound, texts, run, spans)
+        if turns is not None:
+            kept += [*range(at, run.first), *with_turns(run, len(turns))]
+            sure |= set(range(len(kept) - len(turns) * run.width, len(kept)))
             at = run.after
     kept += range(at, len(texts))
     if len(kept) == len(texts):
         return tokens, frozenset(sure)
     own = [[t for t, owner in zip(tokens, aligned.token_words.tolist(), strict=True) if owner == w] for w in kept]
     return [t for some in own for t in some], frozenset(sure)
+
+
+def timed(aligned: Aligned, sound: np.ndarray) -> Aligned:
+    """Give the words of counted turns times within their turn: those of the attention where it puts them there.
+
+    Args:
+        aligned: the words.
+        sound: (N,) of their window.
+    """
+    words, times = list(aligned.words), aligned.token_times_s.copy()
+    texts, spans = [w[0] for w in words], [w[1:] for w in words]
+    for run in runs_of(texts):
+        turns = turns_said(sound, texts, run, spans if run.after < len(texts) else None) or ()
+        for k, (start, end) in enumerate(turns if len(turns) == run.turns else ()):
+            first = run.first + k * run.width
+            last, share = first + run.width - 1, np.cumsum([0, *map(letters, texts[first : first + run.width])])
+            edges = (start + (end - start) * share / share[-1]).tolist()
+            if abs(spans[first][0] - start) <= BESIDE_S and spans[last][1] <= end + BESIDE_S:
+                edges[1:-1] = [min(spans[w][1], end) for w in range(first, last)]
+            for w, (a, b) in enumerate(zip(edges, edges[1:], strict=False), start=first):
+                words[w] = (texts[w], a, b)
+                times[aligned.token_words == w] = a, b
+    return replace(aligned, words=tuple(words), token_times_s=times)
 
 
 def runs_of(texts: Sequence[str]) -> list[Run]:
@@ -103,8 +125,8 @@ def with_turns(run: Run, n: int) -> list[int]:
 
 def turns_said(
     sound: np.ndarray, texts: Sequence[str], run: Run, spans: Sequence[tuple[float, float]] | None = None
-) -> int | None:
-    """Count how often the phrase of a run is said. None: the sound does not tell.
+) -> list[tuple[float, float]] | None:
+    """List the turns of the phrase of a run, start and end of each in s. None: the sound does not tell them.
 
     Args:
         sound: (N,) of the window at 16 kHz.
@@ -127,20 +149,22 @@ def turns_said(
         last = int((spans[run.after][0] + BESIDE_S) / FRAME_S) if run.after < len(texts) else len(loud)
         loud[: max(first, 0)] = loud[last:] = False
         starts = (0.0, OUTSIDE_S + 2 * BESIDE_S * (run.first > 0))
-        ends_s = OUTSIDE_S + 2 * BESIDE_S * (run.after < len(texts))
-    # 2. The best cuts.
-    phrase = letters("".join(texts[run.first : run.first + run.width]))
-    found = _cuts(frames[: len(loud)][loud], phrase, starts, ends_s)
-    if found is None:
+        ends_s = SHARED_S if run.after < len(texts) else OUTSIDE_S
+    # 2. The best cuts, with turns that are alike, and none of them half of one.
+    phrase, kept = letters("".join(texts[run.first : run.first + run.width])), np.flatnonzero(loud)
+    cuts, likeness = _cuts(frames[kept], phrase, starts, ends_s)
+    n, seconds = len(cuts) - 1, (cuts[-1] - cuts[0]) * FRAME_S
+    if n < LEAST or likeness < SURE or n * phrase > HURRIED * seconds:
         return None
-    # 3. Turns that are alike, and none of them half of one.
-    n, likeness, seconds = found
-    return n if likeness >= SURE and n * phrase <= HURRIED * seconds else None
+    # 3. A cut beside a pause is the pause.
+    gaps = np.diff(kept, prepend=kept[0] - 1)
+    for k, cut in enumerate(cuts[:-1]):
+        near = range(max(cut - STEP, 0), min(cut + STEP + 1, len(kept)))
+        cuts[k] = max(near, key=lambda at: (gaps[at], -abs(at - cut)))
+    return [(int(kept[a]) * FRAME_S, (int(kept[b - 1]) + 1) * FRAME_S) for a, b in zip(cuts, cuts[1:], strict=False)]
 
 
-def _cuts(
-    frames: np.ndarray, phrase: int, starts: tuple[float, float], ends_s: float
-) -> tuple[int, float, float] | None:
+def _cuts(frames: np.ndarray, phrase: int, starts: tuple[float, float], ends_s: float) -> tuple[list[int], float]:
     """Cut loud frames (T, D) where each stretch is most like the one before it.
 
     Args:
@@ -150,15 +174,17 @@ def _cuts(
         ends_s: seconds after the last turn, at most.
 
     Returns:
-        Number of stretches (>= 2), their mean correlation with the one before, and their length in s; None: no two.
+        The first frame of each stretch and the one after the last, and the mean correlation of a stretch with the one
+        before it; two zeros where no two are alike.
     """
     # 1. Stretches of all possible lengths up to each border, as vectors of length 1.
     step_s = STEP * FRAME_S
     steps = len(frames) // STEP
     shortest = max(2, int(phrase / FASTEST / step_s))
-    lengths = np.arange(shortest, min(steps, max(shortest + 2, int((phrase / SLOWEST + SPARE_S) / step_s))) + 1)
-    if not len(lengths) or steps < 2 * shortest:
-        return None
+    longest = max(shortest + 2, int((phrase / SLOWEST + SPARE_S) / step_s))
+    lengths = np.arange(shortest, min(steps - shortest, longest) + 1)
+    if not len(lengths):
+        return [0, 0], 0.0
     scaled = (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-6)
     total = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(scaled, axis=0)])
     shapes = np.zeros((steps + 1, len(lengths), PARTS * frames.shape[1]), np.float32)
@@ -177,7 +203,7 @@ def _cuts(
         if not len(those) or not np.isfinite(score[border]).any():
             continue
         likeness = shapes[border] @ shapes[here, those].T  # (before, after)
-        gain = score[border][:, None] + likeness - ALIKE
+        gain = score[border][:, None] + np.where(likeness > ALIKE, likeness - ALIKE, -np.inf)
         best = gain.argmax(axis=0)
         better = gain[best, np.arange(len(those))] > score[here, those]
         here, those, best, columns = here[better], those[better], best[better], np.flatnonzero(better)
@@ -186,13 +212,14 @@ def _cuts(
     # 3. The best last stretch, and those before it.
     score[: max(0, steps - int(ends_s / step_s))] = -np.inf
     border, k = (int(at) for at in np.unravel_index(score.argmax(), score.shape))
-    stop, found = border, list[float]()
+    cuts, found = [border], list[float]()
     while before[border, k] >= 0:
         found.append(float(alike[border, k]))
         border, k = border - int(lengths[k]), int(before[border, k])
+        cuts.append(border)
     if not found:
-        return None
-    return len(found) + 1, float(np.mean(found)), float(stop - border + lengths[k]) * step_s
+        return [0, 0], 0.0
+    return [cut * STEP for cut in (border - int(lengths[k]), *reversed(cuts))], float(np.mean(found))
 
 
 def _shapes(total: np.ndarray, begin: np.ndarray, length: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from msa_core.features.whisper_decoding import kept_words
 from msa_core.features.windows import DecodedWindow, Window
 
 UNREAD_S = 1.2  # loud sound between two words, from which it is heard again
+AFTER_LOOP_S = 0.4  # after the last turn of a phrase that the decoder said for ever
 BESIDE_S = 0.2  # sound kept before and after it
 KNOWN = 0.5  # share of its words that are those beside it, from which they were read and have late times
 
@@ -37,10 +38,12 @@ def unread(window: Window, heard: DecodedWindow, spans: Sequence[tuple[float, fl
         return
     loud = loud_frames(loudness_dbfs(window.sound, FRAME_S))
     edges = np.rint(np.array(spans) / FRAME_S).astype(int)
+    if heard.counted:
+        edges[-1, 1] = round(heard.aligned.words[-1][2] / FRAME_S)  # as it was counted
     size, beside = int(FRAME_S * SAMPLE_RATE_HZ), int(BESIDE_S / FRAME_S)
     for k, (begin, stop) in enumerate(zip([0, *edges[:, 1]], [*edges[:, 0], len(loud)], strict=True)):
         inside = np.flatnonzero(loud[begin:stop]) + begin
-        if len(inside) * FRAME_S >= UNREAD_S:
+        if len(inside) * FRAME_S >= (AFTER_LOOP_S if heard.counted and k == len(spans) else UNREAD_S):
             first, last = max(begin, int(inside[0]) - beside), min(stop, int(inside[-1]) + 1 + beside)
             yield k, Window(window.clip, window.start_s + first * FRAME_S, window.sound[first * size : last * size])
 
