@@ -62,7 +62,8 @@ def with_parts(
     if heard.aligned is None:
         return heard
     for k, part, alone in found:
-        if alone.aligned is not None and _is_new(heard.aligned.words, k, alone.aligned.words):
+        after = heard.counted and k == len(heard.aligned.words)  # the turns before it are counted
+        if alone.aligned is not None and (after or _is_new(heard.aligned.words, k, alone.aligned.words)):
             chain += [(kept_words(heard.aligned, range(at, k)), 0.0), (alone.aligned, part.start_s - window.start_s)]
             certainty, at = min(certainty, alone.log_probability), k
         note = note or alone.note or _not_read(part, alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from msa_core import media
 from msa_core.evaluation import speechless_cases, spoken_cases
 from msa_core.evaluation.spoken_cases import coloured, silence
 from msa_core.features import loops, loudness, speech, surplus, whisper_decoding
+from msa_core.features.second_opinion import Opinion
 from msa_core.features.speech import SpeechReader
 from msa_core.features.whisper_decoding import Decoded, doubt
 
@@ -49,6 +51,8 @@ def one_word() -> np.ndarray:
         ("It was very good.", 3, "I would watch it again tomorrow."),
         ("Thank you.", 4, "You have been a wonderful audience."),
         ("This is so boring.", 3, "Let us go home now."),
+        ("Wait,", 6, "my sister never liked that song."),
+        ("Keep going,", 12, "my sister never liked that song."),
     ],
 )
 def test_a_repeated_phrase_does_not_end_the_words(reader: SpeechReader, phrase: str, times: int, end: str) -> None:
@@ -78,6 +82,29 @@ def test_an_endless_loop_is_told_from_speech_by_the_time_it_takes() -> None:
     while len(near) % 4:
         near.append(near[-1])
     assert whisper_decoding._endless(near, [-0.1] * len(near), tokenizer, 22.0), "without an exact period"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times, english, counted", [(3, None, True), (5, 0.9, True), (5, 0.4, False)])
+def test_a_phrase_without_an_end_is_said_as_often_as_its_sound(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, times: int, english: float | None, counted: bool
+) -> None:
+    """A real sentence, again and again, which the decoder never ends; what comes after it is heard alone."""
+    jfk, original = sound("jfk.flac"), speech.greedy
+    ask, more = jfk[int(5.3 * RATE) : int(7.9 * RATE)], jfk[int(8.2 * RATE) :]
+    phrase = tuple(get_tokenizer(False).encode(" what your country can do for you,"))
+    loops_of = [Decoded(phrase, -0.6, 0.1, True, True, turn=len(phrase))]
+    monkeypatch.setattr(speech, "greedy", lambda *given: [loops_of.pop()] if loops_of else original(*given))
+    asked = None if english is None else Opinion("cy", 0.1, english, max(english, 0.1), 9.0)
+    second = SimpleNamespace(opinions=lambda windows, poll: [asked] * len(windows))
+    reader = SpeechReader(tiny, second=lambda: None if asked is None else second)  # type: ignore[arg-type,return-value]
+    found = reader.read(np.concatenate([ask, silence(0.2)] * times + [more]))
+    if not counted:
+        assert found.words == () and found.no_speech_reason == "speech not understood (only English is recognised)"
+        return
+    assert plain(found.transcript).startswith("what your country can do for you " * times + "ask what you can do")
+    starts = [w.start_s for w in found.words if plain(w.text) == "what"][:times]
+    assert starts == [pytest.approx(0.1 + 2.8 * k, abs=0.3) for k in range(times)]
 
 
 @pytest.mark.slow
