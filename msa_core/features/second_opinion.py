@@ -27,6 +27,7 @@ HARDLY, SELDOM = 0.1, 0.3  # probability of English; English in noise at 0 dB ha
 NAMED, SURE = 0.5, 0.8  # probability of another language that is named, and of English that is clear
 SPEECH = 0.6  # probability of a language that only speech has; of 200 sounds those asked about had at most 0.47
 SHORT_S, SURE_OF_SHORT = 1.2, 0.9  # single English words had English 0.07-0.99 and another language up to 0.76
+EVEN = 0.5  # probability of English, below which a phrase that the decoder says for ever is another language
 LIKELY = -1.0  # mean log-probability of words that are kept when the other model is sure of English
 NOT_ENGLISH = message(f"{NOT_UNDERSTOOD} (only English is recognised)")
 LEFT_OUT = message("Part of the speech was left out: {reason}.")
@@ -119,7 +120,7 @@ def verdict(reason: str | None, log_probability: float, second: Opinion | None, 
         return NO_SPEECH
     if second.not_english:
         return not_english(second)
-    if reason is None and counted and second.english < SPEECH:
+    if reason is None and counted and second.english < EVEN:
         return NOT_ENGLISH
     if reason is None or (second.speech and second.english >= SPEECH and log_probability > LIKELY):
         return None
