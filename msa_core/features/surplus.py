@@ -89,8 +89,8 @@ def surplus_words(
         width = next((w for w in range(1, end // 2 + 1) if _again(texts[:end], said[:end], inside[:end], w)), 0)
         turn = set(range(end - width, end))
         if (
-            turn.isdisjoint(sure)
-            and width
+            width
+            and turn.isdisjoint(sure)
             and (hurried or _too_fast(texts, edges, inside, loud, sounding, surplus, turn, likelier))
         ):
             surplus |= turn
