@@ -192,7 +192,10 @@ class SpeechReader:
             english = without_others(heard, [p for p, _ in some], second.opinions([w for _, w in some], poll))
             if english is not heard:
                 return english
-        parts = [(k, part, self._heard([part], poll, any_language)[0]) for k, part in unread(window, heard, spans)]
+        parts = []
+        for k, part in unread(window, heard, spans):
+            alone = self._heard([part], poll, any_language)[0]
+            parts.append((k, part, self._whole(part, alone, poll, any_language) if alone.counted else alone))
         return with_parts(window, heard, parts)
 
     def _listen(
@@ -232,7 +235,7 @@ class SpeechReader:
                 continue
             said.append(k)
             if known is not None:
-                answers[i] = replace(answers[i], log_probability=DOUBTFUL, counted=True)
+                answers[i] = replace(answers[i], counted=True)
                 continue
             lost = too_little(text, seconds[k]) if found.loop else repeats(text)
             cut = found.runaway and not found.loop and not said_twice(found.tokens)

@@ -22,6 +22,7 @@ LEAST = 2  # turns of a phrase in the words, from which they are counted
 N_MELS, CEPSTRA, PARTS = 80, 13, 8  # bands and coefficients of a frame; parts of a stretch, by which it is compared
 STEP = 2  # frames from one possible border to the next
 ALIKE, SURE = 0.5, 0.65  # correlation of a turn with the one before it, at least; of all turns, on average
+TEMPO = 0.4  # correlation that a turn has to have more for each e-fold of the length of the one before it
 FASTEST, SLOWEST = 34.0, 5.0  # letters a second of a turn
 HURRIED = 28.0  # letters a second of all turns, from which a count may have halved them
 SPARE_S = 0.15  # longer than the slowest turn, for the shortest phrases
@@ -191,6 +192,7 @@ def _cuts(frames: np.ndarray, phrase: int, starts: tuple[float, float], ends_s: 
     for k, length in enumerate(lengths):
         begin = np.arange(steps + 1 - length)
         shapes[length:, k] = _shapes(total, begin * STEP, int(length) * STEP)
+    tempo = TEMPO * np.abs(np.log(lengths[:, None] / lengths[None]))  # (before, after)
     # 2. The best score of all stretches up to one that ends at each border, and the stretch before it.
     score = np.full((steps + 1, len(lengths)), -np.inf)
     before = np.full((steps + 1, len(lengths)), -1)
@@ -203,7 +205,7 @@ def _cuts(frames: np.ndarray, phrase: int, starts: tuple[float, float], ends_s: 
         if not len(those) or not np.isfinite(score[border]).any():
             continue
         likeness = shapes[border] @ shapes[here, those].T  # (before, after)
-        gain = score[border][:, None] + np.where(likeness > ALIKE, likeness - ALIKE, -np.inf)
+        gain = score[border][:, None] + np.where(likeness > ALIKE, likeness - ALIKE, -np.inf) - tempo[:, those]
         best = gain.argmax(axis=0)
         better = gain[best, np.arange(len(those))] > score[here, those]
         here, those, best, columns = here[better], those[better], best[better], np.flatnonzero(better)
