@@ -150,6 +150,34 @@ def test_no_text_on_the_ruler_is_cut_off(visit: Any, width: int, height: int, lo
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_tablet_has_room_for_the_ruler_the_flow_and_what_was_heard(visit: Any, locale: str) -> None:
+    page = visit(768, 1024, hash="&clip=crema_happy.mp4&method=promma&off=vision", locale=locale)
+    page.wait_for_selector("#mm-vision input:not(:checked)")
+    idle(page)
+    for width in (768, 900, 1024, 1366):
+        page.set_viewport_size({"width": width, "height": 1024})
+        page.wait_for_timeout(300)
+        shown(page, f"{width}-{locale}-tablet")
+        assert (
+            page.evaluate("document.querySelector('#mm-ruler .mm-mark-line svg').getBoundingClientRect().width") > 150
+        ), width
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('.mm-facts b, .mm-facts dt')]
+                .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"""
+        )
+        boxes = page.evaluate(
+            """() => [...document.querySelectorAll('.mm-flow small, .mm-flow .mm-adds, .mm-flow .mm-into')]
+                .filter(e => e.getClientRects().length).map(e => {
+                    const r = e.getBoundingClientRect(); return [r.left, r.right, r.top, r.bottom]; })"""
+        )
+        apart = [
+            one[1] <= other[0] + 1 or other[1] <= one[0] + 1 or one[3] <= other[2] + 4 or other[3] <= one[2] + 4
+            for one, other in itertools.combinations(boxes, 2)
+        ]
+        assert wide == [] and all(apart), (width, wide, boxes)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 720), (390, 844)])
 def test_nothing_jumps_on_arrival_or_at_a_switch(visit: Any, locale: str, width: int, height: int) -> None:
     page = visit(width, height, locale=locale, script=SHIFTS)
