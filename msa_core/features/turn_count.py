@@ -18,6 +18,7 @@ from msa_core.features.openai_whisper import Tokenizer, log_mel_spectrogram
 from msa_core.features.turns import plain, runs
 from msa_core.features.whisper_decoding import Aligned, Decoded
 
+FIRST_IDEOGRAPH = "\u2e80"
 LEAST = 2  # turns of a phrase in the words, from which they are counted
 N_MELS, CEPSTRA, PARTS = 80, 13, 8  # bands and coefficients of a frame; parts of a stretch, by which it is compared
 STEP = 2  # frames from one possible border to the next
@@ -112,10 +113,18 @@ def timed(aligned: Aligned, sound: np.ndarray) -> Aligned:
 
 
 def runs_of(texts: Sequence[str]) -> list[Run]:
-    """List the repetitions among words, but those of a phrase that repeats a word within itself."""
+    """List the repetitions among words, but those of a phrase that repeats a word within itself.
+
+    A Chinese character that is doubled is one word of two ("thanks", "mother"), and none either.
+    """
     said = [plain(text) for text in texts]
-    found = [Run(*run) for run in runs(said, LEAST)]
-    return [r for r in found if all(turn := said[r.first : r.first + r.width]) and len(set(turn)) == r.width]
+    found = []
+    for run in (Run(*r) for r in runs(said, LEAST)):
+        turn = said[run.first : run.first + run.width]
+        doubled = turn[0] >= FIRST_IDEOGRAPH and len(turn[0]) == run.width == 1
+        if all(turn) and len(set(turn)) == run.width and not doubled:
+            found.append(run)
+    return found
 
 
 def with_turns(run: Run, n: int) -> list[int]:

@@ -70,6 +70,9 @@ def test_words_beside_the_turns_are_not_counted() -> None:
         (" Again and again, again and again", []),
         (" very very good very very good", []),
         (" Look at this", []),
+        (" \u8c22 \u8c22 \u5927 \u5bb6", []),
+        (" \u597d \u7684 \u597d \u7684", [Run(0, 2, 2)]),
+        (" - - well, well", [Run(2, 1, 2)]),
     ],
 )
 def test_repetitions_among_words(words: str, expected: list[Run]) -> None:
