@@ -48,6 +48,11 @@ REPEATED = (
     ("This is so boring.", 3, "Let us go home now."),
     ("Really really really really really really good.", 2, "I mean it."),
 )
+TURNS = (  # phrases that are said many times, each turn at a tempo and a pitch of its own
+    *("Please help me", "Wait", "Look at this", "Hurry up", "So bad", "No", "Never again", "I am sorry"),
+    *("It is too late", "Well done", "Tell me why", "Keep going", "Thanks", "You are wrong", "Stop it", "Good morning"),
+)
+MANY = (2, 3, 4, 5, 6, 8, 10, 12)  # turns
 REPLIES = (
     *("Yes.", "No!", "Never!", "Wonderful!", "Amazing!", "Terrible.", "Stop!", "Wow!", "Perfect.", "Disgusting!"),
     *("Absolutely!", "Hello?", "Great!", "Sorry.", "Really?", "Fantastic!"),
@@ -261,7 +266,28 @@ def utterances(seed: int = 0) -> Iterator[Case]:
         for i, text in enumerate(texts):
             sound = np.concatenate([silence(0.2), spoken(text, language), silence(0.3)])
             yield Case("other language", f"{language} {i}", sound, None)
+    yield from _turns(np.random.default_rng([seed, 1]))
     yield from examples()
+
+
+def _turns(rng: np.random.Generator) -> Iterator[Case]:
+    """Say phrases many times in a row, without a pause or with short ones, alone or before a sentence."""
+    for i, phrase in enumerate(TURNS * 2):
+        times, voice, pitch = (
+            MANY[(i * 3 + i // len(TURNS)) % len(MANY)],
+            str(rng.choice(VOICES)),
+            int(rng.integers(40, 60)),
+        )
+        end = (*SENTENCES[:4], "")[i % 5]
+        speech = silent(0.3)
+        for _ in range(times):
+            turn = said(phrase, voice, int(rng.integers(140, 190)), pitch + int(rng.integers(-8, 8)))
+            speech = speech.then(turn).then(silent(float(rng.uniform(0.02, 0.3))))
+        if end:
+            speech = speech.then(silent(0.2)).then(said(end, voice, 160, pitch))
+        text = f"{', '.join([phrase] * times)}. {end}".strip()
+        speech = speech.then(silent(0.3))
+        yield Case("many turns", f"{phrase} x{times}", speech.sound, text, starts_s=speech.starts_s)
 
 
 def _late(rng: np.random.Generator, text: str, word: np.ndarray, before: float, floor: float | None) -> Case:

@@ -50,3 +50,23 @@ def test_examples_are_those_with_sound() -> None:
     assert "pexels_crying.mp4" not in cases and all(len(case.sound) for case in cases.values())
     assert set(spoken_cases.SHIPPED) < set(cases)
     assert cases["crema_angry.mp4"].truth == "Don't forget a jacket." and cases["latentsync_demo2.mp4"].truth is None
+
+
+def test_phrases_are_said_as_often_as_their_truth_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def say(text: str, voice: str, speed: int, pitch: int) -> Said:
+        asked.append((text, voice, speed, pitch))
+        return Said(np.ones(1600, np.float32), tuple((w, 0.0) for w in text.lower().split()))
+
+    monkeypatch.setattr(spoken_cases, "said", say)
+    cases = list(spoken_cases._turns(np.random.default_rng(0)))
+    assert len(cases) == 32 and {case.kind for case in cases} == {"many turns"}
+    for case in cases:
+        phrase, times = case.name.rsplit(" x", 1)
+        assert (case.truth or "").count(phrase) == int(times) and int(times) in spoken_cases.MANY
+        starts = [start for _, start in case.starts_s or ()]
+        assert starts == sorted(starts) and len(starts) == len((case.truth or "").split())
+    assert {int(case.name.rsplit(" x", 1)[1]) for case in cases} == set(spoken_cases.MANY)
+    turns = [how for text, *how in asked if text == "Wait"]
+    assert len(set(map(tuple, turns))) > 5, "each turn has a tempo and a pitch of its own"
