@@ -25,6 +25,7 @@ STEP = 2  # frames from one possible border to the next
 ALIKE, SURE = 0.5, 0.65  # correlation of a turn with the one before it, at least; of all turns, on average
 TEMPO = 0.4  # correlation that a turn has to have more for each e-fold of the length of the one before it
 FASTEST, SLOWEST = 34.0, 5.0  # letters a second of a turn
+LONGEST = 60  # letters of a phrase; decoders count longer ones, and cuts of these would take seconds
 HURRIED = 28.0  # letters a second of all turns, from which a count may have halved them
 SPARE_S = 0.15  # longer than the slowest turn, for the shortest phrases
 OUTSIDE_S = 0.1  # sound at either end that belongs to no turn, at most
@@ -103,7 +104,7 @@ def timed(aligned: Aligned, sound: np.ndarray) -> Aligned:
         for k, (start, end) in enumerate(turns if len(turns) == run.turns else ()):
             first = run.first + k * run.width
             last, share = first + run.width - 1, np.cumsum([0, *map(letters, texts[first : first + run.width])])
-            edges = (start + (end - start) * share / share[-1]).tolist()
+            edges = (start + (end - start) * share / max(share[-1], 1)).tolist()
             if abs(spans[first][0] - start) <= BESIDE_S and spans[last][1] <= end + BESIDE_S:
                 edges[1:-1] = [min(spans[w][1], end) for w in range(first, last)]
             for w, (a, b) in enumerate(zip(edges, edges[1:], strict=False), start=first):
@@ -145,8 +146,9 @@ def turns_said(
         spans: start and end of each word in s; None where decoding never ended, and other words may follow.
     """
     # 1. The loud frames that the turns may take; time between the words beside them.
+    phrase = letters("".join(texts[run.first : run.first + run.width]))
     level = loudness_dbfs(sound, FRAME_S)
-    if np.sort(level)[-LOUDEST_FRAMES:].mean() - np.percentile(level, SOFTEST) < CLEAR_DB:
+    if phrase > LONGEST or np.sort(level)[-LOUDEST_FRAMES:].mean() - np.percentile(level, SOFTEST) < CLEAR_DB:
         return None
     frames = _cepstra(sound)
     loud = loud_frames(level)[: len(frames)]
@@ -161,7 +163,7 @@ def turns_said(
         starts = (0.0, OUTSIDE_S + 2 * BESIDE_S * (run.first > 0))
         ends_s = SHARED_S if run.after < len(texts) else OUTSIDE_S
     # 2. The best cuts, with turns that are alike, and none of them half of one.
-    phrase, kept = letters("".join(texts[run.first : run.first + run.width])), np.flatnonzero(loud)
+    kept = np.flatnonzero(loud)
     cuts, likeness = _cuts(frames[kept], phrase, starts, ends_s)
     n, seconds = len(cuts) - 1, (cuts[-1] - cuts[0]) * FRAME_S
     if n < LEAST or likeness < SURE or n * phrase > HURRIED * seconds:

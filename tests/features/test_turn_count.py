@@ -53,6 +53,13 @@ def test_halves_that_nobody_can_say_so_fast_are_no_turns() -> None:
     assert count(sound, [" Tutu,"] * 2, Run(0, 1, 2)) == 8
 
 
+def test_long_phrases_and_the_shortest_sounds_are_not_counted() -> None:
+    long = [f" {chr(97 + k)}llelujah" for k in range(8)]
+    assert turns_said(repeated("aieuo", [4.0] * 3), long * 2, Run(0, 8, 2)) is None
+    for n in (1, 100, 320, 700):
+        assert turns_said(np.ones(n, np.float32), PHRASE * 2, ALONE) is None, n
+
+
 def test_words_beside_the_turns_are_not_counted() -> None:
     before, after = spoken("oue", 0.8), spoken("uiaoe", 1.3)
     sound = np.concatenate([before, repeated("aie", [0.7] * 4, 0.1, 0.1), after, np.zeros(RATE // 2, np.float32)])
