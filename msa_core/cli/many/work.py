@@ -115,10 +115,10 @@ class Extraction:
         """List the clips of the features that are there, where none of them is in the source: it was another folder."""
         from msa_core.features import store
 
-        if not self.source.is_dir():
+        found = [name for name in self.left() if store.stored_key(self.target(name))]
+        if not found or not self.source.is_dir():
             return []
         names = {clip.relative_to(self.source).as_posix() for clip in self.clips(self.source)}
-        found = [name for name in self.left() if store.stored_key(self.target(name))]
         return [] if names & {*found} else found
 
     def set_aside(self, name: str) -> bool | None:
