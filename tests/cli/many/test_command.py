@@ -141,3 +141,15 @@ def test_files_that_are_passed_over_are_said(tmp_path, capsys):
     assert command._said(Outcome(1, {}, 1), "1 clips extracted to out", tmp_path / "clips.csv", str(tmp_path)) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "  Passed over, because their names end as no clip's do: 7 (0.bin, 1.bin, 2.bin, 3.bin, 4.bin, ...)"
+
+
+def test_features_of_another_folder_are_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "run", lambda *given, **how: pytest.fail("worked"))
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").symlink_to(EXAMPLES / CLIPS[0])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "gone.mp4.npz").write_bytes((EXAMPLES / "features" / f"{CLIPS[0]}.npz").read_bytes())
+    assert main(["extract", str(tmp_path / "clips"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "holds the features of 1 other clips, such as gone.mp4, and of none of those in" in said
+    assert "Give each folder of clips an --out of its own, or delete them." in said
